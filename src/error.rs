@@ -1,0 +1,259 @@
+//! The crate's one error type: what went wrong, as the words of Tcl's `errorCode` and as a sentence.
+//!
+//! Every error word that the package makes stands in this file, and `doc/tls_errors.man` explains each; a test
+//! compares the two. Pure: std only, importable from every floor.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What most functions of the crate return.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Defines [`Reason`] with the errorCode words of each variant.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $words:literal;)+) => {
+        /// The reasons that the package itself gives; [`Reason::words`] follow `TLS` in errorCode.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason there is, for the error listing.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The errorCode words after `TLS`, separated by single spaces.
+            pub(crate) const fn words(self) -> &'static str {
+                match self { $(Self::$name => $words,)+ }
+            }
+
+            /// When this error is raised, in a sentence.
+            pub(crate) const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The word given to tls::import isn't the name of a channel that can carry TLS.
+    ImportChannel = "IMPORT CHANNEL INVALID";
+    /// A protocol name for ALPN is empty or longer than 255 bytes, or the list exceeds 65535 bytes.
+    ImportAlpn = "IMPORT ALPN FAILED";
+    /// The server name is empty or longer than 255 bytes, or can't be sent.
+    ImportSni = "IMPORT SNI FAILED";
+    /// The name to verify the peer's certificate against can't be used.
+    ImportHostname = "IMPORT HOSTNAME FAILED";
+    /// A certificate given by option can't be read or used; the details are the option and the file.
+    ImportCertificate = "IMPORT CERTIFICATE FAILED";
+    /// A private key given by option can't be read or used, or doesn't fit its certificate.
+    ImportKey = "IMPORT KEY FAILED";
+    /// A file, folder or store of trusted certificates can't be read or holds none.
+    ImportTrust = "IMPORT TRUST FAILED";
+    /// A cipher list or cipher suite list has no cipher that the library knows.
+    ImportCipher = "IMPORT CIPHER FAILED";
+    /// No protocol version is left, or one was asked for that the library doesn't have.
+    ImportProtocol = "IMPORT PROTOCOL FAILED";
+    /// A combination of options that contradict each other or can't be carried out.
+    ImportOption = "IMPORT OPTION INVALID";
+    /// The channel given to tls::unimport has no TLS on top.
+    UnimportChannel = "UNIMPORT CHANNEL INVALID";
+    /// The channel given to tls::handshake has no TLS on top.
+    HandshakeChannel = "HANDSHAKE CHANNEL INVALID";
+    /// The handshake failed; the message says why.
+    HandshakeFailed = "HANDSHAKE FAILED";
+    /// The channel given to tls::status has no TLS on top.
+    StatusChannel = "STATUS CHANNEL INVALID";
+    /// The channel given to tls::connection has no TLS on top.
+    ConnectionChannel = "CONNECTION CHANNEL INVALID";
+    /// The peer closed the connection without saying so in TLS: data may be missing.
+    ReadTruncated = "READ TRUNCATED";
+    /// The channel is in the middle of an operation that a callback interrupted.
+    ChannelBusy = "CHANNEL BUSY";
+    /// A private key is encrypted and no password script gave the password.
+    Password = "PASSWORD FAILED";
+    /// A fault of this package: a panic was caught, and the channel concerned can't be used any more.
+    Panic = "INTERNAL PANIC";
+}
+
+/// One entry of OpenSSL's error queue, as text that can outlive the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OpenSslEntry {
+    /// The library that raised it, e.g. `SSL routines`.
+    pub(crate) library: String,
+    /// The reason, e.g. `certificate verify failed`.
+    pub(crate) reason: String,
+    /// The additional data, e.g. a file name; often empty.
+    pub(crate) data: String,
+}
+
+/// Everything that can go wrong, by origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Error {
+    /// The words of a command are wrong; the code is Tcl's own.
+    Usage {
+        /// The errorCode words, `TCL …`.
+        code: Vec<String>,
+        /// The sentence, in Tcl's wording.
+        message: String,
+    },
+    /// One of the package's own reasons.
+    Failed {
+        /// Which.
+        reason: Reason,
+        /// Further errorCode words, data rather than prose.
+        details: Vec<String>,
+        /// The sentence.
+        message: String,
+    },
+    /// OpenSSL refused; its queue, earliest entry first.
+    OpenSsl {
+        /// What was being done, e.g. `can't set the cipher list`; may be empty.
+        doing: String,
+        /// The error queue; never shown empty.
+        entries: Vec<OpenSslEntry>,
+    },
+    /// The peer's certificate was refused.
+    Verify {
+        /// The name of the `X509_V_ERR_` constant without that prefix, e.g. `CERT_HAS_EXPIRED`.
+        name: Cow<'static, str>,
+        /// The chain depth at which it was found.
+        depth: i32,
+        /// The sentence.
+        message: String,
+    },
+    /// The operating system refused.
+    Io {
+        /// The errno value.
+        errno: i32,
+        /// The name of the errno constant, e.g. `ENOENT`.
+        name: Cow<'static, str>,
+        /// The operating system's text for it.
+        text: String,
+        /// The sentence.
+        message: String,
+    },
+    /// A script of the caller raised this; it goes on unchanged.
+    Script {
+        /// Its errorCode words.
+        code: Vec<String>,
+        /// Its message.
+        message: String,
+    },
+}
+
+impl Error {
+    /// An error for one of the package's own reasons.
+    pub(crate) fn failed(reason: Reason, message: impl Into<String>) -> Self {
+        Self::Failed { reason, details: Vec::new(), message: message.into() }
+    }
+
+    /// The same, with further errorCode words.
+    pub(crate) fn failed_with<const N: usize>(
+        reason: Reason,
+        details: [&str; N],
+        message: impl Into<String>,
+    ) -> Self {
+        let details = details.iter().map(|detail| (*detail).to_owned()).collect();
+        Self::Failed { reason, details, message: message.into() }
+    }
+
+    /// A wrong use of a command, with Tcl's own errorCode words.
+    pub(crate) fn usage<const N: usize>(code: [&str; N], message: impl Into<String>) -> Self {
+        let code = code.iter().map(|word| (*word).to_owned()).collect();
+        Self::Usage { code, message: message.into() }
+    }
+
+    /// `wrong # args: should be "…"`, as Tcl says it.
+    pub(crate) fn wrong_args(syntax: &str) -> Self {
+        Self::usage(["TCL", "WRONGARGS"], format!("wrong # args: should be \"{syntax}\""))
+    }
+
+    /// A panic was caught; `what` names the place, not the panic's text, which could hold anything.
+    pub(crate) fn panic(what: &str) -> Self {
+        Self::failed(Reason::Panic, format!("internal error in {what}; please report it"))
+    }
+
+    /// The words of errorCode.
+    pub(crate) fn code(&self) -> Vec<String> {
+        match self {
+            Self::Usage { code, .. } | Self::Script { code, .. } => code.clone(),
+            Self::Failed { reason, details, .. } => {
+                let own = reason.words().split(' ').map(str::to_owned);
+                std::iter::once("TLS".to_owned()).chain(own).chain(details.iter().cloned()).collect()
+            }
+            Self::OpenSsl { entries, .. } => {
+                let first = entries.first().cloned().unwrap_or_default();
+                vec!["TLS".to_owned(), "OPENSSL".to_owned(), first.library, first.reason]
+            }
+            Self::Verify { name, depth, .. } => {
+                vec!["TLS".to_owned(), "VERIFY".to_owned(), name.to_string(), depth.to_string()]
+            }
+            Self::Io { name, text, .. } => vec!["POSIX".to_owned(), name.to_string(), text.clone()],
+        }
+    }
+
+    /// The sentence that becomes the command's result.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Usage { message, .. }
+            | Self::Failed { message, .. }
+            | Self::Verify { message, .. }
+            | Self::Io { message, .. }
+            | Self::Script { message, .. } => message.clone(),
+            Self::OpenSsl { doing, entries } => {
+                let why = reasons_text(entries);
+                if doing.is_empty() { why } else { format!("{doing}: {why}") }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The reasons of an OpenSSL error queue in one line, earliest first, each once.
+pub(crate) fn reasons_text(entries: &[OpenSslEntry]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for entry in entries {
+        let text = match entry.data.as_str() {
+            "" => entry.reason.clone(),
+            data => format!("{} ({data})", entry.reason),
+        };
+        if !text.is_empty() && !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    if texts.is_empty() { "unknown reason".to_owned() } else { texts.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_words_follow_the_reason() {
+        let error = Error::failed_with(Reason::ImportKey, ["-keyfile", "a b.pem"], "no");
+        assert_eq!(error.code(), ["TLS", "IMPORT", "KEY", "FAILED", "-keyfile", "a b.pem"]);
+    }
+
+    #[test]
+    fn openssl_reasons_are_told_once_and_in_order() {
+        let entry = |reason: &str| OpenSslEntry { reason: reason.to_owned(), ..OpenSslEntry::default() };
+        let entries = vec![entry("one"), entry("two"), entry("one")];
+        let error = Error::OpenSsl { doing: "can't do it".to_owned(), entries };
+        assert_eq!(error.message(), "can't do it: one; two");
+    }
+
+    #[test]
+    fn no_two_reasons_have_the_same_words() {
+        for (index, reason) in Reason::ALL.iter().enumerate() {
+            assert!(Reason::ALL[..index].iter().all(|other| other.words() != reason.words()));
+        }
+    }
+}
