@@ -145,7 +145,11 @@ pub(crate) enum Error {
 impl Error {
     /// An error for one of the package's own reasons.
     pub(crate) fn failed(reason: Reason, message: impl Into<String>) -> Self {
-        Self::Failed { reason, details: Vec::new(), message: message.into() }
+        Self::Failed {
+            reason,
+            details: Vec::new(),
+            message: message.into(),
+        }
     }
 
     /// The same, with further errorCode words.
@@ -155,39 +159,67 @@ impl Error {
         message: impl Into<String>,
     ) -> Self {
         let details = details.iter().map(|detail| (*detail).to_owned()).collect();
-        Self::Failed { reason, details, message: message.into() }
+        Self::Failed {
+            reason,
+            details,
+            message: message.into(),
+        }
     }
 
     /// A wrong use of a command, with Tcl's own errorCode words.
     pub(crate) fn usage<const N: usize>(code: [&str; N], message: impl Into<String>) -> Self {
         let code = code.iter().map(|word| (*word).to_owned()).collect();
-        Self::Usage { code, message: message.into() }
+        Self::Usage {
+            code,
+            message: message.into(),
+        }
     }
 
     /// `wrong # args: should be "…"`, as Tcl says it.
     pub(crate) fn wrong_args(syntax: &str) -> Self {
-        Self::usage(["TCL", "WRONGARGS"], format!("wrong # args: should be \"{syntax}\""))
+        Self::usage(
+            ["TCL", "WRONGARGS"],
+            format!("wrong # args: should be \"{syntax}\""),
+        )
     }
 
     /// A panic was caught; `what` names the place, not the panic's text, which could hold anything.
     pub(crate) fn panic(what: &str) -> Self {
-        Self::failed(Reason::Panic, format!("internal error in {what}; please report it"))
+        Self::failed(
+            Reason::Panic,
+            format!("internal error in {what}; please report it"),
+        )
     }
 
     /// The words of errorCode.
     pub(crate) fn code(&self) -> Vec<String> {
         match self {
             Self::Usage { code, .. } | Self::Script { code, .. } => code.clone(),
-            Self::Failed { reason, details, .. } => {
+            Self::Failed {
+                reason, details, ..
+            } => {
                 let own = reason.words().split(' ').map(str::to_owned);
-                std::iter::once("TLS".to_owned()).chain(own).chain(details.iter().cloned()).collect()
+                std::iter::once("TLS".to_owned())
+                    .chain(own)
+                    .chain(details.iter().cloned())
+                    .collect()
             }
             Self::OpenSsl { entries, .. } => {
                 let first = entries.first().cloned().unwrap_or_default();
-                vec!["TLS".to_owned(), "OPENSSL".to_owned(), first.library, first.reason]
+                vec![
+                    "TLS".to_owned(),
+                    "OPENSSL".to_owned(),
+                    first.library,
+                    first.reason,
+                ]
             }
             Self::Verify { name, depth, .. } => {
-                vec!["TLS".to_owned(), "VERIFY".to_owned(), name.to_string(), depth.to_string()]
+                vec![
+                    "TLS".to_owned(),
+                    "VERIFY".to_owned(),
+                    name.to_string(),
+                    depth.to_string(),
+                ]
             }
             Self::Io { name, text, .. } => vec!["POSIX".to_owned(), name.to_string(), text.clone()],
         }
@@ -203,7 +235,11 @@ impl Error {
             | Self::Script { message, .. } => message.clone(),
             Self::OpenSsl { doing, entries } => {
                 let why = reasons_text(entries);
-                if doing.is_empty() { why } else { format!("{doing}: {why}") }
+                if doing.is_empty() {
+                    why
+                } else {
+                    format!("{doing}: {why}")
+                }
             }
         }
     }
@@ -229,7 +265,11 @@ pub(crate) fn reasons_text(entries: &[OpenSslEntry]) -> String {
             texts.push(text);
         }
     }
-    if texts.is_empty() { "unknown reason".to_owned() } else { texts.join("; ") }
+    if texts.is_empty() {
+        "unknown reason".to_owned()
+    } else {
+        texts.join("; ")
+    }
 }
 
 #[cfg(test)]
@@ -239,21 +279,34 @@ mod tests {
     #[test]
     fn code_words_follow_the_reason() {
         let error = Error::failed_with(Reason::ImportKey, ["-keyfile", "a b.pem"], "no");
-        assert_eq!(error.code(), ["TLS", "IMPORT", "KEY", "FAILED", "-keyfile", "a b.pem"]);
+        assert_eq!(
+            error.code(),
+            ["TLS", "IMPORT", "KEY", "FAILED", "-keyfile", "a b.pem"]
+        );
     }
 
     #[test]
     fn openssl_reasons_are_told_once_and_in_order() {
-        let entry = |reason: &str| OpenSslEntry { reason: reason.to_owned(), ..OpenSslEntry::default() };
+        let entry = |reason: &str| OpenSslEntry {
+            reason: reason.to_owned(),
+            ..OpenSslEntry::default()
+        };
         let entries = vec![entry("one"), entry("two"), entry("one")];
-        let error = Error::OpenSsl { doing: "can't do it".to_owned(), entries };
+        let error = Error::OpenSsl {
+            doing: "can't do it".to_owned(),
+            entries,
+        };
         assert_eq!(error.message(), "can't do it: one; two");
     }
 
     #[test]
     fn no_two_reasons_have_the_same_words() {
         for (index, reason) in Reason::ALL.iter().enumerate() {
-            assert!(Reason::ALL[..index].iter().all(|other| other.words() != reason.words()));
+            assert!(
+                Reason::ALL[..index]
+                    .iter()
+                    .all(|other| other.words() != reason.words())
+            );
         }
     }
 }

@@ -17,3 +17,9 @@
 mod error;
 mod opts;
 mod value;
+
+#[expect(unsafe_code, reason = "floor 0 declares foreign functions")]
+mod ffi;
+
+#[expect(unsafe_code, reason = "floor 1 makes foreign functions safe")]
+mod ossl;

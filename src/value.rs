@@ -47,7 +47,10 @@ impl Record {
 
     /// The value of a key.
     pub(crate) fn value(&self, key: &str) -> Option<&Value> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
     }
 
     /// The keys and values in order.
@@ -97,6 +100,9 @@ mod tests {
         record.put("b", "x");
         record.put("a", 2);
         let seen: Vec<_> = record.iter().collect();
-        assert_eq!(seen, [("a", &Value::Int(2)), ("b", &Value::Str("x".into()))]);
+        assert_eq!(
+            seen,
+            [("a", &Value::Int(2)), ("b", &Value::Str("x".into()))]
+        );
     }
 }

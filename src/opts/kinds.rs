@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 
-use super::parse::Word;
 use super::Spec;
+use super::parse::Word;
 
 /// A kind of option value.
 pub(crate) trait Kind {

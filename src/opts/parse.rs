@@ -46,7 +46,12 @@ impl Table {
             let name = word.text();
             let spec = self.find(&name).ok_or_else(|| self.bad_option(&name))?;
             let value = match spec.takes_value {
-                true => Some(words.next().ok_or_else(|| self.missing_value(&name))?.clone()),
+                true => Some(
+                    words
+                        .next()
+                        .ok_or_else(|| self.missing_value(&name))?
+                        .clone(),
+                ),
                 false => None,
             };
             settings.push(Setting { spec, value });
@@ -59,7 +64,11 @@ impl<W: Word> Given<W> {
     /// The value of the option `name` (its main spelling), the last one where it was given several times.
     pub(crate) fn last<K: Kind>(&self, name: &str) -> Result<Option<K::Out<W>>> {
         let mut found = None;
-        for setting in self.settings.iter().filter(|setting| setting.spec.name == name) {
+        for setting in self
+            .settings
+            .iter()
+            .filter(|setting| setting.spec.name == name)
+        {
             // Earlier values are checked as well: a bad one is an error wherever it stands.
             found = Some(K::read(setting.spec, setting.value.as_ref())?);
         }
@@ -121,12 +130,17 @@ mod tests {
         }
     }
 
-    static TABLE: Table =
-        Table { command: "trial", groups: &[TRIAL], missing: Missing::NoArgument };
+    static TABLE: Table = Table {
+        command: "trial",
+        groups: &[TRIAL],
+        missing: Missing::NoArgument,
+    };
 
     #[test]
     fn values_arrive_by_either_spelling_and_the_last_wins() {
-        let given = TABLE.parse(&["-names", "a", "-truth", "yes", "-words", "b c"]).unwrap();
+        let given = TABLE
+            .parse(&["-names", "a", "-truth", "yes", "-words", "b c"])
+            .unwrap();
         let trial = Trial::read(&given).unwrap();
         assert_eq!(trial.names, Some(vec!["b", "c"]));
         assert_eq!(trial.truth, Some(true));
@@ -141,7 +155,10 @@ mod tests {
     #[test]
     fn an_unknown_option_is_named_with_the_ones_there_are() {
         let error = TABLE.parse(&["-x", "1"]).unwrap_err();
-        assert_eq!(error.message(), "bad option \"-x\": must be -names, -truth, or -words");
+        assert_eq!(
+            error.message(),
+            "bad option \"-x\": must be -names, -truth, or -words"
+        );
         assert_eq!(error.code(), ["TCL", "LOOKUP", "INDEX", "option", "-x"]);
     }
 
@@ -155,6 +172,9 @@ mod tests {
     fn an_early_bad_value_is_an_error_even_if_a_later_one_is_good() {
         let given = TABLE.parse(&["-truth", "maybe", "-truth", "1"]).unwrap();
         let error = Trial::read(&given).unwrap_err();
-        assert_eq!(error.message(), "expected boolean value but got \"maybe\" for option \"-truth\"");
+        assert_eq!(
+            error.message(),
+            "expected boolean value but got \"maybe\" for option \"-truth\""
+        );
     }
 }

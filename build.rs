@@ -1,0 +1,90 @@
+//! Generates the OpenSSL declarations that openssl-sys lacks, compiles the shim, and tells versions as `cfg`s.
+
+use std::env;
+use std::path::PathBuf;
+
+/// What to declare: families by prefix, and a few names one by one.
+const FUNCTIONS: &[&str] = &[
+    "CMS_.*",
+    "ERR_(set_mark|pop_to_mark)",
+    "NCONF_.*",
+    "NETSCAPE_SPKI_.*",
+    "OCSP_.*",
+    "OSSL_CMP_.*",
+    "OSSL_CRMF_.*",
+    "OSSL_STORE_.*",
+    "X509V3_.*",
+    "X509_CRL_.*",
+    "X509_REVOKED_.*",
+    "(d2i|i2d|PEM_read_bio|PEM_write_bio)_(X509|X509_CRL|X509_REQ|CMS|OCSP|ASN1|NETSCAPE_SPKI|GENERAL).*",
+    "tls_.*",
+];
+
+/// Constants that go with them.
+const CONSTANTS: &[&str] = &[
+    "CMS_.*",
+    "OCSP_.*",
+    "OSSL_CMP_.*",
+    "OSSL_CRMF_.*",
+    "OSSL_STORE_.*",
+    "X509V3_.*",
+    "X509_V_.*",
+    "CRL_REASON_.*",
+];
+
+/// Types that openssl-sys has: they must be the same Rust types on both sides.
+const SHARED_TYPES: &str = "(ACCESS_DESCRIPTION|ASN1_(BIT_STRING|BMPSTRING|BOOLEAN|ENCODING|ENUMERATED\
+    |GENERALIZEDTIME|GENERALSTRING|IA5STRING|INTEGER|NULL|OBJECT|OCTET_STRING|PRINTABLESTRING|STRING|T61STRING|TIME\
+    |TYPE|UNIVERSALSTRING|UTCTIME|UTF8STRING|VALUE|VISIBLESTRING)|AUTHORITY_KEYID|BASIC_CONSTRAINTS|BIGNUM|BIO|BIO_METHOD\
+    |DIST_POINT|DIST_POINT_NAME|ENGINE|EVP_CIPHER|EVP_CIPHER_CTX|EVP_MD|EVP_MD_CTX|EVP_PKEY|EVP_PKEY_CTX|GENERAL_NAME\
+    |OPENSSL_STACK|OSSL_LIB_CTX|OSSL_PARAM|OSSL_PROVIDER|PKCS12|PKCS7|PKCS8_PRIV_KEY_INFO|RSA|DSA|DH|EC_KEY\
+    |SSL|SSL_CTX|SSL_CIPHER|SSL_METHOD|SSL_SESSION|X509|X509_ALGOR|X509_ATTRIBUTE|X509_CRL|X509_EXTENSION\
+    |X509_LOOKUP|X509_LOOKUP_METHOD|X509_NAME|X509_NAME_ENTRY|X509_OBJECT|X509_PURPOSE|X509_REQ\
+    |X509_REVOKED|X509_STORE|X509_STORE_CTX|X509_VERIFY_PARAM|X509V3_CTX|time_t|tm\
+    |stack_st_(ACCESS_DESCRIPTION|ASN1_OBJECT|DIST_POINT|GENERAL_NAME|X509|X509_ALGOR|X509_ATTRIBUTE|X509_CRL\
+    |X509_EXTENSION|X509_NAME|X509_OBJECT|X509_REVOKED|SSL_CIPHER|OPENSSL_STRING|void))";
+
+fn main() {
+    println!("cargo:rerun-if-changed=src/ffi/shim.h");
+    println!("cargo:rerun-if-changed=src/ffi/shim.c");
+
+    let openssl = pkg_config::Config::new()
+        .atleast_version("3.0.0")
+        .cargo_metadata(false)
+        .probe("openssl")
+        .expect("OpenSSL 3.0 or newer, with its headers, is found through pkg-config (Debian: libssl-dev)");
+    let include: Vec<String> = openssl
+        .include_paths
+        .iter()
+        .map(|path| format!("-I{}", path.display()))
+        .collect();
+
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut builder = bindgen::Builder::default()
+        .header("src/ffi/shim.h")
+        .clang_args(&include)
+        .rust_target(bindgen::RustTarget::stable(85, 0).expect("bindgen knows this Rust"))
+        .rust_edition(bindgen::RustEdition::Edition2024)
+        .default_macro_constant_type(bindgen::MacroTypeVariation::Signed)
+        .blocklist_type(SHARED_TYPES)
+        .layout_tests(false)
+        .derive_debug(false)
+        .generate_comments(false);
+    for pattern in FUNCTIONS {
+        builder = builder.allowlist_function(pattern);
+    }
+    for pattern in CONSTANTS {
+        builder = builder.allowlist_var(pattern);
+    }
+    builder
+        .generate()
+        .expect("bindgen reads OpenSSL's headers (Debian: libclang-dev)")
+        .write_to_file(out.join("openssl.rs"))
+        .expect("the generated declarations can be written");
+
+    cc::Build::new()
+        .file("src/ffi/shim.c")
+        .includes(&openssl.include_paths)
+        .warnings_into_errors(true)
+        .compile("tls_shim");
+}

@@ -1,0 +1,73 @@
+//! OpenSSL's error queue as the crate's error, and a guard that keeps the queue apart from what runs in between.
+
+use libc::c_int;
+use openssl::error::ErrorStack;
+
+use crate::error::{Error, OpenSslEntry};
+use crate::ffi::ossl as ffi;
+
+/// The entries of an error stack, as text.
+pub(crate) fn entries(stack: &ErrorStack) -> Vec<OpenSslEntry> {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    stack
+        .errors()
+        .iter()
+        .map(|error| OpenSslEntry {
+            library: text(error.library()),
+            reason: match error.reason() {
+                Some(reason) => reason.to_owned(),
+                None => format!("reason {}", error.reason_code()),
+            },
+            data: text(error.data()),
+        })
+        .collect()
+}
+
+/// The crate's error for a failed OpenSSL call; `doing` says what was tried.
+pub(crate) fn failed(doing: &str, stack: &ErrorStack) -> Error {
+    Error::OpenSsl {
+        doing: doing.to_owned(),
+        entries: entries(stack),
+    }
+}
+
+/// Takes whatever is in this thread's error queue.
+pub(crate) fn queue() -> Vec<OpenSslEntry> {
+    entries(&ErrorStack::get())
+}
+
+/// Checks a result of 1 for success, 0 or less for failure.
+pub(crate) fn cvt(result: c_int) -> Result<c_int, ErrorStack> {
+    match result {
+        1.. => Ok(result),
+        _ => Err(ErrorStack::get()),
+    }
+}
+
+/// Checks a pointer result, null for failure.
+pub(crate) fn cvt_p<T>(pointer: *mut T) -> Result<*mut T, ErrorStack> {
+    match pointer.is_null() {
+        true => Err(ErrorStack::get()),
+        false => Ok(pointer),
+    }
+}
+
+/// Keeps the thread's error queue as it is while it lives: what script code leaves in it is dropped at the end.
+#[derive(Debug)]
+pub(crate) struct QueueGuard(());
+
+impl QueueGuard {
+    /// Sets the mark. In an empty queue there is nothing to mark, and the end then empties the queue: just as well.
+    pub(crate) fn new() -> Self {
+        // SAFETY: works on the calling thread's own queue, and has no other precondition.
+        unsafe { ffi::ERR_set_mark() };
+        Self(())
+    }
+}
+
+impl Drop for QueueGuard {
+    fn drop(&mut self) {
+        // SAFETY: works on the calling thread's own queue, and has no other precondition.
+        unsafe { ffi::ERR_pop_to_mark() };
+    }
+}

@@ -1,0 +1,5 @@
+//! Floor 1: what the openssl crate lacks, in its idiom, so that it could be sent upstream.
+//!
+//! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
+
+pub(crate) mod error;
