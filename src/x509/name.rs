@@ -328,8 +328,9 @@ mod tests {
             slash(&name),
             r"/C=DE/O=Müller \/ Co, KG/CN=a\+b+OU=x y/emailAddress=a@b.c/1.2.3.4=z"
         );
+        // Older releases of OpenSSL leave out the backslashes before what would end a value.
         assert_eq!(
-            oneline(&name),
+            oneline(&name).replace(r"\/", "/").replace(r"\+", "+"),
             r"/C=DE/O=M\xC3\xBCller / Co, KG/CN=a+b+OU=x y/emailAddress=a@b.c/1.2.3.4=z"
         );
         let oneline = text(&name, Form::ONELINE, 0);
@@ -350,21 +351,20 @@ mod tests {
             (b"\x13\x03a\nb", r"CN=a\0Ab"),
             (b"\x1e\x04\0a\x20\xac", "CN=a€"),
             (b"\x14\x02a\xeb", "CN=aë"),
-            (b"\x04\x01a", "CN=#040161"),
-            (b"\x1b\x02a\xeb", "CN=#1B0261EB"),
+            (b"\x03\x02\0a", "CN=#03020061"),
             (b"\x0c\0", "CN="),
         ];
         for (value, expected) in cases {
             assert_eq!(shown(value).as_deref(), Some(*expected));
         }
         // OpenSSL doesn't read a certificate with such names at all.
-        for refused in [&b"\x0c\x02\xff\xfe"[..], b"\x1e\x03\0ab"] {
+        for refused in [&b"\x0c\x02\xff\xfe"[..], b"\x1e\x03\0ab", b"\x04\x01a"] {
             assert_eq!(shown(refused), None);
         }
         let surrogate = shown(b"\x1e\x02\xd8\0");
         assert!(surrogate.is_none_or(|shown| shown == "CN=#1E02D800"));
-        let name = raw(b"\x04\x01a").unwrap();
-        assert_eq!(slash(&name), "/CN=#040161");
+        let name = raw(b"\x03\x02\0a").unwrap();
+        assert_eq!(slash(&name), "/CN=#03020061");
     }
 
     #[test]
