@@ -6,6 +6,7 @@ use std::path::PathBuf;
 /// What to declare: families by prefix, and a few names one by one.
 const FUNCTIONS: &[&str] = &[
     "CMS_.*",
+    "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
     "NCONF_.*",
     "NETSCAPE_SPKI_.*",
@@ -13,6 +14,10 @@ const FUNCTIONS: &[&str] = &[
     "OSSL_CMP_.*",
     "OSSL_CRMF_.*",
     "OSSL_STORE_.*",
+    "UI_null",
+    "SSL_(CTX_get_ciphers|get0_peer_CA_list|get1_supported_ciphers|set_info_callback|set_msg_callback)",
+    "SSL_(set_post_handshake_auth|verify_client_post_handshake)",
+    "X509_STORE_(add_crl|load_store|up_ref)",
     "X509V3_.*",
     "X509_CRL_.*",
     "X509_REVOKED_.*",

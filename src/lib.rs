@@ -23,3 +23,5 @@ mod ffi;
 
 #[expect(unsafe_code, reason = "floor 1 makes foreign functions safe")]
 mod ossl;
+
+mod context;

@@ -3,3 +3,7 @@
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
 pub(crate) mod error;
+pub(crate) mod secret;
+pub(crate) mod ssl;
+pub(crate) mod store;
+pub(crate) mod x509_store;
