@@ -6,6 +6,7 @@ use std::path::PathBuf;
 /// What to declare: families by prefix, and a few names one by one.
 const FUNCTIONS: &[&str] = &[
     "CMS_.*",
+    "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
     "NCONF_.*",
     "NETSCAPE_SPKI_.*",
@@ -16,6 +17,10 @@ const FUNCTIONS: &[&str] = &[
     "SSL_(CIPHER_(get_(auth|digest|kx)_nid|get_id|is_aead)|COMP_get_name|SESSION_(get0|get|is)_.*)",
     "SSL_(ct_is_enabled|get0_(dane_authority|peer_CA_list|peername)|get_(current_(compression|expansion)|default_timeout))",
     "SSL_(get_(client_CA_list|verify_depth)|get_(peer_)?signature_type_nid|group_to_name|is_dtls|waiting_for_async)",
+    "UI_null",
+    "SSL_(CTX_get_ciphers|get0_peer_CA_list|get1_supported_ciphers|set_info_callback|set_msg_callback)",
+    "SSL_(set_post_handshake_auth|verify_client_post_handshake)",
+    "X509_STORE_(add_crl|load_store|up_ref)",
     "X509V3_.*",
     "X509_CRL_.*",
     "X509_NAME_(add_entry_by_OBJ|oneline|print_ex)",

@@ -28,3 +28,4 @@ mod ossl;
 mod tcl;
 
 mod x509;
+mod context;
