@@ -54,7 +54,8 @@ proc Serve {chan} {
 }
 
 lassign $argv certificate key port
-set listener [tls::socket -server Accept -certfile $certificate -keyfile $key [expr {int("0$port")}]]
+set options [list -certfile $certificate -keyfile $key]
+set listener [tls::socket -server Accept {*}$options [expr {$port eq {} ? 0 : $port}]]
 puts [lindex [fconfigure $listener -sockname] 2]
 flush stdout
 fileevent stdin readable {if {[gets stdin] eq {} && [eof stdin]} {exit}}
