@@ -30,6 +30,9 @@ namespace eval helpers {
 
     # The channels that were open before the first test.
     variable standing {}
+
+    # The folder of the package under test.
+    variable folder {}
 }
 
 # ---- Waiting ------------------------------------------------------------------------------------
@@ -506,11 +509,13 @@ proc helpers::Prepare {} {
 # Loads the package under test: the folder that TLS_PACKAGE names, or the last that make built.
 proc helpers::Load {} {
     variable root
+    variable folder
     if {[info exists ::env(TLS_PACKAGE)]} {
-        set dir $::env(TLS_PACKAGE)
+        set folder $::env(TLS_PACKAGE)
     } else {
-        set dir [lindex [lsort -dictionary [glob -directory [file join $root build] tls*]] end]
+        set folder [lindex [lsort -dictionary [glob -directory [file join $root build] tls*]] end]
     }
+    set dir $folder
     source [file join $dir pkgIndex.tcl]
     package require tls 3
 
