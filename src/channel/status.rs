@@ -241,8 +241,7 @@ fn session(record: &mut Record, session: &SslSessionRef) {
     let len = session.master_key(&mut key);
     key.truncate(len);
     record.put("resumable", ssl_state::is_resumable(session));
-    let start = session.time();
-    record.put("start_time", i64::try_from(start).unwrap_or(i64::MAX));
+    record.put("start_time", session.time());
     record.put("timeout", session.timeout());
     record.put("session_id", session.id());
     record.put("session_context", ssl_state::session_context(session));
@@ -265,7 +264,7 @@ fn authorities(record: &mut Record, ssl: &SslRef) {
     let names: Vec<String> = list
         .into_iter()
         .flatten()
-        .map(|name| name::oneline(name))
+        .map(name::oneline)
         .collect();
     let count = list.map_or(Ok(-1), |list| i64::try_from(list.len()));
     record.put("caList", names);
