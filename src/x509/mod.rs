@@ -9,6 +9,7 @@ use std::fmt;
 pub(crate) mod der;
 pub(crate) mod describe;
 pub(crate) mod extension_values;
+pub(crate) mod extensions;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod frame;

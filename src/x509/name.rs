@@ -156,7 +156,7 @@ pub(crate) fn text(name: &X509NameRef, form: Form, indent: c_int) -> String {
         return oneline(name);
     }
     let print = |bits| {
-        let bytes = print::name(name, indent, bits).ok()?;
+        let bytes = print::name(name, indent, bits)?;
         String::from_utf8(bytes).ok()
     };
     let readable = print(form.bits()).or_else(|| print(form.bits() | DUMP_ALL | DUMP_DER));
