@@ -325,6 +325,13 @@ impl End {
         Ok(())
     }
 
+    /// Asks for the other end's certificate.
+    pub(super) fn ask_certificate(&mut self) -> std::result::Result<(), String> {
+        crate::context::ask_certificate(self.stream.ssl()).map_err(|error| error.message())?;
+        self.run(SslStream::do_handshake)?
+            .map_err(|error| error.to_string())
+    }
+
     /// Reads what has arrived, handshake messages included.
     pub(super) fn read(&mut self) -> std::result::Result<Vec<u8>, String> {
         let mut data = Vec::new();
