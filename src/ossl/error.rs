@@ -18,6 +18,7 @@ pub(crate) fn entries(stack: &ErrorStack) -> Vec<OpenSslEntry> {
                 Some(reason) => reason.to_owned(),
                 None => format!("reason {}", error.reason_code()),
             },
+            code: error.reason_code(),
             data: text(error.data()),
         })
         .collect()

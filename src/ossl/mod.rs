@@ -2,6 +2,7 @@
 //!
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
+pub(crate) mod alert;
 pub(crate) mod error;
 pub(crate) mod pkcs12;
 pub(crate) mod print;

@@ -3,10 +3,12 @@
 //! The callbacks here carry no data: they are types with functions, so a context or connection that has them can be
 //! shared and moved between threads at will.
 
-use foreign_types::ForeignTypeRef;
+use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::{c_int, c_long, c_void};
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslCipherRef, SslContextBuilder, SslContextRef, SslMode, SslRef, SslSession};
+use openssl::ssl::{
+    Ssl, SslCipherRef, SslContextBuilder, SslContextRef, SslMode, SslRef, SslSession,
+};
 use openssl::stack::StackRef;
 use openssl::x509::X509Name;
 use openssl_sys as sys;
@@ -196,4 +198,14 @@ unsafe fn read_ciphers<T>(
         result.push(each(cipher));
     }
     result
+}
+
+/// A second handle to the same connection, for asking it about itself while an operation has the first.
+///
+/// Corresponds to `SSL_up_ref`. The caller keeps both in one thread and uses this one for questions only.
+pub(crate) fn share(ssl: &SslRef) -> Ssl {
+    // SAFETY: the connection is alive, so that its count can be raised.
+    unsafe { ffi::SSL_up_ref(ssl.as_ptr()) };
+    // SAFETY: takes over the count of the line above.
+    unsafe { Ssl::from_ptr(ssl.as_ptr()) }
 }

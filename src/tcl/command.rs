@@ -28,7 +28,9 @@ impl Interp<'_> {
         let name = utf::to_c(&format!("::{}", command.name));
         let data = (&raw const *command).cast_mut().cast::<c_void>();
         // SAFETY: the interpreter is alive; the name is copied; the data is static, and the trampoline knows its type.
-        unsafe { c::Tcl_CreateObjCommand(self.as_ptr(), name.as_ptr(), Some(trampoline), data, None) };
+        unsafe {
+            c::Tcl_CreateObjCommand(self.as_ptr(), name.as_ptr(), Some(trampoline), data, None)
+        };
     }
 }
 
@@ -61,6 +63,28 @@ unsafe extern "C" fn trampoline(
         }
         Err(error) => {
             interp.set_error(&error);
+            1
+        }
+    }
+}
+
+/// Sets up the package in an interpreter that loads it: takes Tcl's stub table, then calls `register`.
+///
+/// # Safety
+///
+/// `interp` must be a live interpreter of the calling thread.
+pub(crate) unsafe fn entry(interp: *mut c::Tcl_Interp, register: fn(Interp<'_>) -> bool) -> c_int {
+    // SAFETY: the caller says that the interpreter is alive.
+    if !unsafe { c::init_stubs(interp) } {
+        return 1;
+    }
+    // SAFETY: the caller says that the interpreter is alive.
+    let interp = unsafe { Interp::from_raw(interp) };
+    match catch_unwind(AssertUnwindSafe(|| register(interp))) {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(_) => {
+            interp.set_error(&Error::panic("the package's initialisation"));
             1
         }
     }

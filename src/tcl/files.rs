@@ -19,7 +19,8 @@ const PIECE: usize = 64 * 1024;
 pub(crate) fn read(name: &str) -> Result<Vec<u8>> {
     let path = Obj::text(name);
     // SAFETY: the path is alive; without an interpreter an error is errno alone.
-    let channel = unsafe { c::Tcl_FSOpenFileChannel(std::ptr::null_mut(), path.as_ptr(), c"rb".as_ptr(), 0) };
+    let channel =
+        unsafe { c::Tcl_FSOpenFileChannel(std::ptr::null_mut(), path.as_ptr(), c"rb".as_ptr(), 0) };
     let Some(channel) = Channel::from_raw(channel) else {
         return Err(file_error(errno(), "open", name));
     };
@@ -47,17 +48,6 @@ fn read_all(channel: Channel) -> io::Result<Vec<u8>> {
         std::hint::black_box(piece);
     }
     Ok(content)
-}
-
-/// The facts of a file, where it is one of the operating system's own files.
-pub(crate) fn native_stat(name: &str) -> Option<libc::stat> {
-    let path = Obj::text(name);
-    native_path(&path)?;
-    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: the path is alive, and the buffer has the size that Tcl was built with on 64-bit systems.
-    let code = unsafe { c::Tcl_FSStat(path.as_ptr(), stat.as_mut_ptr()) };
-    // SAFETY: all zero bits are a valid value, so this is initialised whatever Tcl wrote.
-    (code == 0).then(|| unsafe { stat.assume_init() })
 }
 
 /// The operating system's name of a file, for libraries that open it themselves; an error in a virtual file system.
@@ -92,9 +82,19 @@ fn errno() -> i32 {
 fn file_error(errno: i32, doing: &str, name: &str) -> Error {
     let error = os_error(errno, "");
     match error {
-        Error::Io { errno, name: constant, text, .. } => {
+        Error::Io {
+            errno,
+            name: constant,
+            text,
+            ..
+        } => {
             let message = format!("couldn't {doing} \"{name}\": {text}");
-            Error::Io { errno, name: constant, text, message }
+            Error::Io {
+                errno,
+                name: constant,
+                text,
+                message,
+            }
         }
         other => other,
     }
@@ -108,6 +108,15 @@ pub(crate) fn os_error(errno: i32, doing: &str) -> Error {
     let name = unsafe { driver::c_text(c::Tcl_ErrnoId()) };
     // SAFETY: returns a static string.
     let text = unsafe { driver::c_text(c::Tcl_ErrnoMsg(errno)) };
-    let message = if doing.is_empty() { text.clone() } else { format!("{doing}: {text}") };
-    Error::Io { errno, name: name.into(), text, message }
+    let message = if doing.is_empty() {
+        text.clone()
+    } else {
+        format!("{doing}: {text}")
+    };
+    Error::Io {
+        errno,
+        name: name.into(),
+        text,
+        message,
+    }
 }

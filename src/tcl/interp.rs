@@ -3,11 +3,13 @@
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 use crate::ffi::tcl as c;
 
 use super::Obj;
+use super::assoc::State;
 use super::utf;
 
 /// An interpreter, borrowed for one call: it can't be kept. Who must come back later uses [`Interp::keep`].
@@ -26,7 +28,10 @@ impl<'a> Interp<'a> {
     ///
     /// `raw` must be an interpreter of this thread that lives at least as long as `'a`.
     pub(crate) unsafe fn from_raw(raw: *mut c::Tcl_Interp) -> Self {
-        Self { raw, call: PhantomData }
+        Self {
+            raw,
+            call: PhantomData,
+        }
     }
 
     /// The pointer.
@@ -64,9 +69,19 @@ impl<'a> Interp<'a> {
         let code = options
             .and_then(|options| options.dict_value("-errorcode"))
             .and_then(|code| code.as_list())
-            .map(|words| words.iter().map(|word| word.as_text().into_owned()).collect())
+            .map(|words| {
+                words
+                    .iter()
+                    .map(|word| word.as_text().into_owned())
+                    .collect()
+            })
             .unwrap_or_else(|| vec!["NONE".to_owned()]);
         Error::Script { code, message }
+    }
+
+    /// A number that no other interpreter of the process has or will have.
+    pub(crate) fn number(self) -> u64 {
+        self.state::<Number>().0
     }
 
     /// Whether this is a safe interpreter, which mustn't reach files.
@@ -78,7 +93,14 @@ impl<'a> Interp<'a> {
     /// Says that a package is there.
     pub(crate) fn provide(self, package: &CStr, version: &CStr) -> bool {
         // SAFETY: the interpreter is alive, and the strings are copied.
-        unsafe { c::Tcl_PkgProvideEx(self.raw, package.as_ptr(), version.as_ptr(), std::ptr::null()) == 0 }
+        unsafe {
+            c::Tcl_PkgProvideEx(
+                self.raw,
+                package.as_ptr(),
+                version.as_ptr(),
+                std::ptr::null(),
+            ) == 0
+        }
     }
 
     /// Makes a namespace; that it is there already is fine.
@@ -86,7 +108,14 @@ impl<'a> Interp<'a> {
         let name = utf::to_c(name);
         // A failure leaves a message in the result, which the next result replaces.
         // SAFETY: the interpreter is alive, the name is copied, and no data or delete function is given.
-        unsafe { c::Tcl_CreateNamespace(self.raw, name.as_ptr(), std::ptr::null_mut(), std::ptr::null()) };
+        unsafe {
+            c::Tcl_CreateNamespace(
+                self.raw,
+                name.as_ptr(),
+                std::ptr::null_mut(),
+                std::ptr::null(),
+            )
+        };
     }
 
     /// A handle that can be kept beyond this call.
@@ -163,4 +192,19 @@ impl Drop for SavedState<'_> {
         // SAFETY: the interpreter's memory outlives `'a`, and the state is restored once.
         unsafe { c::Tcl_RestoreInterpState(self.interp.raw, self.state) };
     }
+}
+
+/// An interpreter's number.
+#[derive(Debug)]
+struct Number(u64);
+
+impl Default for Number {
+    fn default() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl State for Number {
+    const KEY: &'static str = "tls number";
 }
