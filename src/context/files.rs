@@ -2,6 +2,7 @@
 //!
 //! Pure. The files themselves are read above, through Tcl, so that virtual file systems work.
 
+use std::fs::Metadata;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -42,18 +43,21 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp in what `stat` returned.
-    pub(crate) fn of(stat: &libc::stat) -> Self {
+    /// The stamp in a file's metadata.
+    #[cfg(unix)]
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+
         let number = |field: i64| u64::try_from(field).unwrap_or_default();
         let time = |seconds, nanoseconds| {
             Duration::from_secs(number(seconds)) + Duration::from_nanos(number(nanoseconds))
         };
         Self {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: number(stat.st_size),
-            modified: time(stat.st_mtime, stat.st_mtime_nsec),
-            changed: time(stat.st_ctime, stat.st_ctime_nsec),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: time(metadata.mtime(), metadata.mtime_nsec()),
+            changed: time(metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 

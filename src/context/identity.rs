@@ -226,14 +226,12 @@ pub(super) fn certificates(content: &[u8]) -> std::result::Result<Vec<X509>, Str
     }
 }
 
-/// Asks for the password of what a source holds.
+/// Asks for the password of what a source holds. That there is none is told with the source's name.
 fn ask(source: &Source, what: &Wording, password: &mut AskPassword<'_>) -> Result<Secret> {
     password(PASSWORD_MAX).map_err(|error| match error {
-        Error::Failed { reason, .. } if reason == Reason::Password => source.refuse(
-            reason,
-            what,
-            "it is encrypted, and no password was given (option -password)",
-        ),
+        Error::Failed {
+            reason, message, ..
+        } if reason == Reason::Password => source.refuse(reason, what, &message),
         other => other,
     })
 }
