@@ -5,6 +5,7 @@
 pub(crate) mod alert;
 pub(crate) mod conf;
 pub(crate) mod error;
+pub(crate) mod pkcs12;
 pub(crate) mod print;
 pub(crate) mod secret;
 pub(crate) mod ssl;
