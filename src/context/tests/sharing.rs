@@ -56,7 +56,7 @@ fn other_settings_have_another_context() {
         },
         Settings {
             identity: identity(&pki.bundle(&pki.client)),
-            ..base.clone()
+            ..base
         },
     ];
     for other in others {
