@@ -72,6 +72,14 @@ reasons! {
     Alert = "CHANNEL ALERT";
     /// The channel is in the middle of an operation that a callback interrupted.
     ChannelBusy = "CHANNEL BUSY";
+    /// A channel option of ours that can only be read was set.
+    ChannelOption = "CHANNEL OPTION";
+    /// A callback closed the channel in the middle of an operation.
+    ChannelClosed = "CHANNEL CLOSED";
+    /// A callback that has to decide is gone with its interpreter, or was left behind in another thread.
+    CallbackGone = "CALLBACK GONE";
+    /// The handshake took longer than -timeout allows.
+    HandshakeTimeout = "HANDSHAKE TIMEOUT";
     /// A private key is encrypted and no password script gave the password.
     Password = "PASSWORD FAILED";
     /// A fault of this package: a panic was caught, and the channel concerned can't be used any more.

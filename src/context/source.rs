@@ -52,6 +52,24 @@ impl Source {
         (!source.is_empty()).then_some(source)
     }
 
+    /// Whether bytes are DER rather than PEM or a file's name: an ASN.1 sequence that ends where the bytes end.
+    pub(crate) fn is_der(bytes: &[u8]) -> bool {
+        let [0x30, length, rest @ ..] = bytes else {
+            return false;
+        };
+        match length {
+            0..0x80 => rest.len() == usize::from(*length),
+            0x81..=0x84 => {
+                let (size, content) = rest.split_at(usize::from(length & 0x7F).min(rest.len()));
+                let size = size
+                    .iter()
+                    .fold(0, |size, byte| size << 8 | usize::from(*byte));
+                content.len() == size
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the value is empty.
     fn is_empty(&self) -> bool {
         match &self.content {
