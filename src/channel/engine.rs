@@ -56,6 +56,8 @@ pub(crate) struct Engine<S> {
     phase: Phase,
     /// What went wrong for good.
     failure: Option<Error>,
+    /// Why nothing more can be written, where reading may still go on.
+    write_failure: Option<Error>,
     /// What a read waits for, if not for data from the peer.
     read_waits_to_write: bool,
     /// What a write waits for, if not for room.
@@ -81,6 +83,7 @@ impl<S: Read + Write> Engine<S> {
                 Waiting::Write
             }),
             failure: None,
+            write_failure: None,
             read_waits_to_write: false,
             write_waits_to_read: false,
             peer_closed: false,
@@ -178,7 +181,10 @@ impl<S: Read + Write> Engine<S> {
 
     /// Tells the peer that nothing more is sent, once, if there is a connection to tell it on.
     pub(crate) fn close(&mut self) {
-        if self.phase == Phase::Open && !self.stream.get_shutdown().contains(ShutdownState::SENT) {
+        if self.phase == Phase::Open
+            && self.write_failure.is_none()
+            && !self.stream.get_shutdown().contains(ShutdownState::SENT)
+        {
             forget_old_errors();
             // The peer's answer isn't waited for, and a peer that can't be told can't be helped.
             let _ = self.stream.shutdown();
@@ -190,7 +196,7 @@ impl<S: Read + Write> Engine<S> {
     fn transfer(
         &mut self,
         direction: Direction,
-        operation: impl FnOnce(&mut SslStream<S>) -> std::result::Result<usize, openssl::ssl::Error>,
+        mut operation: impl FnMut(&mut SslStream<S>) -> std::result::Result<usize, openssl::ssl::Error>,
     ) -> Result<Progress<usize>> {
         match self.handshake()? {
             Progress::Done(()) => {}
@@ -199,8 +205,18 @@ impl<S: Read + Write> Engine<S> {
             Progress::WantDecision => return Ok(Progress::WantDecision),
             Progress::Closed => return Ok(Progress::Closed),
         }
+        if let (Direction::Write, Some(error)) = (direction, &self.write_failure) {
+            return Err(error.clone());
+        }
         forget_old_errors();
-        let outcome = operation(&mut self.stream);
+        let outcome = loop {
+            match operation(&mut self.stream) {
+                // A record that wasn't data has been dealt with, and the stream hasn't said that it has no more.
+                Err(error)
+                    if error.code() == ErrorCode::WANT_READ && error.io_error().is_none() => {}
+                outcome => break outcome,
+            }
+        };
         self.waits(direction, None);
         match outcome {
             Ok(count) => Ok(Progress::Done(count)),
@@ -216,6 +232,12 @@ impl<S: Read + Write> Engine<S> {
                 Verdict::Closed => {
                     self.peer_closed = true;
                     Ok(Progress::Closed)
+                }
+                Verdict::Failed(cause @ Cause::Io(_)) if direction == Direction::Write => {
+                    // What the peer sent before it went away can still be read.
+                    let error = transfer_failure(direction, &cause);
+                    self.write_failure = Some(error.clone());
+                    Err(error)
                 }
                 Verdict::Failed(cause) => {
                     let error = transfer_failure(direction, &cause);
@@ -235,6 +257,13 @@ impl<S: Read + Write> Engine<S> {
 
     /// Sorts OpenSSL's answer.
     fn verdict(&self, error: &openssl::ssl::Error) -> Verdict {
+        // The stream of the openssl crate takes a connection that isn't there for one that may still come.
+        if let Some(error) = error
+            .io_error()
+            .filter(|error| error.kind() == io::ErrorKind::NotConnected)
+        {
+            return Verdict::Failed(Cause::Io(error.raw_os_error().unwrap_or(libc::ENOTCONN)));
+        }
         match error.code() {
             ErrorCode::WANT_READ => Verdict::Wait(Waiting::Read),
             ErrorCode::WANT_WRITE => Verdict::Wait(Waiting::Write),
@@ -299,10 +328,11 @@ impl<S: Read + Write> Engine<S> {
             return handshake_error(["ALERT", &number.to_string(), &alert::name(number)], &text);
         }
         let verdict = self.stream.ssl().verify_result();
-        let refused = entries.iter().any(alert::is_verify_failure);
-        if refused && verdict != X509VerifyResult::OK {
+        // The reason may stand behind that of the cryptography that led to it.
+        let refused = entries.iter().find(|entry| alert::is_verify_failure(entry));
+        if let Some(refused) = refused.filter(|_| verdict != X509VerifyResult::OK) {
             let why = verdict.error_string();
-            let message = format!("{text} due to \"{why}\"");
+            let message = format!("{} due to \"{why}\"", refused.reason);
             return handshake_error(["VERIFY", &verdict.as_raw().to_string(), why], &message);
         }
         handshake_error(["OPENSSL", &first.library, &first.reason], &text)
@@ -387,3 +417,6 @@ fn io_failure(errno: i32) -> Error {
 fn forget_old_errors() {
     drop(openssl::error::ErrorStack::get());
 }
+
+#[cfg(test)]
+mod tests;
