@@ -184,7 +184,10 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
-        let mask = self.events(Mask::READABLE);
+        self.delivered.set(false);
+        // No event says that a read of the channel below wouldn't wait.
+        let look = || self.look(Mask::READABLE, self.wanted.get());
+        let mask = self.below.with_allowance(0, look);
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.
@@ -199,7 +202,12 @@ impl TlsChannel {
         // In blocking mode, an event promises one read without waiting and no more.
         let reads = if self.blocking.get() { 1 } else { u32::MAX };
         let reads = if mask.has(Mask::READABLE) { reads } else { 0 };
-        match self.below.with_allowance(reads, || self.handshake()) {
+        self.below.with_allowance(reads, || self.look(mask, wanted))
+    }
+
+    /// Looks which events there are, in reads that [`TlsChannel::events`] has counted.
+    fn look(&self, mask: Mask, wanted: Mask) -> Mask {
+        match self.handshake() {
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
@@ -210,7 +218,7 @@ impl TlsChannel {
             return Mask::NONE;
         }
         let reading = wanted.has(Mask::READABLE)
-            && match self.below.with_allowance(reads, || self.run(Engine::peek)) {
+            && match self.run(Engine::peek) {
                 Ok(Progress::Done(_) | Progress::Closed) => true,
                 Ok(_) => false,
                 Err(error) => !is_busy(&error),
