@@ -312,7 +312,10 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
-        let mask = self.events(Mask::READABLE);
+        self.delivered.set(false);
+        // No event says that a read of the channel below wouldn't wait.
+        let look = || self.look(Mask::READABLE, self.wanted.get());
+        let mask = self.below.with_allowance(0, look);
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.
@@ -353,10 +356,12 @@ impl TlsChannel {
             true => u32::MAX,
             false => 0,
         };
-        match self
-            .below
-            .with_allowance(reads, || self.run(Engine::handshake))
-        {
+        self.below.with_allowance(reads, || self.look(mask, wanted))
+    }
+
+    /// Looks which events there are, in reads that [`TlsChannel::events`] has counted.
+    fn look(&self, mask: Mask, wanted: Mask) -> Mask {
+        match self.run(Engine::handshake) {
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
@@ -367,7 +372,7 @@ impl TlsChannel {
             return Mask::NONE;
         }
         let reading = wanted.has(Mask::READABLE)
-            && match self.below.with_allowance(reads, || self.run(Engine::peek)) {
+            && match self.run(Engine::peek) {
                 Ok(Progress::Done(_) | Progress::Closed) => true,
                 Ok(_) => false,
                 Err(error) => !is_busy(&error),
