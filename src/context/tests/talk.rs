@@ -87,7 +87,7 @@ impl Hooks for Script {
         Ok(())
     }
 
-    fn message(&self, message: Message<'_>) -> Result<()> {
+    fn message(&self, _ssl: &SslRef, message: Message<'_>) -> Result<()> {
         self.note(format!("message {} {}", message.sent, message.bytes.len()));
         Ok(())
     }
