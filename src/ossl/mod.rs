@@ -3,11 +3,15 @@
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
 pub(crate) mod alert;
+pub(crate) mod conf;
 pub(crate) mod error;
+pub(crate) mod pkcs12;
 pub(crate) mod print;
 pub(crate) mod secret;
 pub(crate) mod ssl;
+pub(crate) mod ssl_state;
 pub(crate) mod store;
 pub(crate) mod x509;
 pub(crate) mod x509_name;
 pub(crate) mod x509_store;
+pub(crate) mod x509v3;
