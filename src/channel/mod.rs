@@ -48,6 +48,8 @@ pub(crate) struct TlsChannel {
     timer: OnceCell<Timer>,
     /// Whether bytes were handed up since the last event: then an error waits for the next one.
     delivered: Cell<bool>,
+    /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
+    awaited: Cell<bool>,
 }
 
 impl TlsChannel {
@@ -71,6 +73,7 @@ impl TlsChannel {
             wanted: Cell::new(Mask::NONE),
             timer: OnceCell::new(),
             delivered: Cell::new(false),
+            awaited: Cell::new(false),
         });
         let weak = Rc::downgrade(&tls);
         let timer = Timer::new(move || {
@@ -127,7 +130,9 @@ impl TlsChannel {
 
     /// Goes on with the handshake.
     pub(crate) fn handshake(&self) -> Result<Progress<()>> {
-        self.run(Engine::handshake)
+        let progress = self.run(Engine::handshake)?;
+        self.awaited.set(progress != Progress::Done(()));
+        Ok(progress)
     }
 
     /// Whether the handshake is done.
@@ -207,7 +212,8 @@ impl TlsChannel {
 
     /// Looks which events there are, in reads that [`TlsChannel::events`] has counted.
     fn look(&self, mask: Mask, wanted: Mask) -> Mask {
-        match self.handshake() {
+        match self.run(Engine::handshake) {
+            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
