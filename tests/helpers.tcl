@@ -358,7 +358,7 @@ proc helpers::stop {handle} {
     if {![info exists status($handle)]} {
         foreach pid [pid $handle] {
             # It may end by itself right now.
-            catch {exec kill -KILL $pid}
+            catch {exec sh -c "kill -KILL $pid"}
         }
     }
     return [ended $handle]
