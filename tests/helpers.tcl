@@ -189,7 +189,7 @@ proc helpers::handshake {args} {
     array unset outcome
     foreach chan $args {
         fileevent $chan readable [list helpers::Shake $chan]
-        Shake $chan
+        fileevent $chan writable [list helpers::Shake $chan]
     }
     set outcomes {}
     foreach chan $args {
@@ -210,6 +210,7 @@ proc helpers::Shake {chan} {
     }
     if {[info exists outcome($chan)]} {
         fileevent $chan readable {}
+        fileevent $chan writable {}
     }
 }
 
