@@ -269,7 +269,7 @@ proc helpers::handshake {args} {
     array unset shaken
     foreach chan $args {
         fileevent $chan readable [list helpers::Shake $chan]
-        Shake $chan
+        fileevent $chan writable [list helpers::Shake $chan]
     }
     set outcomes {}
     foreach chan $args {
@@ -290,6 +290,7 @@ proc helpers::Shake {chan} {
     }
     if {[info exists shaken($chan)]} {
         fileevent $chan readable {}
+        fileevent $chan writable {}
     }
 }
 
@@ -438,7 +439,7 @@ proc helpers::stop {handle} {
     if {![info exists status($handle)]} {
         foreach pid [pid $handle] {
             # It may end by itself right now.
-            catch {exec kill -KILL $pid}
+            catch {exec sh -c "kill -KILL $pid"}
         }
     }
     return [ended $handle]
