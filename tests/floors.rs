@@ -37,11 +37,16 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("x509", &["ossl"], &["openssl"]),
     ("context", &["ossl", "x509"], &["once_cell", "openssl"]),
-    ("channel", &["context", "ossl", "tcl", "x509"], &["openssl"]),
+    // Of libc, these two use the values of errno.
+    (
+        "channel",
+        &["context", "ossl", "tcl", "x509"],
+        &["libc", "openssl"],
+    ),
     (
         "cmd",
         &["channel", "context", "ossl", "tcl", "x509"],
-        &["openssl"],
+        &["libc", "openssl"],
     ),
     ("lib", &["cmd", "tcl"], &[]),
 ];
