@@ -1,6 +1,12 @@
 //! Holds the code against the map in `src/lib.rs`: who may import whom, who may be unsafe, who catches panics, and
 //! what the library that comes out needs and shows.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "this is a test"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -154,14 +154,17 @@ impl InfoCallback for Watch {
 }
 
 impl MessageCallback for Watch {
-    fn message(_ssl: &SslRef, sent: bool, version: c_int, content_type: c_int, bytes: &[u8]) {
+    fn message(ssl: &SslRef, sent: bool, version: c_int, content_type: c_int, bytes: &[u8]) {
         let _ = ask(|hooks| {
-            hooks.message(Message {
-                sent,
-                version,
-                content_type,
-                bytes,
-            })
+            hooks.message(
+                ssl,
+                Message {
+                    sent,
+                    version,
+                    content_type,
+                    bytes,
+                },
+            )
         });
     }
 }
