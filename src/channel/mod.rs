@@ -77,6 +77,8 @@ pub(crate) struct TlsChannel {
     delivered: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
+    /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
+    awaited: Cell<bool>,
 }
 
 impl TlsChannel {
@@ -109,6 +111,7 @@ impl TlsChannel {
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
             told: Cell::new(false),
+            awaited: Cell::new(false),
         });
         tls.below.set_blocking(under.is_blocking());
         tls.below.attach(under);
@@ -157,7 +160,9 @@ impl TlsChannel {
 
     /// Goes on with the handshake; in blocking mode, to its end.
     pub(crate) fn handshake(&self) -> Result<Progress<()>> {
-        self.run_waiting(Engine::handshake)
+        let progress = self.run_waiting(Engine::handshake)?;
+        self.awaited.set(progress != Progress::Done(()));
+        Ok(progress)
     }
 
     /// Tells the peer that nothing more is sent, after all that was written so far. Reading goes on.
@@ -373,6 +378,7 @@ impl TlsChannel {
     /// The events that there are, whether or not the channel still is.
     fn due(&self, mask: Mask, wanted: Mask) -> Mask {
         match self.run(Engine::handshake) {
+            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,

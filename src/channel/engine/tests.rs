@@ -428,8 +428,13 @@ fn a_handshake_cut_off_anywhere_fails() {
             let mut pair = Pair::good(&pki, protocol);
             pair.client.handshake().unwrap();
             pair.server.handshake().unwrap();
-            pair.down.borrow_mut().bytes.truncate(cut);
-            pair.down.borrow_mut().ended = true;
+            {
+                // Signatures vary in length, so that this handshake may be a little shorter than the first.
+                let mut down = pair.down.borrow_mut();
+                let cut = cut.min(down.bytes.len() - 1);
+                down.bytes.truncate(cut);
+                down.ended = true;
+            }
             let outcome = pair.client.handshake();
             assert_eq!(
                 code(outcome, 4),

@@ -82,7 +82,7 @@ impl Hooks for Script {
         Ok(self.alpn.unwrap_or(AlpnChoice::Default))
     }
 
-    fn info(&self, ssl: &SslRef, kind: libc::c_int, _value: libc::c_int) -> Result<()> {
+    fn info(&self, ssl: &SslRef, kind: std::ffi::c_int, _value: std::ffi::c_int) -> Result<()> {
         self.note(format!("info {kind} {}", ssl.state_string_long()));
         Ok(())
     }
