@@ -89,6 +89,11 @@ impl TlsChannel {
 
     /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet.
     pub(crate) fn stack(interp: Interp<'_>, under: Channel, parts: Parts) -> Result<Channel> {
+        if let Some(tls) = under.driver::<Self>()
+            && tls.engine.try_borrow_mut().is_err()
+        {
+            return Err(tls.busy());
+        }
         let ssl = parts.ssl()?;
         drain_output(under)?;
         let below = Rc::new(Below::default());
@@ -124,7 +129,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        tls.refresh();
+        layer.renew_watch();
         Ok(layer)
     }
 
@@ -267,6 +272,12 @@ impl TlsChannel {
             }
             Err(_) => return Err(self.busy()),
         };
+        if self.layer.get().is_none() {
+            return Err(Error::failed(
+                Reason::ChannelClosed,
+                "the channel was closed by its callback",
+            ));
+        }
         self.after(&outcome);
         outcome.map_err(|error| self.worded(error))
     }

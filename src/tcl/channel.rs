@@ -222,6 +222,18 @@ impl Channel {
         }
     }
 
+    /// Has Tcl tell the top layer of this stack which events its scripts want. A new layer would hear of that only when a
+    /// script changes its mind.
+    pub(crate) fn renew_watch(self) {
+        let (function, data) = (Some(hear_nothing as _), std::ptr::null_mut());
+        // SAFETY: the channel is open; the handler is deleted before any event comes.
+        unsafe {
+            c::Tcl_CreateChannelHandler(self.0, c::TCL_READABLE.cast_signed(), function, data)
+        };
+        // SAFETY: the channel is open; whatever its layers did while they heard of the handler, they can't close it.
+        unsafe { c::Tcl_DeleteChannelHandler(self.0, function, data) };
+    }
+
     /// The operating system's handle of this layer for a direction.
     pub(crate) fn os_handle(self, direction: Mask) -> Option<*mut c_void> {
         let mut handle = std::ptr::null_mut();
@@ -361,6 +373,9 @@ impl Channel {
         }
     }
 }
+
+/// The handler of [`Channel::renew_watch`], which is never called.
+unsafe extern "C" fn hear_nothing(_data: c::ClientData, _mask: c_int) {}
 
 /// The result of a transfer: a negative count means that errno says why.
 fn counted(count: isize) -> io::Result<usize> {
