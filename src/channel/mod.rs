@@ -77,6 +77,9 @@ pub(crate) struct TlsChannel {
     delivered: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
+    /// Whether the layer has just come on top. If that was in an event of the channel below, Tcl sets that channel's
+    /// watch once more afterwards, to what the script waits for rather than what the handshake needs.
+    settling: Cell<bool>,
     /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
     awaited: Cell<bool>,
 }
@@ -111,6 +114,7 @@ impl TlsChannel {
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
             told: Cell::new(false),
+            settling: Cell::new(true),
             awaited: Cell::new(false),
         });
         tls.below.set_blocking(under.is_blocking());
@@ -124,7 +128,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        tls.refresh();
+        layer.renew_watch();
         Ok(layer)
     }
 
@@ -310,7 +314,7 @@ impl TlsChannel {
         let interest = situation.interest();
         self.below.watch(interest.below);
         match self.timer.get() {
-            Some(timer) if interest.timer => timer.arm(0),
+            Some(timer) if interest.timer || self.settling.get() => timer.arm(0),
             Some(timer) => timer.cancel(),
             None => {}
         }
@@ -321,6 +325,9 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
+        if self.settling.take() {
+            self.below.forget_watch();
+        }
         self.delivered.set(false);
         // No event says that a read of the channel below wouldn't wait.
         let look = || self.look(Mask::READABLE, self.wanted.get());
