@@ -330,8 +330,12 @@ impl TlsChannel {
         }
         self.delivered.set(false);
         // No event says that a read of the channel below wouldn't wait.
-        let look = || self.look(Mask::READABLE, self.wanted.get());
-        let mask = self.below.with_allowance(0, look);
+        let mask = match self.wanted.get() {
+            Mask::NONE => Mask::NONE,
+            wanted => self
+                .below
+                .with_allowance(0, || self.look(Mask::READABLE, wanted)),
+        };
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.
