@@ -124,7 +124,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        tls.refresh();
+        layer.announce_interest();
         Ok(layer)
     }
 

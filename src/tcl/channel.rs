@@ -141,6 +141,19 @@ impl Channel {
         Ok(Self(stacked))
     }
 
+    /// Has Tcl tell the top layer which events the scripts wait for. It tells a layer of its own accord only when that
+    /// changes, so that a new one would never hear of handlers that were there before.
+    pub(crate) fn announce_interest(self) {
+        // SAFETY: the channel is open, and the handler is gone before anything can call it.
+        unsafe {
+            c::Tcl_CreateChannelHandler(self.0, 0, Some(ignore_events), std::ptr::null_mut());
+        }
+        // SAFETY: the channel is open.
+        unsafe {
+            c::Tcl_DeleteChannelHandler(self.0, Some(ignore_events), std::ptr::null_mut());
+        }
+    }
+
     /// Takes the top layer off this stack. Tcl closes its driver.
     pub(crate) fn unstack(self, interp: Interp<'_>) -> Result<(), Error> {
         // SAFETY: the channel is open.
@@ -402,3 +415,6 @@ impl Drop for DString {
         unsafe { c::Tcl_DStringFree(self.as_ptr()) };
     }
 }
+
+/// A channel handler that does nothing.
+unsafe extern "C" fn ignore_events(_: *mut c_void, _: c_int) {}
