@@ -128,7 +128,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        layer.renew_watch();
+        layer.announce_interest();
         Ok(layer)
     }
 

@@ -141,6 +141,19 @@ impl Channel {
         Ok(Self(stacked))
     }
 
+    /// Has Tcl tell the top layer which events the scripts wait for. It tells a layer of its own accord only when that
+    /// changes, so that a new one would never hear of handlers that were there before.
+    pub(crate) fn announce_interest(self) {
+        // SAFETY: the channel is open, and the handler is gone before anything can call it.
+        unsafe {
+            c::Tcl_CreateChannelHandler(self.0, 0, Some(ignore_events), std::ptr::null_mut());
+        }
+        // SAFETY: the channel is open.
+        unsafe {
+            c::Tcl_DeleteChannelHandler(self.0, Some(ignore_events), std::ptr::null_mut());
+        }
+    }
+
     /// Takes the top layer off this stack. Tcl closes its driver.
     pub(crate) fn unstack(self, interp: Interp<'_>) -> Result<(), Error> {
         // SAFETY: the channel is open.
@@ -208,16 +221,6 @@ impl Channel {
     pub(crate) fn notify(self, mask: Mask) {
         // SAFETY: the channel is open.
         unsafe { c::Tcl_NotifyChannel(self.0, mask.as_raw()) };
-    }
-
-    /// Has Tcl tell the top layer's driver which events the script waits for. Tcl does so when that changes, and not
-    /// when a layer comes on top of handlers that are there already; so a handler comes and goes.
-    pub(crate) fn renew_watch(self) {
-        let data = std::ptr::null_mut();
-        // SAFETY: the channel is open; the function does nothing, and is taken away at once.
-        unsafe { c::Tcl_CreateChannelHandler(self.0, 0, Some(ignore), data) };
-        // SAFETY: the channel is open; this is the handler of the line above.
-        unsafe { c::Tcl_DeleteChannelHandler(self.0, Some(ignore), data) };
     }
 
     /// Tells this layer's driver which events to watch for.
@@ -372,9 +375,6 @@ impl Channel {
     }
 }
 
-/// A channel handler that does nothing.
-unsafe extern "C" fn ignore(_data: c::ClientData, _mask: c_int) {}
-
 /// The result of a transfer: a negative count means that errno says why.
 fn counted(count: isize) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| {
@@ -415,3 +415,6 @@ impl Drop for DString {
         unsafe { c::Tcl_DStringFree(self.as_ptr()) };
     }
 }
+
+/// A channel handler that does nothing.
+unsafe extern "C" fn ignore_events(_: *mut c_void, _: c_int) {}
