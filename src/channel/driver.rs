@@ -55,6 +55,9 @@ impl Driver for TlsChannel {
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
             engine.close();
         }
+        if !self.unstacking.get() {
+            self.below.discard();
+        }
         self.below.watch(Mask::NONE);
         self.below.detach();
         Ok(())

@@ -75,6 +75,8 @@ pub(crate) struct TlsChannel {
     watchdog: OnceCell<Timer>,
     /// Whether bytes were handed up since the last event: then an error waits for the next one.
     delivered: Cell<bool>,
+    /// Whether the layer is being taken off, so that what comes from below is the script's.
+    unstacking: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
     /// Whether the layer has just come on top. If that was in an event of the channel below, Tcl sets that channel's
@@ -113,6 +115,7 @@ impl TlsChannel {
             timer: OnceCell::new(),
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
+            unstacking: Cell::new(false),
             told: Cell::new(false),
             settling: Cell::new(true),
             awaited: Cell::new(false),
@@ -154,7 +157,10 @@ impl TlsChannel {
             unread.extend_from_slice(&buffer[..count]);
         }
         unread.extend(self.below.take_ahead());
-        layer.unstack(interp)?;
+        self.unstacking.set(true);
+        let unstacked = layer.unstack(interp);
+        self.unstacking.set(false);
+        unstacked?;
         if !unread.is_empty() {
             let put_back = under.unread(&unread);
             put_back.map_err(|error| files::os_error(errno(&error), "can't put input back"))?;

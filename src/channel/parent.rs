@@ -12,6 +12,9 @@ use crate::tcl::channel::{Channel, Mask};
 /// How much is read from below at once: a few records of the largest size.
 const READ_AHEAD: usize = 64 * 1024;
 
+/// How many reads a close makes at most of what nobody wants.
+const DISCARDED_READS: u32 = 16;
+
 thread_local! {
     /// A buffer for the next read ahead, so that idle connections need none of their own.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -112,6 +115,24 @@ impl Below {
         let mut ahead = self.ahead.take();
         ahead.truncate(unused.end);
         ahead.split_off(unused.start)
+    }
+
+    /// Takes in what has come and nobody will read. A system that closes a connection with bytes unread, session
+    /// tickets say, resets it, and so takes from the peer what is on its way there.
+    pub(super) fn discard(&self) {
+        let Some(channel) = self.channel.get() else {
+            return;
+        };
+        if channel.below().is_some() {
+            // A layer that is no end of a connection does this when it is closed.
+            return;
+        }
+        let mut buffer = vec![0; READ_AHEAD];
+        let mut reads = 0..DISCARDED_READS;
+        while reads.next().is_some()
+            && channel.has_input()
+            && matches!(channel.read_raw(&mut buffer), Ok(1..))
+        {}
     }
 
     /// Runs `operation` while at most `reads` reads of the channel below are allowed.

@@ -258,29 +258,18 @@ impl Channel {
             unsafe { c::Tcl_DoOneEvent(0) };
             return Ok(true);
         };
-        let events = if direction.has(Mask::READABLE) {
-            libc::POLLIN
-        } else {
-            libc::POLLOUT
-        };
-        let descriptor = c_int::try_from(handle.addr()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let mut poll = libc::pollfd {
-            fd: descriptor,
-            events,
-            revents: 0,
-        };
         let left = left.map_or(-1, |left| {
             c_int::try_from(left.as_millis() + 1).unwrap_or(c_int::MAX)
         });
-        // SAFETY: one record is given, and lives during the call.
-        match unsafe { libc::poll(&raw mut poll, 1, left) } {
-            0 => Ok(false),
-            1.. => Ok(true),
-            _ => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-                error => Err(error),
-            },
-        }
+        poll(handle, direction, left)
+    }
+
+    /// Whether something has come that a read would give without waiting, as far as the operating system knows.
+    pub(crate) fn has_input(self) -> bool {
+        self.input_buffered() > 0
+            || self
+                .os_handle(Mask::READABLE)
+                .is_some_and(|handle| poll(handle, Mask::READABLE, 0).unwrap_or(false))
     }
 
     /// The value of an option.
@@ -372,6 +361,29 @@ impl Channel {
             // SAFETY: the caller's arguments.
             None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },
         }
+    }
+}
+
+/// Waits until a descriptor is ready for a direction, at most so many milliseconds; `false` when they are over.
+fn poll(handle: *mut c_void, direction: Mask, milliseconds: c_int) -> io::Result<bool> {
+    let events = if direction.has(Mask::READABLE) {
+        libc::POLLIN
+    } else {
+        libc::POLLOUT
+    };
+    let mut poll = libc::pollfd {
+        fd: c_int::try_from(handle.addr()).map_err(|_| io::ErrorKind::InvalidInput)?,
+        events,
+        revents: 0,
+    };
+    // SAFETY: one record is given, and lives during the call.
+    match unsafe { libc::poll(&raw mut poll, 1, milliseconds) } {
+        0 => Ok(false),
+        1.. => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            error => Err(error),
+        },
     }
 }
 
