@@ -150,12 +150,28 @@ impl TlsChannel {
             unread.extend_from_slice(&buffer[..count]);
         }
         unread.extend(self.below.take_ahead());
-        layer.unstack(interp)?;
+        self.tell_the_end(under)?;
+        // Closing the driver then has nothing to say.
+        self.below.watch(Mask::NONE);
+        self.below.detach();
+        layer
+            .unstack(interp)
+            .inspect_err(|_| self.below.attach(under))?;
+        driver::forget_end(under);
         if !unread.is_empty() {
             let put_back = under.unread(&unread);
             put_back.map_err(|error| files::os_error(errno(&error), "can't put input back"))?;
         }
         Ok(unread.len())
+    }
+
+    /// Tells the peer that TLS ends here, waiting if need be: it must not be mixed with what is written next.
+    fn tell_the_end(&self, under: Channel) -> Result<()> {
+        while self.is_open() && self.run(Engine::close_write) == Ok(Progress::WantWrite) {
+            let waited = self.below.wait(under, Mask::WRITABLE);
+            waited.map_err(|error| self.worded(files::os_error(errno(&error), "")))?;
+        }
+        Ok(())
     }
 
     /// Goes on with the handshake; in blocking mode, to its end.
@@ -301,7 +317,7 @@ impl TlsChannel {
         let situation = Situation {
             wanted: self.wanted.get(),
             phase: engine.phase(),
-            bytes_ready: engine.has_plaintext() || self.below.has_ahead(),
+            bytes_ready: engine.has_plaintext() || self.below.has_input(),
             peer_closed: engine.peer_closed(),
             read_waits_to_write: engine.read_waits_to_write(),
             write_waits_to_read: engine.write_waits_to_read(),

@@ -198,6 +198,12 @@ impl Channel {
         usize::try_from(unsafe { c::Tcl_InputBuffered(self.0) }).unwrap_or(0)
     }
 
+    /// Whether this layer gives input that was read before another was put on top of it: no event tells of that.
+    pub(crate) fn has_pushed_back(self) -> bool {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_ChannelBuffered(self.0) > 0 }
+    }
+
     /// How many bytes of output Tcl holds for this stack.
     pub(crate) fn output_buffered(self) -> usize {
         // SAFETY: the channel is open.
@@ -268,6 +274,23 @@ impl Channel {
                 error => Err(error),
             },
         }
+    }
+
+    /// Whether a read of this layer wouldn't wait. Only for what the operating system knows.
+    pub(crate) fn is_readable(self) -> bool {
+        let descriptor = self
+            .os_handle(Mask::READABLE)
+            .and_then(|handle| c_int::try_from(handle.addr()).ok());
+        let Some(descriptor) = descriptor else {
+            return false;
+        };
+        let mut poll = libc::pollfd {
+            fd: descriptor,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one record is given, and lives during the call.
+        unsafe { libc::poll(&raw mut poll, 1, 0) == 1 }
     }
 
     /// The value of an option.
