@@ -230,6 +230,12 @@ impl Channel {
 
     /// The operating system's handle of this layer for a direction.
     pub(crate) fn os_handle(self, direction: Mask) -> Option<*mut c_void> {
+        // Asked for a handle that isn't there, Tcl leaves an error behind, which the next operation would raise.
+        let bottom = std::iter::successors(Some(self), |layer| layer.below()).last()?;
+        // SAFETY: the channel is open.
+        let kind = unsafe { c::Tcl_GetChannelType(bottom.0) };
+        // SAFETY: an open channel's type is valid, and channel types don't change.
+        unsafe { (*kind).getHandleProc }?;
         let mut handle = std::ptr::null_mut();
         // SAFETY: the channel is open, and the place for the handle is valid.
         let code = unsafe { c::Tcl_GetChannelHandle(self.0, direction.as_raw(), &raw mut handle) };
