@@ -211,6 +211,12 @@ impl Channel {
         usize::try_from(unsafe { c::Tcl_InputBuffered(self.0) }).unwrap_or(0)
     }
 
+    /// Whether this layer gives input that was read before another was put on top of it: no event tells of that.
+    pub(crate) fn has_pushed_back(self) -> bool {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_ChannelBuffered(self.0) > 0 }
+    }
+
     /// How many bytes of output Tcl holds for this stack.
     pub(crate) fn output_buffered(self) -> usize {
         // SAFETY: the channel is open.
@@ -237,6 +243,12 @@ impl Channel {
 
     /// The operating system's handle of this layer for a direction.
     pub(crate) fn os_handle(self, direction: Mask) -> Option<*mut c_void> {
+        // Asked for a handle that isn't there, Tcl leaves an error behind, which the next operation would raise.
+        let bottom = std::iter::successors(Some(self), |layer| layer.below()).last()?;
+        // SAFETY: the channel is open.
+        let kind = unsafe { c::Tcl_GetChannelType(bottom.0) };
+        // SAFETY: an open channel's type is valid, and channel types don't change.
+        unsafe { (*kind).getHandleProc }?;
         let mut handle = std::ptr::null_mut();
         // SAFETY: the channel is open, and the place for the handle is valid.
         let code = unsafe { c::Tcl_GetChannelHandle(self.0, direction.as_raw(), &raw mut handle) };
@@ -264,12 +276,10 @@ impl Channel {
         poll(handle, direction, left)
     }
 
-    /// Whether something has come that a read would give without waiting, as far as the operating system knows.
-    pub(crate) fn has_input(self) -> bool {
-        self.input_buffered() > 0
-            || self
-                .os_handle(Mask::READABLE)
-                .is_some_and(|handle| poll(handle, Mask::READABLE, 0).unwrap_or(false))
+    /// Whether a read of this layer wouldn't wait, as far as the operating system knows.
+    pub(crate) fn is_readable(self) -> bool {
+        self.os_handle(Mask::READABLE)
+            .is_some_and(|handle| poll(handle, Mask::READABLE, 0).unwrap_or(false))
     }
 
     /// The value of an option.
