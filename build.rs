@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 /// What to declare: families by prefix, and a few names one by one.
 const FUNCTIONS: &[&str] = &[
+    "ASN1_PCTX_(new|free|set_nm_flags)",
+    "BIO_(find_type|s_null)",
     "CMS_.*",
     "ERR_(set_mark|pop_to_mark)",
     "NCONF_.*",
@@ -12,7 +14,11 @@ const FUNCTIONS: &[&str] = &[
     "OCSP_.*",
     "OSSL_CMP_.*",
     "OSSL_CRMF_.*",
+    "OSSL_ESS_check_signing_certs",
+    "ESS_SIGNING_CERT(_V2)?_free",
+    "EVP_PKEY_CTX_ctrl_str",
     "OSSL_STORE_.*",
+    "X509_STORE_CTX_(set_default|set0_crls|get0_chain)",
     "X509V3_.*",
     "X509_CRL_.*",
     "X509_REVOKED_.*",

@@ -4,6 +4,7 @@
 #include <openssl/conf.h>
 #include <openssl/crmf.h>
 #include <openssl/err.h>
+#include <openssl/ess.h>
 #include <openssl/ocsp.h>
 #include <openssl/ssl.h>
 #include <openssl/store.h>
@@ -11,3 +12,14 @@
 
 /* Macros of OpenSSL as functions. */
 int tls_SSL_get_negotiated_group(SSL *ssl);
+void tls_clear_free(void *memory, size_t length);
+int tls_X509_ALGOR_nid(const X509_ALGOR *algorithm);
+
+/* A list that holds one e-mail address. */
+GENERAL_NAMES *tls_email_names(const char *address, size_t length);
+
+/* The signed attributes that name the signer's certificate, held against a chain: 1 where they fit. */
+int tls_CMS_check_signing_certs(CMS_SignerInfo *signer, STACK_OF(X509) *chain);
+
+/* Adds the ciphers, by their numbers, that the signer can read. */
+int tls_CMS_add_capabilities(CMS_SignerInfo *signer, const int *ciphers, size_t count);

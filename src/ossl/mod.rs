@@ -2,4 +2,6 @@
 //!
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
+pub(crate) mod bio;
+pub(crate) mod cms;
 pub(crate) mod error;

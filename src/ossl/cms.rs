@@ -1,0 +1,1019 @@
+//! Cryptographic messages: `CMS_ContentInfo`, its signers, recipients and the chain that its content passes through.
+//!
+//! The content itself never goes through here: messages are handled without it, and the caller feeds it to a
+//! [`Chain`] or to the cipher context that a chain holds.
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+
+use foreign_types::{ForeignType, ForeignTypeRef};
+use libc::{c_int, c_long, c_uint, c_void, size_t};
+use openssl::asn1::{Asn1IntegerRef, Asn1Object, Asn1ObjectRef, Asn1OctetStringRef};
+use openssl::cipher::CipherRef;
+use openssl::cipher_ctx::CipherCtxRef;
+use openssl::error::ErrorStack;
+use openssl::md::MdRef;
+use openssl::nid::Nid;
+use openssl::pkey::{PKeyRef, Private};
+use openssl::stack::{Stack, StackRef};
+use openssl::x509::{X509, X509Crl, X509NameRef, X509Ref};
+use openssl_sys::{BIO, OPENSSL_STACK};
+
+use super::bio::MemBio;
+use super::error::{cvt, cvt_p};
+use crate::ffi;
+use crate::ffi::ossl as raw;
+
+/// Flags of the message functions, with the values of `CMS_…`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(pub(crate) c_uint);
+
+/// Names some of the flags.
+macro_rules! flags {
+    ($($(#[doc = $doc:literal])+ $name:ident = $value:expr;)+) => {
+        impl Flags {
+            $($(#[doc = $doc])+ pub(crate) const $name: Self = Self($value);)+
+
+            /// These flags and others.
+            pub(crate) const fn and(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+
+            /// These flags, and others where a condition holds.
+            pub(crate) const fn and_if(self, condition: bool, other: Self) -> Self {
+                match condition {
+                    true => self.and(other),
+                    false => self,
+                }
+            }
+
+            /// Whether all of these flags are set.
+            pub(crate) const fn has(self, other: Self) -> bool {
+                self.0 & other.0 == other.0
+            }
+        }
+    };
+}
+
+flags! {
+    /// No flags.
+    NONE = 0;
+    /// Leave the signer's certificate out.
+    NOCERTS = 0x2;
+    /// Don't look for signers' certificates in the message.
+    NOINTERN = 0x10;
+    /// The content isn't in the message.
+    DETACHED = 0x40;
+    /// Don't translate the content.
+    BINARY = 0x80;
+    /// No signed attributes.
+    NOATTR = 0x100;
+    /// No list of ciphers among the signed attributes.
+    NOSMIMECAP = 0x200;
+    /// The content follows later.
+    STREAM = 0x1000;
+    /// Don't finish the message yet.
+    PARTIAL = 0x4000;
+    /// Take the content's digest from another signer.
+    REUSE_DIGEST = 0x8000;
+    /// Name certificates by key identifier.
+    USE_KEYID = 0x10000;
+    /// Tell when no recipient fits.
+    DEBUG_DECRYPT = 0x20000;
+    /// Parameters of the key follow, so don't sign or encrypt yet.
+    KEY_PARAM = 0x40000;
+    /// Canonical text for signing.
+    ASCIICRLF = 0x80000;
+    /// With the attribute that names the signer's certificate.
+    CADES = 0x100000;
+}
+
+/// The null pointer for "none", the pointer otherwise.
+fn maybe<T: ForeignTypeRef + ?Sized>(value: Option<&T>) -> *mut T::CType {
+    value.map_or(ptr::null_mut(), ForeignTypeRef::as_ptr)
+}
+
+/// The elements of a stack that OpenSSL keeps.
+fn stack_elements<S, T>(stack: *mut S) -> Vec<NonNull<T>> {
+    let stack = stack.cast::<OPENSSL_STACK>();
+    // SAFETY: every typed stack is an `OPENSSL_STACK`, and a null pointer has -1 elements.
+    let count = unsafe { openssl_sys::OPENSSL_sk_num(stack) };
+    (0..count)
+        .filter_map(|index| {
+            // SAFETY: the index is within the stack.
+            let element = unsafe { openssl_sys::OPENSSL_sk_value(stack, index) };
+            NonNull::new(element.cast())
+        })
+        .collect()
+}
+
+/// A copy of bytes in OpenSSL's memory, for functions that take ownership; freed unless it is given away.
+struct Owned {
+    /// The memory.
+    pointer: *mut u8,
+    /// Its length.
+    length: usize,
+}
+
+impl Owned {
+    /// Copies bytes. `CRYPTO_malloc`
+    fn new(bytes: &[u8]) -> Result<Self, ErrorStack> {
+        // SAFETY: a length of at least 1, and no file name to tell.
+        let pointer = cvt_p(unsafe {
+            openssl_sys::CRYPTO_malloc(bytes.len().max(1), c"cms".as_ptr(), 0)
+        })?
+        .cast::<u8>();
+        // SAFETY: the memory was just made, for at least so many bytes.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, bytes.len()) };
+        Ok(Self {
+            pointer,
+            length: bytes.len(),
+        })
+    }
+
+    /// Gives the memory away.
+    fn release(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: the memory is ours, came from `CRYPTO_malloc` and has this length.
+        unsafe {
+            raw::tls_clear_free(self.pointer.cast::<c_void>(), self.length);
+        }
+    }
+}
+
+/// A message, or what stands around its content. `CMS_ContentInfo`
+#[derive(Debug)]
+pub(crate) struct ContentInfo(NonNull<raw::CMS_ContentInfo>);
+
+impl Drop for ContentInfo {
+    fn drop(&mut self) {
+        // SAFETY: the message is ours.
+        unsafe { raw::CMS_ContentInfo_free(self.as_ptr()) };
+    }
+}
+
+impl ContentInfo {
+    /// Takes a pointer that a function has returned with its ownership.
+    fn owned(pointer: *mut raw::CMS_ContentInfo) -> Result<Self, ErrorStack> {
+        NonNull::new(pointer).map(Self).ok_or_else(ErrorStack::get)
+    }
+
+    /// The raw pointer, valid as long as this value lives.
+    const fn as_ptr(&self) -> *mut raw::CMS_ContentInfo {
+        self.0.as_ptr()
+    }
+
+    /// Reads a message. `d2i_CMS_ContentInfo`
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, ErrorStack> {
+        let mut start = der.as_ptr();
+        let length = c_long::try_from(der.len()).unwrap_or(0);
+        // SAFETY: `start` points to `length` readable bytes, and no structure is given to be reused.
+        Self::owned(unsafe { raw::d2i_CMS_ContentInfo(ptr::null_mut(), &raw mut start, length) })
+    }
+
+    /// A message to be signed, with certificates to put into it. `CMS_sign`
+    pub(crate) fn sign(
+        certificates: Option<&StackRef<X509>>,
+        flags: Flags,
+    ) -> Result<Self, ErrorStack> {
+        let certificates = maybe(certificates);
+        // SAFETY: no signer and no content are given, and the certificates, if any, are a valid stack.
+        Self::owned(unsafe {
+            raw::CMS_sign(
+                ptr::null_mut(),
+                ptr::null_mut(),
+                certificates,
+                ptr::null_mut(),
+                flags.and(Flags::PARTIAL).and(Flags::STREAM).0,
+            )
+        })
+    }
+
+    /// A message to be encrypted for recipients, with or without authentication as the cipher is.
+    /// `CMS_EnvelopedData_create`, `CMS_AuthEnvelopedData_create`
+    pub(crate) fn envelope(cipher: &CipherRef, authenticated: bool) -> Result<Self, ErrorStack> {
+        let cipher = cipher.as_ptr().cast_const();
+        let pointer = match authenticated {
+            // SAFETY: the cipher is valid.
+            true => unsafe { raw::CMS_AuthEnvelopedData_create(cipher) },
+            // SAFETY: the cipher is valid.
+            false => unsafe { raw::CMS_EnvelopedData_create(cipher) },
+        };
+        Self::owned(pointer)
+    }
+
+    /// A message to be encrypted with a key of its own. `CMS_EncryptedData_set1_key`
+    pub(crate) fn encrypted(cipher: &CipherRef, key: &[u8]) -> Result<Self, ErrorStack> {
+        // SAFETY: no precondition.
+        let message = Self::owned(unsafe { raw::CMS_ContentInfo_new() })?;
+        message.set_encrypted_key(Some(cipher), key)?;
+        Ok(message)
+    }
+
+    /// The message as it is. `i2d_CMS_ContentInfo`
+    pub(crate) fn to_der(&self) -> Result<Vec<u8>, ErrorStack> {
+        // SAFETY: the message is valid; without a buffer the length is told.
+        let length = cvt(unsafe { raw::i2d_CMS_ContentInfo(self.as_ptr(), ptr::null_mut()) })?;
+        let mut der = vec![0; usize::try_from(length).unwrap_or(0)];
+        let mut start = der.as_mut_ptr();
+        // SAFETY: the buffer has the length that was just told.
+        cvt(unsafe { raw::i2d_CMS_ContentInfo(self.as_ptr(), &raw mut start) })?;
+        Ok(der)
+    }
+
+    /// The type of what is inside, where the message has such a type. `CMS_get0_eContentType`
+    pub(crate) fn inner_type(&self) -> Option<&Asn1ObjectRef> {
+        // SAFETY: the message is valid.
+        let object = unsafe { raw::CMS_get0_eContentType(self.as_ptr()) };
+        // SAFETY: the object, if there is one, lives as long as the message.
+        (!object.is_null()).then(|| unsafe { Asn1ObjectRef::from_ptr(object.cast_mut()) })
+    }
+
+    /// Sets the type of what is inside. `CMS_set1_eContentType`
+    pub(crate) fn set_inner_type(&self, object: &Asn1Object) -> Result<(), ErrorStack> {
+        // SAFETY: both are valid; the object is copied.
+        cvt(unsafe { raw::CMS_set1_eContentType(self.as_ptr(), object.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// Adds a signer. `CMS_add1_signer`
+    pub(crate) fn add_signer(
+        &self,
+        certificate: &X509Ref,
+        key: &PKeyRef<Private>,
+        digest: Option<&MdRef>,
+        flags: Flags,
+    ) -> Result<SignerInfo<'_>, ErrorStack> {
+        let digest = digest.map_or(ptr::null(), |digest| digest.as_ptr().cast_const());
+        // SAFETY: all are valid; certificate and key are counted, not taken.
+        let signer = cvt_p(unsafe {
+            raw::CMS_add1_signer(
+                self.as_ptr(),
+                certificate.as_ptr(),
+                key.as_ptr(),
+                digest,
+                flags.0,
+            )
+        })?;
+        Ok(SignerInfo::new(signer))
+    }
+
+    /// The signers. `CMS_get0_SignerInfos`
+    pub(crate) fn signers(&self) -> Vec<SignerInfo<'_>> {
+        // SAFETY: the message is valid; for another type than SignedData the result is null.
+        let stack = unsafe { raw::CMS_get0_SignerInfos(self.as_ptr()) };
+        stack_elements(stack)
+            .into_iter()
+            .map(|signer: NonNull<raw::CMS_SignerInfo>| SignerInfo::new(signer.as_ptr()))
+            .collect()
+    }
+
+    /// Finds the signers' certificates, and tells how many were found. `CMS_set1_signers_certs`
+    pub(crate) fn find_signers(&self, certificates: Option<&StackRef<X509>>, flags: Flags) -> usize {
+        let certificates = maybe(certificates);
+        // SAFETY: the message and the stack, if there is one, are valid.
+        let found = unsafe { raw::CMS_set1_signers_certs(self.as_ptr(), certificates, flags.0) };
+        usize::try_from(found).unwrap_or(0)
+    }
+
+    /// The certificates inside. `CMS_get1_certs`
+    pub(crate) fn certificates(&self) -> Result<Stack<X509>, ErrorStack> {
+        // SAFETY: the message is valid.
+        let stack = unsafe { raw::CMS_get1_certs(self.as_ptr()) };
+        match stack.is_null() {
+            true => Stack::new(),
+            // SAFETY: the stack and its counted elements are the caller's.
+            false => Ok(unsafe { Stack::from_ptr(stack) }),
+        }
+    }
+
+    /// The revocation lists inside. `CMS_get1_crls`
+    pub(crate) fn revocation_lists(&self) -> Result<Vec<X509Crl>, ErrorStack> {
+        // SAFETY: the message is valid.
+        let stack = unsafe { raw::CMS_get1_crls(self.as_ptr()) };
+        let lists = stack_elements(stack)
+            .into_iter()
+            .map(|list: NonNull<openssl_sys::X509_CRL>| {
+                // SAFETY: the list's count was raised for us, and the stack's own memory alone is freed below.
+                unsafe { X509Crl::from_ptr(list.as_ptr()) }
+            })
+            .collect();
+        // SAFETY: the stack is ours; its elements now belong to `lists`.
+        unsafe { openssl_sys::OPENSSL_sk_free(stack.cast::<OPENSSL_STACK>()) };
+        Ok(lists)
+    }
+
+    /// Puts a certificate into the message. `CMS_add1_cert`
+    pub(crate) fn add_certificate(&self, certificate: &X509Ref) -> Result<(), ErrorStack> {
+        // SAFETY: both are valid; the certificate is counted.
+        cvt(unsafe { raw::CMS_add1_cert(self.as_ptr(), certificate.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// Makes the chain that the content passes through: digests, or a cipher; at its end everything is dropped.
+    /// `CMS_dataInit`
+    pub(crate) fn chain(&self) -> Result<Chain, ErrorStack> {
+        // SAFETY: the method is a constant of the library.
+        let method = unsafe { raw::BIO_s_null() };
+        // SAFETY: the method is valid.
+        let end = cvt_p(unsafe { openssl_sys::BIO_new(method) })?;
+        // SAFETY: both are valid; on success the chain that is returned owns `end`.
+        let chain = unsafe { raw::CMS_dataInit(self.as_ptr(), end) };
+        match NonNull::new(chain) {
+            Some(chain) => Ok(Chain(chain)),
+            None => {
+                let errors = ErrorStack::get();
+                // SAFETY: on failure `end` is still ours.
+                unsafe { openssl_sys::BIO_free_all(end) };
+                Err(errors)
+            }
+        }
+    }
+
+    /// Finishes the message after its content has passed: signs, or stores the digest or tag. `CMS_dataFinal`
+    pub(crate) fn finish(&self, chain: &Chain) -> Result<(), ErrorStack> {
+        // SAFETY: both are valid, and the chain was made for this message or one with the same digests.
+        cvt(unsafe { raw::CMS_dataFinal(self.as_ptr(), chain.0.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// Adds a recipient by certificate. `CMS_add1_recipient`
+    pub(crate) fn add_recipient(
+        &self,
+        certificate: &X509Ref,
+        originator: Option<(&X509Ref, &PKeyRef<Private>)>,
+        flags: Flags,
+    ) -> Result<RecipientInfo<'_>, ErrorStack> {
+        let (originator, key) = match originator {
+            Some((certificate, key)) => (certificate.as_ptr(), key.as_ptr()),
+            None => (ptr::null_mut(), ptr::null_mut()),
+        };
+        // SAFETY: all are valid or null, and are counted, not taken.
+        let recipient = cvt_p(unsafe {
+            raw::CMS_add1_recipient(self.as_ptr(), certificate.as_ptr(), key, originator, flags.0)
+        })?;
+        Ok(RecipientInfo(recipient, PhantomData))
+    }
+
+    /// Adds a recipient by a key that both sides have. `CMS_add0_recipient_key`
+    pub(crate) fn add_recipient_key(&self, key: &[u8], id: &[u8]) -> Result<(), ErrorStack> {
+        let key = Owned::new(key)?;
+        let id = Owned::new(id)?;
+        // SAFETY: key and identifier are memory of OpenSSL's, which the message owns on success.
+        cvt_p(unsafe {
+            raw::CMS_add0_recipient_key(
+                self.as_ptr(),
+                0,
+                key.pointer,
+                key.length,
+                id.pointer,
+                id.length,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )
+        })?;
+        key.release();
+        id.release();
+        Ok(())
+    }
+
+    /// Adds a recipient by password. `CMS_add0_recipient_password`
+    pub(crate) fn add_recipient_password(
+        &self,
+        password: &[u8],
+        wrap: Option<&CipherRef>,
+    ) -> Result<(), ErrorStack> {
+        let password = Owned::new(password)?;
+        let wrap = wrap.map_or(ptr::null(), |cipher| cipher.as_ptr().cast_const());
+        let length = isize::try_from(password.length).unwrap_or(0);
+        // SAFETY: the password is memory of OpenSSL's, which the message owns on success.
+        cvt_p(unsafe {
+            raw::CMS_add0_recipient_password(
+                self.as_ptr(),
+                -1,
+                0,
+                0,
+                password.pointer,
+                length,
+                wrap,
+            )
+        })?;
+        password.release();
+        Ok(())
+    }
+
+    /// The recipients. `CMS_get0_RecipientInfos`
+    pub(crate) fn recipients(&self) -> Vec<RecipientInfo<'_>> {
+        // SAFETY: the message is valid; for a type without recipients the result is null.
+        let stack = unsafe { raw::CMS_get0_RecipientInfos(self.as_ptr()) };
+        stack_elements(stack)
+            .into_iter()
+            .map(|recipient: NonNull<raw::CMS_RecipientInfo>| {
+                RecipientInfo(recipient.as_ptr(), PhantomData)
+            })
+            .collect()
+    }
+
+    /// Tells how keys are going to be looked for: whether a certificate is known, and whether a failure shows.
+    /// `CMS_decrypt`
+    pub(crate) fn prepare_decryption(&self, flags: Flags) -> Result<(), ErrorStack> {
+        // SAFETY: with nothing but the message and flags the function only stores the flags.
+        cvt(unsafe {
+            raw::CMS_decrypt(
+                self.as_ptr(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                flags.0,
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Opens the content key with a private key. `CMS_decrypt_set1_pkey_and_peer`
+    pub(crate) fn decrypt_with_key(
+        &self,
+        key: &PKeyRef<Private>,
+        certificate: Option<&X509Ref>,
+        originator: Option<&X509Ref>,
+    ) -> Result<(), ErrorStack> {
+        // SAFETY: all are valid or null, and are counted, not taken.
+        cvt(unsafe {
+            raw::CMS_decrypt_set1_pkey_and_peer(
+                self.as_ptr(),
+                key.as_ptr(),
+                maybe(certificate),
+                maybe(originator),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Opens the content key with a key that both sides have. `CMS_decrypt_set1_key`
+    pub(crate) fn decrypt_with_secret(&self, key: &[u8], id: Option<&[u8]>) -> Result<(), ErrorStack> {
+        let key = Owned::new(key)?;
+        let (id, length) = id.map_or((ptr::null(), 0), |id| (id.as_ptr(), id.len()));
+        // SAFETY: the key is only read, and forgotten before the function returns.
+        cvt(unsafe {
+            raw::CMS_decrypt_set1_key(self.as_ptr(), key.pointer, key.length, id, length)
+        })?;
+        Ok(())
+    }
+
+    /// Opens the content key with a password. `CMS_decrypt_set1_password`
+    pub(crate) fn decrypt_with_password(&self, password: &[u8]) -> Result<(), ErrorStack> {
+        let password = Owned::new(password)?;
+        let length = isize::try_from(password.length).unwrap_or(0);
+        // SAFETY: the password is only read, and forgotten before the function returns.
+        cvt(unsafe { raw::CMS_decrypt_set1_password(self.as_ptr(), password.pointer, length) })?;
+        Ok(())
+    }
+
+    /// Sets the key of encrypted content. `CMS_EncryptedData_set1_key`
+    pub(crate) fn set_encrypted_key(
+        &self,
+        cipher: Option<&CipherRef>,
+        key: &[u8],
+    ) -> Result<(), ErrorStack> {
+        let cipher = cipher.map_or(ptr::null(), |cipher| cipher.as_ptr().cast_const());
+        // SAFETY: all are valid or null; the key is copied.
+        cvt(unsafe {
+            raw::CMS_EncryptedData_set1_key(self.as_ptr(), cipher, key.as_ptr(), key.len())
+        })?;
+        Ok(())
+    }
+
+    /// All fields, for people. `CMS_ContentInfo_print_ctx`
+    pub(crate) fn print(&self, name_flags: u64) -> Result<Vec<u8>, ErrorStack> {
+        let out = MemBio::new()?;
+        // SAFETY: no precondition.
+        let context = cvt_p(unsafe { raw::ASN1_PCTX_new() })?;
+        // SAFETY: the context was just made.
+        unsafe { raw::ASN1_PCTX_set_nm_flags(context, name_flags) };
+        // SAFETY: all are valid.
+        let result =
+            unsafe { raw::CMS_ContentInfo_print_ctx(out.as_ptr(), self.as_ptr(), 0, context) };
+        // SAFETY: the context is ours.
+        unsafe { raw::ASN1_PCTX_free(context) };
+        cvt(result)?;
+        Ok(out.contents().to_vec())
+    }
+
+    /// Checks that a receipt fits the message it is about. `CMS_verify_receipt` without the signature's part.
+    pub(crate) fn check_receipt(
+        &self,
+        original: &Self,
+        certificates: Option<&StackRef<X509>>,
+        store: &openssl::x509::store::X509StoreRef,
+        flags: c_uint,
+    ) -> Result<(), ErrorStack> {
+        // SAFETY: all are valid.
+        cvt(unsafe {
+            raw::CMS_verify_receipt(
+                self.as_ptr(),
+                original.as_ptr(),
+                maybe(certificates),
+                store.as_ptr(),
+                flags,
+            )
+        })?;
+        Ok(())
+    }
+}
+
+/// The filters that a content passes through.
+#[derive(Debug)]
+pub(crate) struct Chain(NonNull<BIO>);
+
+impl Chain {
+    /// Lets content pass. `BIO_write`
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), ErrorStack> {
+        for part in bytes.chunks(1 << 20) {
+            let length = c_int::try_from(part.len()).unwrap_or(0);
+            // SAFETY: the chain is valid, and `part` has `length` readable bytes.
+            let written = unsafe {
+                openssl_sys::BIO_write(self.0.as_ptr(), part.as_ptr().cast::<c_void>(), length)
+            };
+            if written != length {
+                return Err(ErrorStack::get());
+            }
+        }
+        Ok(())
+    }
+
+    /// The context of the cipher in the chain. `BIO_get_cipher_ctx`
+    pub(crate) fn cipher(&mut self) -> Option<&mut CipherCtxRef> {
+        /// `BIO_TYPE_CIPHER`
+        const TYPE: c_int = 0x020a;
+        /// `BIO_C_GET_CIPHER_CTX`
+        const GET_CONTEXT: c_int = 129;
+        // SAFETY: the chain is valid.
+        let filter = unsafe { raw::BIO_find_type(self.0.as_ptr(), TYPE) };
+        if filter.is_null() {
+            return None;
+        }
+        let mut context: *mut openssl_sys::EVP_CIPHER_CTX = ptr::null_mut();
+        let out: *mut *mut openssl_sys::EVP_CIPHER_CTX = &raw mut context;
+        // SAFETY: the filter is a cipher's, and `out` can take the pointer that this command stores.
+        unsafe { openssl_sys::BIO_ctrl(filter, GET_CONTEXT, 0, out.cast::<c_void>()) };
+        // SAFETY: the context, if there is one, lives as long as the chain, which stays borrowed.
+        (!context.is_null()).then(|| unsafe { CipherCtxRef::from_ptr_mut(context) })
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        // SAFETY: the chain is ours.
+        unsafe { openssl_sys::BIO_free_all(self.0.as_ptr()) };
+    }
+}
+
+/// How a certificate is named in a message.
+#[derive(Clone, Copy)]
+pub(crate) enum CertificateId<'a> {
+    /// By issuer and serial number.
+    Issuer(&'a X509NameRef, &'a Asn1IntegerRef),
+    /// By key identifier.
+    KeyId(&'a Asn1OctetStringRef),
+}
+
+/// What a signer did, in a message.
+#[derive(Debug)]
+pub(crate) struct SignerInfo<'a> {
+    /// The structure, which the message owns.
+    pointer: *mut raw::CMS_SignerInfo,
+    /// The message lives longer.
+    message: PhantomData<&'a ContentInfo>,
+}
+
+impl<'a> SignerInfo<'a> {
+    /// Wraps a pointer into a message.
+    const fn new(pointer: *mut raw::CMS_SignerInfo) -> Self {
+        Self {
+            pointer,
+            message: PhantomData,
+        }
+    }
+
+    /// Sets a parameter of the signature. `EVP_PKEY_CTX_ctrl_str`
+    pub(crate) fn set_key_option(&self, name: &str, value: &str) -> Result<(), ErrorStack> {
+        // SAFETY: the signer is part of a valid message.
+        set_key_option(unsafe { raw::CMS_SignerInfo_get0_pkey_ctx(self.pointer) }, name, value)
+    }
+
+    /// Adds the ciphers that the signer can read, best first. `CMS_add_smimecap`
+    pub(crate) fn add_capabilities(&self, ciphers: &[Nid]) -> Result<(), ErrorStack> {
+        let ciphers: Vec<c_int> = ciphers.iter().map(Nid::as_raw).collect();
+        // SAFETY: the signer is part of a valid message, and the list has the length that is told.
+        cvt(unsafe {
+            raw::tls_CMS_add_capabilities(self.pointer, ciphers.as_ptr(), ciphers.len())
+        })?;
+        Ok(())
+    }
+
+    /// Adds a request for a receipt. `CMS_add1_ReceiptRequest`
+    pub(crate) fn add_receipt_request(&self, request: &ReceiptRequest) -> Result<(), ErrorStack> {
+        // SAFETY: both are valid; the request is encoded, not taken.
+        cvt(unsafe { raw::CMS_add1_ReceiptRequest(self.pointer, request.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// The request for a receipt, if the signer made one; a broken one is an error. `CMS_get1_ReceiptRequest`
+    pub(crate) fn receipt_request(&self) -> Result<Option<ReceiptRequest>, ErrorStack> {
+        let mut request: *mut raw::CMS_ReceiptRequest = ptr::null_mut();
+        // SAFETY: the signer is part of a valid message, and `request` can take a pointer.
+        match unsafe { raw::CMS_get1_ReceiptRequest(self.pointer, &raw mut request) } {
+            1.. => Ok(NonNull::new(request).map(ReceiptRequest)),
+            0 => {
+                drop(ErrorStack::get());
+                Ok(None)
+            }
+            _ => Err(ErrorStack::get()),
+        }
+    }
+
+    /// Makes a signed receipt for this signer's message. `CMS_sign_receipt`
+    pub(crate) fn sign_receipt(
+        &self,
+        certificate: &X509Ref,
+        key: &PKeyRef<Private>,
+        certificates: Option<&StackRef<X509>>,
+        flags: Flags,
+    ) -> Result<ContentInfo, ErrorStack> {
+        // SAFETY: all are valid or null; nothing is taken.
+        ContentInfo::owned(unsafe {
+            raw::CMS_sign_receipt(
+                self.pointer,
+                certificate.as_ptr(),
+                key.as_ptr(),
+                maybe(certificates),
+                flags.0,
+            )
+        })
+    }
+
+    /// Signs the attributes. `CMS_SignerInfo_sign`
+    pub(crate) fn sign(&self) -> Result<(), ErrorStack> {
+        // SAFETY: the signer is part of a valid message.
+        cvt(unsafe { raw::CMS_SignerInfo_sign(self.pointer) })?;
+        Ok(())
+    }
+
+    /// Whether there are signed attributes. `CMS_signed_get_attr_count`
+    pub(crate) fn has_attributes(&self) -> bool {
+        // SAFETY: the signer is part of a valid message.
+        unsafe { raw::CMS_signed_get_attr_count(self.pointer) >= 0 }
+    }
+
+    /// Checks the signature over the attributes. `CMS_SignerInfo_verify`
+    pub(crate) fn verify(&self) -> Result<(), ErrorStack> {
+        // SAFETY: the signer is part of a valid message; without a certificate it is an error.
+        cvt(unsafe { raw::CMS_SignerInfo_verify(self.pointer) })?;
+        Ok(())
+    }
+
+    /// Checks the digest of, or the signature over, the content that has passed. `CMS_SignerInfo_verify_content`
+    pub(crate) fn verify_content(&self, chain: &Chain) -> Result<(), ErrorStack> {
+        // SAFETY: both are valid; the chain's digests are copied.
+        cvt(unsafe { raw::CMS_SignerInfo_verify_content(self.pointer, chain.0.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// The signer's certificate, once it was found. `CMS_SignerInfo_get0_algs`
+    pub(crate) fn certificate(&self) -> Option<&'a X509Ref> {
+        let mut certificate: *mut openssl_sys::X509 = ptr::null_mut();
+        // SAFETY: the signer is part of a valid message; what isn't wanted is null.
+        unsafe {
+            raw::CMS_SignerInfo_get0_algs(
+                self.pointer,
+                ptr::null_mut(),
+                &raw mut certificate,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+        }
+        // SAFETY: the certificate, if there is one, lives as long as the message.
+        (!certificate.is_null()).then(|| unsafe { X509Ref::from_ptr(certificate) })
+    }
+
+    /// The digest and the signature algorithm. `CMS_SignerInfo_get0_algs`
+    pub(crate) fn algorithms(&self) -> (Nid, Nid) {
+        let mut digest: *mut openssl_sys::X509_ALGOR = ptr::null_mut();
+        let mut signature: *mut openssl_sys::X509_ALGOR = ptr::null_mut();
+        // SAFETY: the signer is part of a valid message; what isn't wanted is null.
+        unsafe {
+            raw::CMS_SignerInfo_get0_algs(
+                self.pointer,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                &raw mut digest,
+                &raw mut signature,
+            );
+        }
+        (algorithm_nid(digest), algorithm_nid(signature))
+    }
+
+    /// How the message names the signer. `CMS_SignerInfo_get0_signer_id`
+    pub(crate) fn id(&self) -> Option<CertificateId<'a>> {
+        let mut key_id: *mut openssl_sys::ASN1_OCTET_STRING = ptr::null_mut();
+        let mut issuer: *mut openssl_sys::X509_NAME = ptr::null_mut();
+        let mut serial: *mut openssl_sys::ASN1_INTEGER = ptr::null_mut();
+        // SAFETY: the signer is part of a valid message.
+        unsafe {
+            raw::CMS_SignerInfo_get0_signer_id(
+                self.pointer,
+                &raw mut key_id,
+                &raw mut issuer,
+                &raw mut serial,
+            );
+        }
+        certificate_id(key_id, issuer, serial)
+    }
+
+    /// The encoding of a signed attribute's only value, where it has this tag. `CMS_signed_get0_data_by_OBJ`
+    pub(crate) fn attribute(&self, kind: Nid, tag: c_int) -> Option<Vec<u8>> {
+        // SAFETY: the number stands for a known object, or the result is null.
+        let object = unsafe { openssl_sys::OBJ_nid2obj(kind.as_raw()) };
+        // SAFETY: the signer is part of a valid message; -3 asks for the only value of the only such attribute.
+        let value =
+            unsafe { raw::CMS_signed_get0_data_by_OBJ(self.pointer, object, -3, tag) };
+        if value.is_null() {
+            return None;
+        }
+        let string = value.cast::<openssl_sys::ASN1_STRING>();
+        // SAFETY: every type that is asked for here is an `ASN1_STRING`.
+        let data = unsafe { openssl_sys::ASN1_STRING_get0_data(string) };
+        // SAFETY: the same.
+        let length = unsafe { openssl_sys::ASN1_STRING_length(string) };
+        // SAFETY: the string has this many bytes, and the signer is borrowed.
+        let bytes = unsafe { ffi::bytes(data.cast::<c_void>(), usize::try_from(length).unwrap_or(0)) };
+        Some(bytes.to_vec())
+    }
+
+    /// Whether the attributes that name the signer's certificate fit the chain. `OSSL_ESS_check_signing_certs`
+    pub(crate) fn check_signing_certificate(&self, chain: &StackRef<X509>) -> Result<(), ErrorStack> {
+        // SAFETY: the signer is part of a valid message, and the stack is valid.
+        cvt(unsafe { raw::tls_CMS_check_signing_certs(self.pointer, chain.as_ptr()) })?;
+        Ok(())
+    }
+}
+
+/// The identifier of an algorithm.
+fn algorithm_nid(algorithm: *const openssl_sys::X509_ALGOR) -> Nid {
+    if algorithm.is_null() {
+        return Nid::UNDEF;
+    }
+    // SAFETY: the algorithm isn't null, and is part of a valid message.
+    Nid::from_raw(unsafe { raw::tls_X509_ALGOR_nid(algorithm) })
+}
+
+/// The way in which a certificate is named.
+fn certificate_id<'a>(
+    key_id: *mut openssl_sys::ASN1_OCTET_STRING,
+    issuer: *mut openssl_sys::X509_NAME,
+    serial: *mut openssl_sys::ASN1_INTEGER,
+) -> Option<CertificateId<'a>> {
+    if !key_id.is_null() {
+        // SAFETY: the string is part of a message that outlives the result.
+        return Some(CertificateId::KeyId(unsafe {
+            Asn1OctetStringRef::from_ptr(key_id)
+        }));
+    }
+    if issuer.is_null() || serial.is_null() {
+        return None;
+    }
+    // SAFETY: the name is part of a message that outlives the result.
+    let issuer = unsafe { X509NameRef::from_ptr(issuer) };
+    // SAFETY: the number likewise.
+    let serial = unsafe { Asn1IntegerRef::from_ptr(serial) };
+    Some(CertificateId::Issuer(issuer, serial))
+}
+
+/// Sets a parameter of a key's operation. `EVP_PKEY_CTX_ctrl_str`
+fn set_key_option(
+    context: *mut openssl_sys::EVP_PKEY_CTX,
+    name: &str,
+    value: &str,
+) -> Result<(), ErrorStack> {
+    let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
+        return Err(ErrorStack::get());
+    };
+    if context.is_null() {
+        return Err(ErrorStack::get());
+    }
+    // SAFETY: the context is valid, and both texts are.
+    cvt(unsafe { raw::EVP_PKEY_CTX_ctrl_str(context, name.as_ptr(), value.as_ptr()) })?;
+    Ok(())
+}
+
+/// The ways in which a recipient gets the content key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecipientKind {
+    /// Encrypted with his public key.
+    KeyTransport,
+    /// Wrapped with a key that was agreed upon.
+    KeyAgreement,
+    /// Wrapped with a key that both sides have.
+    SharedKey,
+    /// Wrapped with a key made from a password.
+    Password,
+    /// Any other way.
+    Other,
+}
+
+/// How a recipient gets the content key, in a message.
+#[derive(Debug)]
+pub(crate) struct RecipientInfo<'a>(
+    *mut raw::CMS_RecipientInfo,
+    PhantomData<&'a ContentInfo>,
+);
+
+impl<'a> RecipientInfo<'a> {
+    /// Sets a parameter of the key's encryption. `EVP_PKEY_CTX_ctrl_str`
+    pub(crate) fn set_key_option(&self, name: &str, value: &str) -> Result<(), ErrorStack> {
+        // SAFETY: the recipient is part of a valid message.
+        set_key_option(unsafe { raw::CMS_RecipientInfo_get0_pkey_ctx(self.0) }, name, value)
+    }
+
+    /// Sets the cipher that wraps the content key. `CMS_RecipientInfo_kari_get0_ctx`
+    pub(crate) fn set_wrap_cipher(&self, cipher: &CipherRef) -> Result<(), ErrorStack> {
+        // SAFETY: the recipient is part of a valid message.
+        let context = cvt_p(unsafe { raw::CMS_RecipientInfo_kari_get0_ctx(self.0) })?;
+        // SAFETY: context and cipher are valid, and neither key nor vector are given yet.
+        cvt(unsafe {
+            openssl_sys::EVP_EncryptInit_ex(
+                context,
+                cipher.as_ptr(),
+                ptr::null_mut(),
+                ptr::null(),
+                ptr::null(),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// The way in which the key comes. `CMS_RecipientInfo_type`
+    pub(crate) fn kind(&self) -> RecipientKind {
+        // SAFETY: the recipient is part of a valid message.
+        match unsafe { raw::CMS_RecipientInfo_type(self.0) } {
+            raw::CMS_RECIPINFO_TRANS => RecipientKind::KeyTransport,
+            raw::CMS_RECIPINFO_AGREE => RecipientKind::KeyAgreement,
+            raw::CMS_RECIPINFO_KEK => RecipientKind::SharedKey,
+            raw::CMS_RECIPINFO_PASS => RecipientKind::Password,
+            _ => RecipientKind::Other,
+        }
+    }
+
+    /// The recipients' certificates, where they are named: one, or several that share a key agreement.
+    /// `CMS_RecipientInfo_ktri_get0_signer_id`, `CMS_RecipientEncryptedKey_get0_id`
+    pub(crate) fn ids(&self) -> Vec<CertificateId<'a>> {
+        let mut key_id: *mut openssl_sys::ASN1_OCTET_STRING = ptr::null_mut();
+        let mut issuer: *mut openssl_sys::X509_NAME = ptr::null_mut();
+        let mut serial: *mut openssl_sys::ASN1_INTEGER = ptr::null_mut();
+        match self.kind() {
+            RecipientKind::KeyTransport => {
+                // SAFETY: the recipient is part of a valid message, and of this kind.
+                unsafe {
+                    raw::CMS_RecipientInfo_ktri_get0_signer_id(
+                        self.0,
+                        &raw mut key_id,
+                        &raw mut issuer,
+                        &raw mut serial,
+                    );
+                }
+                certificate_id(key_id, issuer, serial).into_iter().collect()
+            }
+            RecipientKind::KeyAgreement => {
+                // SAFETY: the recipient is part of a valid message, and of this kind.
+                let keys = unsafe { raw::CMS_RecipientInfo_kari_get0_reks(self.0) };
+                stack_elements(keys)
+                    .into_iter()
+                    .filter_map(|key: NonNull<raw::CMS_RecipientEncryptedKey>| {
+                        key_id = ptr::null_mut();
+                        issuer = ptr::null_mut();
+                        serial = ptr::null_mut();
+                        // SAFETY: the key is part of a valid message; what isn't wanted is null.
+                        unsafe {
+                            raw::CMS_RecipientEncryptedKey_get0_id(
+                                key.as_ptr(),
+                                &raw mut key_id,
+                                ptr::null_mut(),
+                                ptr::null_mut(),
+                                &raw mut issuer,
+                                &raw mut serial,
+                            );
+                        }
+                        certificate_id(key_id, issuer, serial)
+                    })
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The name of the key that both sides have. `CMS_RecipientInfo_kekri_get0_id`
+    pub(crate) fn shared_key_id(&self) -> Option<&'a Asn1OctetStringRef> {
+        if self.kind() != RecipientKind::SharedKey {
+            return None;
+        }
+        let mut id: *mut openssl_sys::ASN1_OCTET_STRING = ptr::null_mut();
+        // SAFETY: the recipient is part of a valid message, and of this kind; what isn't wanted is null.
+        unsafe {
+            raw::CMS_RecipientInfo_kekri_get0_id(
+                self.0,
+                ptr::null_mut(),
+                &raw mut id,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+        }
+        // SAFETY: the string, if there is one, lives as long as the message.
+        (!id.is_null()).then(|| unsafe { Asn1OctetStringRef::from_ptr(id) })
+    }
+}
+
+/// A request for a signed receipt. `CMS_ReceiptRequest`
+#[derive(Debug)]
+pub(crate) struct ReceiptRequest(NonNull<raw::CMS_ReceiptRequest>);
+
+impl Drop for ReceiptRequest {
+    fn drop(&mut self) {
+        // SAFETY: the request is ours.
+        unsafe { raw::CMS_ReceiptRequest_free(self.as_ptr()) };
+    }
+}
+
+/// Who is to send a receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ReceiptsFrom {
+    /// All recipients.
+    All,
+    /// Those who got the message directly.
+    FirstTier,
+    /// These addresses.
+    List(Vec<Vec<u8>>),
+}
+
+impl ReceiptRequest {
+    /// A request for receipts from some to some. `CMS_ReceiptRequest_create0`
+    pub(crate) fn new(from: &ReceiptsFrom, to: &[Vec<u8>]) -> Result<Self, ErrorStack> {
+        let (all_or_first, list) = match from {
+            ReceiptsFrom::All => (0, ptr::null_mut()),
+            ReceiptsFrom::FirstTier => (1, ptr::null_mut()),
+            ReceiptsFrom::List(list) => (-1, address_stack(list)?),
+        };
+        let to = address_stack(to)?;
+        // SAFETY: both lists are stacks of address lists, which the request owns on success; there is no identifier,
+        // so that a random one is made.
+        let request = unsafe {
+            raw::CMS_ReceiptRequest_create0(
+                ptr::null_mut(),
+                -1,
+                all_or_first,
+                list.cast(),
+                to.cast(),
+            )
+        };
+        NonNull::new(request).map(Self).ok_or_else(ErrorStack::get)
+    }
+
+    /// The raw pointer, valid as long as this value lives.
+    const fn as_ptr(&self) -> *mut raw::CMS_ReceiptRequest {
+        self.0.as_ptr()
+    }
+
+    /// Its encoding. `i2d_CMS_ReceiptRequest`
+    pub(crate) fn to_der(&self) -> Result<Vec<u8>, ErrorStack> {
+        // SAFETY: the request is valid; without a buffer the length is told.
+        let length = cvt(unsafe { raw::i2d_CMS_ReceiptRequest(self.as_ptr(), ptr::null_mut()) })?;
+        let mut der = vec![0; usize::try_from(length).unwrap_or(0)];
+        let mut start = der.as_mut_ptr();
+        // SAFETY: the buffer has the length that was just told.
+        cvt(unsafe { raw::i2d_CMS_ReceiptRequest(self.as_ptr(), &raw mut start) })?;
+        Ok(der)
+    }
+}
+
+/// A stack of address lists of one address each, as a request for a receipt holds them.
+fn address_stack(addresses: &[Vec<u8>]) -> Result<*mut OPENSSL_STACK, ErrorStack> {
+    // SAFETY: no precondition.
+    let stack = cvt_p(unsafe { openssl_sys::OPENSSL_sk_new_null() })?;
+    for address in addresses {
+        let length: size_t = address.len();
+        // SAFETY: the address has this many readable bytes.
+        let names = unsafe { raw::tls_email_names(address.as_ptr().cast(), length) };
+        let names = cvt_p(names)?;
+        // SAFETY: the stack is ours, and takes the list.
+        cvt(unsafe { openssl_sys::OPENSSL_sk_push(stack, names.cast::<c_void>()) })?;
+    }
+    Ok(stack)
+}
