@@ -4,4 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+mod base64;
 pub(crate) mod ber;
+mod lines;
+mod mime;
+pub(crate) mod source;

@@ -120,10 +120,9 @@ impl Owned {
     /// Copies bytes. `CRYPTO_malloc`
     fn new(bytes: &[u8]) -> Result<Self, ErrorStack> {
         // SAFETY: a length of at least 1, and no file name to tell.
-        let pointer = cvt_p(unsafe {
-            openssl_sys::CRYPTO_malloc(bytes.len().max(1), c"cms".as_ptr(), 0)
-        })?
-        .cast::<u8>();
+        let pointer =
+            cvt_p(unsafe { openssl_sys::CRYPTO_malloc(bytes.len().max(1), c"cms".as_ptr(), 0) })?
+                .cast::<u8>();
         // SAFETY: the memory was just made, for at least so many bytes.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer, bytes.len()) };
         Ok(Self {
@@ -275,7 +274,11 @@ impl ContentInfo {
     }
 
     /// Finds the signers' certificates, and tells how many were found. `CMS_set1_signers_certs`
-    pub(crate) fn find_signers(&self, certificates: Option<&StackRef<X509>>, flags: Flags) -> usize {
+    pub(crate) fn find_signers(
+        &self,
+        certificates: Option<&StackRef<X509>>,
+        flags: Flags,
+    ) -> usize {
         let certificates = maybe(certificates);
         // SAFETY: the message and the stack, if there is one, are valid.
         let found = unsafe { raw::CMS_set1_signers_certs(self.as_ptr(), certificates, flags.0) };
@@ -356,7 +359,13 @@ impl ContentInfo {
         };
         // SAFETY: all are valid or null, and are counted, not taken.
         let recipient = cvt_p(unsafe {
-            raw::CMS_add1_recipient(self.as_ptr(), certificate.as_ptr(), key, originator, flags.0)
+            raw::CMS_add1_recipient(
+                self.as_ptr(),
+                certificate.as_ptr(),
+                key,
+                originator,
+                flags.0,
+            )
         })?;
         Ok(RecipientInfo(recipient, PhantomData))
     }
@@ -458,7 +467,11 @@ impl ContentInfo {
     }
 
     /// Opens the content key with a key that both sides have. `CMS_decrypt_set1_key`
-    pub(crate) fn decrypt_with_secret(&self, key: &[u8], id: Option<&[u8]>) -> Result<(), ErrorStack> {
+    pub(crate) fn decrypt_with_secret(
+        &self,
+        key: &[u8],
+        id: Option<&[u8]>,
+    ) -> Result<(), ErrorStack> {
         let key = Owned::new(key)?;
         let (id, length) = id.map_or((ptr::null(), 0), |id| (id.as_ptr(), id.len()));
         // SAFETY: the key is only read, and forgotten before the function returns.
@@ -606,7 +619,11 @@ impl<'a> SignerInfo<'a> {
     /// Sets a parameter of the signature. `EVP_PKEY_CTX_ctrl_str`
     pub(crate) fn set_key_option(&self, name: &str, value: &str) -> Result<(), ErrorStack> {
         // SAFETY: the signer is part of a valid message.
-        set_key_option(unsafe { raw::CMS_SignerInfo_get0_pkey_ctx(self.pointer) }, name, value)
+        set_key_option(
+            unsafe { raw::CMS_SignerInfo_get0_pkey_ctx(self.pointer) },
+            name,
+            value,
+        )
     }
 
     /// Adds the ciphers that the signer can read, best first. `CMS_add_smimecap`
@@ -743,8 +760,7 @@ impl<'a> SignerInfo<'a> {
         // SAFETY: the number stands for a known object, or the result is null.
         let object = unsafe { openssl_sys::OBJ_nid2obj(kind.as_raw()) };
         // SAFETY: the signer is part of a valid message; -3 asks for the only value of the only such attribute.
-        let value =
-            unsafe { raw::CMS_signed_get0_data_by_OBJ(self.pointer, object, -3, tag) };
+        let value = unsafe { raw::CMS_signed_get0_data_by_OBJ(self.pointer, object, -3, tag) };
         if value.is_null() {
             return None;
         }
@@ -754,12 +770,16 @@ impl<'a> SignerInfo<'a> {
         // SAFETY: the same.
         let length = unsafe { openssl_sys::ASN1_STRING_length(string) };
         // SAFETY: the string has this many bytes, and the signer is borrowed.
-        let bytes = unsafe { ffi::bytes(data.cast::<c_void>(), usize::try_from(length).unwrap_or(0)) };
+        let bytes =
+            unsafe { ffi::bytes(data.cast::<c_void>(), usize::try_from(length).unwrap_or(0)) };
         Some(bytes.to_vec())
     }
 
     /// Whether the attributes that name the signer's certificate fit the chain. `OSSL_ESS_check_signing_certs`
-    pub(crate) fn check_signing_certificate(&self, chain: &StackRef<X509>) -> Result<(), ErrorStack> {
+    pub(crate) fn check_signing_certificate(
+        &self,
+        chain: &StackRef<X509>,
+    ) -> Result<(), ErrorStack> {
         // SAFETY: the signer is part of a valid message, and the stack is valid.
         cvt(unsafe { raw::tls_CMS_check_signing_certs(self.pointer, chain.as_ptr()) })?;
         Ok(())
@@ -831,16 +851,17 @@ pub(crate) enum RecipientKind {
 
 /// How a recipient gets the content key, in a message.
 #[derive(Debug)]
-pub(crate) struct RecipientInfo<'a>(
-    *mut raw::CMS_RecipientInfo,
-    PhantomData<&'a ContentInfo>,
-);
+pub(crate) struct RecipientInfo<'a>(*mut raw::CMS_RecipientInfo, PhantomData<&'a ContentInfo>);
 
 impl<'a> RecipientInfo<'a> {
     /// Sets a parameter of the key's encryption. `EVP_PKEY_CTX_ctrl_str`
     pub(crate) fn set_key_option(&self, name: &str, value: &str) -> Result<(), ErrorStack> {
         // SAFETY: the recipient is part of a valid message.
-        set_key_option(unsafe { raw::CMS_RecipientInfo_get0_pkey_ctx(self.0) }, name, value)
+        set_key_option(
+            unsafe { raw::CMS_RecipientInfo_get0_pkey_ctx(self.0) },
+            name,
+            value,
+        )
     }
 
     /// Sets the cipher that wraps the content key. `CMS_RecipientInfo_kari_get0_ctx`

@@ -71,10 +71,7 @@ fn nested_segments_are_put_together() {
     let octets = [
         0x24, 0x80, 4, 1, b'a', 0x24, 3, 4, 1, b'b', 0x24, 0x80, 4, 1, b'c', 0, 0, 0, 0,
     ];
-    let message = element(
-        0x30,
-        &[Kind::Data.oid(), &element(0xa0, &octets)].concat(),
-    );
+    let message = element(0x30, &[Kind::Data.oid(), &element(0xa0, &octets)].concat());
     assert_eq!(read(&message).unwrap().0, b"abc");
 }
 
@@ -94,7 +91,9 @@ fn every_cut_message_is_an_error() {
 fn a_length_that_is_not_there_takes_no_memory() {
     let mut message = vec![0x30, 0x84, 0x40, 0, 0, 0];
     message.extend_from_slice(Kind::Signed.oid());
-    message.extend_from_slice(&[0xa0, 0x84, 0x3f, 0, 0, 0, 0x30, 0x84, 0x3e, 0, 0, 0, 2, 0x84, 0x30, 0, 0, 0]);
+    message.extend_from_slice(&[
+        0xa0, 0x84, 0x3f, 0, 0, 0, 0x30, 0x84, 0x3e, 0, 0, 0, 2, 0x84, 0x30, 0, 0, 0,
+    ]);
     assert!(read(&message).is_err());
 }
 
@@ -139,6 +138,8 @@ fn content_that_grows_or_shrinks_is_an_error() {
 #[test]
 fn elements_are_listed() {
     let encoding = [element(2, &[1]), element(0x30, &[9; 200])].concat();
-    let tags: Vec<_> = elements(&encoding).map(|(tag, body)| (tag, body.len())).collect();
+    let tags: Vec<_> = elements(&encoding)
+        .map(|(tag, body)| (tag, body.len()))
+        .collect();
     assert_eq!(tags, [(2, 1), (0x30, 200)]);
 }
