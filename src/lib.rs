@@ -24,3 +24,8 @@ mod ffi;
 
 #[expect(unsafe_code, reason = "floor 1 makes foreign functions safe")]
 mod ossl;
+
+#[expect(unsafe_code, reason = "floor 1 makes foreign functions safe")]
+mod tcl;
+
+mod x509;

@@ -3,6 +3,7 @@
 //! Declarations, slot calls and the two null-tolerant slice helpers stand here; policy doesn't. Names are C's.
 
 pub(crate) mod ossl;
+pub(crate) mod tcl;
 
 use libc::c_void;
 

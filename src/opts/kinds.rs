@@ -58,15 +58,15 @@ kinds! {
     /// A list of texts.
     List, "list" => Vec<W>, |spec, word| word
         .list()
-        .map_err(|_| spec.bad_value("LIST", "list", &word.text()));
+        .ok_or_else(|| spec.bad_value("LIST", "list", &word.text()));
     /// Bytes, or text such as PEM.
     Bytes, "bytes" => Vec<u8>, |spec, word| word
         .bytes()
         .ok_or_else(|| spec.bad_value("BYTES", "bytes", &word.text()));
     /// A command prefix, to which words are appended; checked to be a list.
     Script, "script" => W, |spec, word| match word.list() {
-        Ok(_) => Ok(word.clone()),
-        Err(_) => Err(spec.bad_value("LIST", "command prefix", &word.text())),
+        Some(_) => Ok(word.clone()),
+        None => Err(spec.bad_value("LIST", "command prefix", &word.text())),
     };
     /// The name of an open channel.
     Channel, "channel" => W, |_, word| Ok(word.clone());

@@ -13,8 +13,8 @@ pub(crate) trait Word: Clone + std::fmt::Debug {
     fn text(&self) -> Cow<'_, str>;
     /// The bytes, where the word is a byte array or can be one: every character below 256.
     fn bytes(&self) -> Option<Vec<u8>>;
-    /// The elements, where the word is a list; else why not.
-    fn list(&self) -> std::result::Result<Vec<Self>, String>;
+    /// The elements, where the word is a list.
+    fn list(&self) -> Option<Vec<Self>>;
     /// The truth value, where the word is a boolean as Tcl spells it.
     fn boolean(&self) -> Option<bool>;
     /// The number, where the word is an integer.
@@ -87,10 +87,10 @@ impl Word for &str {
         Some(self.as_bytes().to_vec())
     }
 
-    fn list(&self) -> std::result::Result<Vec<Self>, String> {
+    fn list(&self) -> Option<Vec<Self>> {
         match self.contains('{') {
-            true => Err("unmatched open brace in list".to_owned()),
-            false => Ok(self.split_whitespace().collect()),
+            true => None,
+            false => Some(self.split_whitespace().collect()),
         }
     }
 

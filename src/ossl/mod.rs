@@ -5,3 +5,6 @@
 pub(crate) mod bio;
 pub(crate) mod cms;
 pub(crate) mod error;
+pub(crate) mod print;
+pub(crate) mod x509;
+pub(crate) mod x509_name;

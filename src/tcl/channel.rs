@@ -1,0 +1,344 @@
+//! Channels: finding, stacking, and the raw ways to the channel below.
+
+use std::ffi::CStr;
+use std::io;
+use std::rc::Rc;
+
+use libc::{c_char, c_int, c_void};
+
+use crate::error::Error;
+use crate::ffi::tcl as c;
+
+use super::driver::{self, Driver};
+use super::{Interp, Obj, utf};
+
+/// A set of directions or events: readable, writable, exceptional.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mask(u32);
+
+impl Mask {
+    /// None.
+    pub(crate) const NONE: Self = Self(0);
+    /// Reading.
+    pub(crate) const READABLE: Self = Self(c::TCL_READABLE);
+    /// Writing.
+    pub(crate) const WRITABLE: Self = Self(c::TCL_WRITABLE);
+    /// Both.
+    pub(crate) const BOTH: Self = Self(c::TCL_READABLE | c::TCL_WRITABLE);
+
+    /// From Tcl's bits.
+    pub(super) fn from_raw(raw: c_int) -> Self {
+        Self(raw.cast_unsigned() & (c::TCL_READABLE | c::TCL_WRITABLE | c::TCL_EXCEPTION))
+    }
+
+    /// As Tcl's bits.
+    pub(super) fn as_raw(self) -> c_int {
+        self.0.cast_signed()
+    }
+
+    /// Whether all of `other` is in here.
+    pub(crate) fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Without those of `other`.
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those of `other` only if `condition`.
+    pub(crate) fn with_if(self, other: Self, condition: bool) -> Self {
+        if condition { self | other } else { self }
+    }
+
+    /// Whether nothing is in here.
+    pub(crate) fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl std::ops::BitOr for Mask {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// An open channel of this thread, one layer of a stack.
+///
+/// Nothing keeps the channel open: a driver forgets its handles when it is closed, a command uses one for one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Channel(c::Tcl_Channel);
+
+impl Channel {
+    /// The top of the stack that a script calls `name`.
+    pub(crate) fn find(interp: Interp<'_>, name: &Obj) -> Option<Self> {
+        let name = utf::to_c(&name.as_text());
+        // SAFETY: the interpreter is alive; null is fine for the mode.
+        let found = unsafe { c::Tcl_GetChannel(interp.as_ptr(), name.as_ptr(), std::ptr::null_mut()) };
+        if found.is_null() {
+            return None;
+        }
+        // SAFETY: the channel was just found, so it is open.
+        Some(Self(unsafe { c::Tcl_GetTopChannel(found) }))
+    }
+
+    /// The pointer.
+    pub(super) fn as_ptr(self) -> c::Tcl_Channel {
+        self.0
+    }
+
+    /// The name.
+    pub(crate) fn name(self) -> String {
+        // SAFETY: the channel is open.
+        let name = unsafe { c::Tcl_GetChannelName(self.0) };
+        // SAFETY: every channel has a name.
+        unsafe { driver::c_text(name) }
+    }
+
+    /// The directions in which the channel is open.
+    pub(crate) fn mode(self) -> Mask {
+        // SAFETY: the channel is open.
+        Mask::from_raw(unsafe { c::Tcl_GetChannelMode(self.0) })
+    }
+
+    /// The layer below this one.
+    pub(crate) fn below(self) -> Option<Self> {
+        // SAFETY: the channel is open.
+        let below = unsafe { c::Tcl_GetStackedChannel(self.0) };
+        (!below.is_null()).then_some(Self(below))
+    }
+
+    /// The top of the stack that this layer is in.
+    pub(crate) fn top(self) -> Self {
+        // SAFETY: the channel is open.
+        Self(unsafe { c::Tcl_GetTopChannel(self.0) })
+    }
+
+    /// This layer's driver, where it is a `D`.
+    pub(crate) fn driver<D: Driver>(self) -> Option<Rc<D>> {
+        // SAFETY: the channel is open.
+        let kind = unsafe { c::Tcl_GetChannelType(self.0) };
+        if kind != D::kind().as_ptr() {
+            return None;
+        }
+        // SAFETY: the channel is open.
+        let data = unsafe { c::Tcl_GetChannelInstanceData(self.0) };
+        // SAFETY: the type says that the data is that of a `D`, and the channel is open.
+        Some(unsafe { driver::instance::<D>(data) })
+    }
+
+    /// Puts a driver on top of this stack; its channel, or the error that Tcl reports.
+    pub(crate) fn stack<D: Driver>(self, interp: Interp<'_>, driver: Rc<D>) -> Result<Self, Error> {
+        let data = Rc::into_raw(driver);
+        let mask = Mask::BOTH.as_raw();
+        let data_pointer = data.cast_mut().cast::<c_void>();
+        // SAFETY: the channel is open, the type is static, and the data is a counted instance that Tcl now holds.
+        let stacked = unsafe { c::Tcl_StackChannel(interp.as_ptr(), D::kind().as_ptr(), data_pointer, mask, self.0) };
+        if stacked.is_null() {
+            // SAFETY: Tcl didn't take the count over.
+            drop(unsafe { Rc::from_raw(data) });
+            return Err(interp.script_error(1));
+        }
+        Ok(Self(stacked))
+    }
+
+    /// Takes the top layer off this stack. Tcl closes its driver.
+    pub(crate) fn unstack(self, interp: Interp<'_>) -> Result<(), Error> {
+        // SAFETY: the channel is open.
+        match unsafe { c::Tcl_UnstackChannel(interp.as_ptr(), self.0) } {
+            0 => Ok(()),
+            code => Err(interp.script_error(code)),
+        }
+    }
+
+    /// Reads what the layer has, without translation; 0 is the end of the data.
+    pub(crate) fn read_raw(self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size = buffer.len().cast_signed();
+        // SAFETY: the channel is open; the buffer is ours and has that size.
+        counted(unsafe { c::Tcl_ReadRaw(self.0, buffer.as_mut_ptr().cast(), size) })
+    }
+
+    /// Writes to the layer, without translation.
+    pub(crate) fn write_raw(self, bytes: &[u8]) -> io::Result<usize> {
+        // SAFETY: the channel is open; the bytes are there for the call.
+        counted(unsafe { c::Tcl_WriteRaw(self.0, bytes.as_ptr().cast(), bytes.len().cast_signed()) })
+    }
+
+    /// Reads as a script would, but bytes. Only for a channel whose translation and encoding are binary.
+    pub(crate) fn read(self, buffer: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: the channel is open; the buffer is ours and has that size.
+        counted(unsafe { c::Tcl_Read(self.0, buffer.as_mut_ptr().cast(), buffer.len().cast_signed()) })
+    }
+
+    /// Puts bytes in front of what will be read next.
+    pub(crate) fn unread(self, bytes: &[u8]) -> io::Result<()> {
+        // SAFETY: the channel is open, and Tcl copies the bytes.
+        counted(unsafe { c::Tcl_Ungets(self.0, bytes.as_ptr().cast(), bytes.len().cast_signed(), 0) }).map(|_| ())
+    }
+
+    /// Writes out what is buffered; in a non-blocking channel perhaps in the background.
+    pub(crate) fn flush(self) -> io::Result<()> {
+        // SAFETY: the channel is open.
+        counted(isize::try_from(unsafe { c::Tcl_Flush(self.0) }).unwrap_or(-1)).map(|_| ())
+    }
+
+    /// How many bytes of input Tcl holds for this stack.
+    pub(crate) fn input_buffered(self) -> usize {
+        // SAFETY: the channel is open.
+        usize::try_from(unsafe { c::Tcl_InputBuffered(self.0) }).unwrap_or(0)
+    }
+
+    /// How many bytes of output Tcl holds for this stack.
+    pub(crate) fn output_buffered(self) -> usize {
+        // SAFETY: the channel is open.
+        usize::try_from(unsafe { c::Tcl_OutputBuffered(self.0) }).unwrap_or(0)
+    }
+
+    /// Tells this layer and those above that events have come.
+    pub(crate) fn notify(self, mask: Mask) {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_NotifyChannel(self.0, mask.as_raw()) };
+    }
+
+    /// Tells this layer's driver which events to watch for.
+    pub(crate) fn watch(self, mask: Mask) {
+        // SAFETY: the channel is open.
+        let kind = unsafe { c::Tcl_GetChannelType(self.0) };
+        // SAFETY: an open channel's type is valid, and channel types don't change.
+        let watch = unsafe { (*kind).watchProc };
+        // SAFETY: the channel is open.
+        let data = unsafe { c::Tcl_GetChannelInstanceData(self.0) };
+        if let Some(watch) = watch {
+            // SAFETY: the driver's own function with the driver's own data.
+            unsafe { watch(data, mask.as_raw()) };
+        }
+    }
+
+    /// The operating system's handle of this layer for a direction.
+    pub(crate) fn os_handle(self, direction: Mask) -> Option<*mut c_void> {
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: the channel is open, and the place for the handle is valid.
+        let code = unsafe { c::Tcl_GetChannelHandle(self.0, direction.as_raw(), &raw mut handle) };
+        (code == 0).then_some(handle)
+    }
+
+    /// The value of an option.
+    pub(crate) fn option(self, name: &CStr) -> Option<String> {
+        let mut string = DString::new();
+        // SAFETY: the channel is open; without an interpreter an error is only a return code.
+        let code =
+            unsafe { c::Tcl_GetChannelOption(std::ptr::null_mut(), self.0, name.as_ptr(), string.as_ptr()) };
+        (code == 0).then(|| string.text())
+    }
+
+    /// Sets an option.
+    pub(crate) fn set_option(self, name: &CStr, value: &str) -> bool {
+        let value = utf::to_c(value);
+        // SAFETY: the channel is open, the strings are valid; without an interpreter an error is only a return code.
+        unsafe { c::Tcl_SetChannelOption(std::ptr::null_mut(), self.0, name.as_ptr(), value.as_ptr()) == 0 }
+    }
+
+    /// Whether the channel is in blocking mode.
+    pub(crate) fn is_blocking(self) -> bool {
+        self.option(c"-blocking").is_none_or(|value| value != "0")
+    }
+
+    /// Closes a channel that no interpreter knows.
+    pub(crate) fn close(self) -> io::Result<()> {
+        // SAFETY: the channel is open and registered nowhere, so that this is its end.
+        counted(isize::try_from(unsafe { c::Tcl_Close(std::ptr::null_mut(), self.0) }).unwrap_or(-1)).map(|_| ())
+    }
+
+    /// A channel from Tcl's pointer.
+    pub(super) fn from_raw(raw: c::Tcl_Channel) -> Option<Self> {
+        (!raw.is_null()).then_some(Self(raw))
+    }
+
+    /// Sets an option of this layer's driver, with Tcl's own arguments.
+    ///
+    /// # Safety
+    ///
+    /// `interp` must be null or alive, `name` and `value` valid C strings.
+    pub(super) unsafe fn pass_set_option(
+        self,
+        interp: *mut c::Tcl_Interp,
+        name: *const c_char,
+        value: *const c_char,
+    ) -> c_int {
+        // SAFETY: the channel is open.
+        let kind = unsafe { c::Tcl_GetChannelType(self.0) };
+        // SAFETY: an open channel's type is valid.
+        match unsafe { (*kind).setOptionProc } {
+            // SAFETY: the driver's own function with the driver's own data, and the caller's arguments.
+            Some(set) => unsafe { set(c::Tcl_GetChannelInstanceData(self.0), interp, name, value) },
+            // SAFETY: the caller's arguments; a null list names the general options alone.
+            None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },
+        }
+    }
+
+    /// Asks this layer's driver for an option, or for all where `name` is null, with Tcl's own arguments.
+    ///
+    /// # Safety
+    ///
+    /// `interp` must be null or alive, `name` null or a valid C string, `string` a valid string of Tcl.
+    pub(super) unsafe fn pass_get_option(
+        self,
+        interp: *mut c::Tcl_Interp,
+        name: *const c_char,
+        string: *mut c::Tcl_DString,
+    ) -> c_int {
+        // SAFETY: the channel is open.
+        let kind = unsafe { c::Tcl_GetChannelType(self.0) };
+        // SAFETY: an open channel's type is valid.
+        match unsafe { (*kind).getOptionProc } {
+            // SAFETY: the driver's own function with the driver's own data, and the caller's arguments.
+            Some(get) => unsafe { get(c::Tcl_GetChannelInstanceData(self.0), interp, name, string) },
+            None if name.is_null() => 0,
+            // SAFETY: the caller's arguments.
+            None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },
+        }
+    }
+}
+
+/// The result of a transfer: a negative count means that errno says why.
+fn counted(count: isize) -> io::Result<usize> {
+    usize::try_from(count).map_err(|_| {
+        // SAFETY: reads Tcl's copy of this thread's errno.
+        io::Error::from_raw_os_error(unsafe { c::Tcl_GetErrno() })
+    })
+}
+
+/// One of Tcl's growing strings. Its size differs between versions, so there is room for either.
+struct DString(Box<[u64; 64]>);
+
+impl DString {
+    /// An empty one.
+    fn new() -> Self {
+        let mut string = Self(Box::new([0; 64]));
+        // SAFETY: the room is larger than the structure of either version, and stays where it is.
+        unsafe { c::Tcl_DStringInit(string.as_ptr()) };
+        string
+    }
+
+    /// The pointer for Tcl.
+    fn as_ptr(&mut self) -> *mut c::Tcl_DString {
+        self.0.as_mut_ptr().cast()
+    }
+
+    /// The text.
+    fn text(&mut self) -> String {
+        // SAFETY: the first field of the structure, in both versions, points to the text.
+        let text = unsafe { self.0.as_ptr().cast::<*const c_char>().read() };
+        // SAFETY: Tcl ends the text with a zero byte.
+        unsafe { driver::c_text(text) }
+    }
+}
+
+impl Drop for DString {
+    fn drop(&mut self) {
+        // SAFETY: the string was initialised and is freed once.
+        unsafe { c::Tcl_DStringFree(self.as_ptr()) };
+    }
+}

@@ -1,0 +1,166 @@
+//! Interpreters: one borrowed for the time of a call, and one kept for later.
+
+use std::ffi::CStr;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use crate::error::Error;
+use crate::ffi::tcl as c;
+
+use super::Obj;
+use super::utf;
+
+/// An interpreter, borrowed for one call: it can't be kept. Who must come back later uses [`Interp::keep`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interp<'a> {
+    /// The live interpreter.
+    raw: *mut c::Tcl_Interp,
+    /// It lives as long as the call that it was handed to.
+    call: PhantomData<&'a c::Tcl_Interp>,
+}
+
+impl<'a> Interp<'a> {
+    /// Borrows an interpreter that Tcl handed us.
+    ///
+    /// # Safety
+    ///
+    /// `raw` must be an interpreter of this thread that lives at least as long as `'a`.
+    pub(crate) unsafe fn from_raw(raw: *mut c::Tcl_Interp) -> Self {
+        Self { raw, call: PhantomData }
+    }
+
+    /// The pointer.
+    pub(super) fn as_ptr(self) -> *mut c::Tcl_Interp {
+        self.raw
+    }
+
+    /// Sets the result.
+    pub(crate) fn set_result(self, result: &Obj) {
+        // SAFETY: both are alive, and the interpreter takes its own reference.
+        unsafe { c::Tcl_SetObjResult(self.raw, result.as_ptr()) };
+    }
+
+    /// The result.
+    pub(crate) fn result(self) -> Obj {
+        // SAFETY: the interpreter is alive.
+        let raw = unsafe { c::Tcl_GetObjResult(self.raw) };
+        // SAFETY: an interpreter always has a result, which lives at least until the next one is set.
+        unsafe { Obj::from_raw(raw) }.unwrap_or_else(Obj::empty)
+    }
+
+    /// Sets result and errorCode from an error; the one place that does.
+    pub(crate) fn set_error(self, error: &Error) {
+        self.set_result(&Obj::text(&error.message()));
+        let code = Obj::list(error.code().iter().map(|word| Obj::text(word)));
+        // SAFETY: both are alive, and the interpreter takes its own reference.
+        unsafe { c::Tcl_SetObjErrorCode(self.raw, code.as_ptr()) };
+    }
+
+    /// The error that a script has just raised here, with its own errorCode.
+    pub(super) fn script_error(self, status: i32) -> Error {
+        let message = self.result().as_text().into_owned();
+        // SAFETY: the interpreter is alive; the result is a new dict that we take over.
+        let options = unsafe { Obj::from_raw(c::Tcl_GetReturnOptions(self.raw, status)) };
+        let code = options
+            .and_then(|options| options.dict_value("-errorcode"))
+            .and_then(|code| code.as_list())
+            .map(|words| words.iter().map(|word| word.as_text().into_owned()).collect())
+            .unwrap_or_else(|| vec!["NONE".to_owned()]);
+        Error::Script { code, message }
+    }
+
+    /// Whether this is a safe interpreter, which mustn't reach files.
+    pub(crate) fn is_safe(self) -> bool {
+        // SAFETY: the interpreter is alive.
+        unsafe { c::Tcl_IsSafe(self.raw) != 0 }
+    }
+
+    /// Says that a package is there.
+    pub(crate) fn provide(self, package: &CStr, version: &CStr) -> bool {
+        // SAFETY: the interpreter is alive, and the strings are copied.
+        unsafe { c::Tcl_PkgProvideEx(self.raw, package.as_ptr(), version.as_ptr(), std::ptr::null()) == 0 }
+    }
+
+    /// Makes a namespace; that it is there already is fine.
+    pub(crate) fn create_namespace(self, name: &str) {
+        let name = utf::to_c(name);
+        // A failure leaves a message in the result, which the next result replaces.
+        // SAFETY: the interpreter is alive, the name is copied, and no data or delete function is given.
+        unsafe { c::Tcl_CreateNamespace(self.raw, name.as_ptr(), std::ptr::null_mut(), std::ptr::null()) };
+    }
+
+    /// A handle that can be kept beyond this call.
+    pub(crate) fn keep(self) -> Keeper {
+        Keeper(Rc::new(Preserved::new(self.raw)))
+    }
+}
+
+/// An interpreter kept for later. It may be deleted in the meantime; its memory stays until the last keeper is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeper(Rc<Preserved>);
+
+impl Keeper {
+    /// Calls `function` with the interpreter, unless that has been deleted.
+    pub(crate) fn with<R>(&self, function: impl FnOnce(Interp<'_>) -> R) -> Option<R> {
+        let raw = self.0.0;
+        // SAFETY: preserved, so the memory is there even if the interpreter is deleted.
+        if unsafe { c::Tcl_InterpDeleted(raw) } != 0 {
+            return None;
+        }
+        // A second reference keeps the interpreter for the whole call, whatever becomes of this keeper in it.
+        let preserved = Preserved::new(raw);
+        // SAFETY: alive, and `preserved` keeps its memory until the call is over.
+        let interp = unsafe { Interp::from_raw(preserved.0) };
+        Some(function(interp))
+    }
+
+    /// Whether this keeps that interpreter.
+    pub(crate) fn is(&self, interp: Interp<'_>) -> bool {
+        self.0.0 == interp.raw
+    }
+}
+
+/// One Tcl_Preserve, undone when dropped.
+#[derive(Debug)]
+struct Preserved(*mut c::Tcl_Interp);
+
+impl Preserved {
+    /// Preserves an interpreter that is alive or preserved already.
+    fn new(raw: *mut c::Tcl_Interp) -> Self {
+        // SAFETY: only counts the pointer.
+        unsafe { c::Tcl_Preserve(raw.cast()) };
+        Self(raw)
+    }
+}
+
+impl Drop for Preserved {
+    fn drop(&mut self) {
+        // SAFETY: undoes the one Tcl_Preserve of `new`.
+        unsafe { c::Tcl_Release(self.0.cast()) };
+    }
+}
+
+/// The result and error state of an interpreter, put back when dropped: callbacks leave no trace in a result.
+#[derive(Debug)]
+pub(crate) struct SavedState<'a> {
+    /// Whose.
+    interp: Interp<'a>,
+    /// The state.
+    state: c::Tcl_InterpState,
+}
+
+impl<'a> SavedState<'a> {
+    /// Saves the state.
+    pub(crate) fn new(interp: Interp<'a>) -> Self {
+        // SAFETY: the interpreter is alive.
+        let state = unsafe { c::Tcl_SaveInterpState(interp.raw, 0) };
+        Self { interp, state }
+    }
+}
+
+impl Drop for SavedState<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the interpreter's memory outlives `'a`, and the state is restored once.
+        unsafe { c::Tcl_RestoreInterpState(self.interp.raw, self.state) };
+    }
+}
