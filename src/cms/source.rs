@@ -112,6 +112,9 @@ pub(crate) enum Opened<'a> {
 
 /// Finds the message in its wrapping. For S/MIME the stream must be one that can start again.
 pub(crate) fn open(stream: &mut dyn Stream, format: Format) -> io::Result<Opened<'_>> {
+    if stream.size().is_some() {
+        stream.seek_to(0)?;
+    }
     match format {
         Format::Der => Ok(Opened::Whole(Box::new(stream))),
         Format::Pem => Ok(Opened::Whole(Box::new(Decoder::new(PemBody::new(stream)?)))),

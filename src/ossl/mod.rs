@@ -3,6 +3,7 @@
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
 pub(crate) mod bio;
+pub(crate) mod chain;
 pub(crate) mod cms;
 pub(crate) mod error;
 pub(crate) mod print;
