@@ -8,6 +8,7 @@ const FUNCTIONS: &[&str] = &[
     "ASN1_PCTX_(new|free|set_nm_flags)",
     "BIO_(find_type|s_null)",
     "CMS_.*",
+    "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
     "NCONF_.*",
     "NETSCAPE_SPKI_.*",
@@ -23,6 +24,10 @@ const FUNCTIONS: &[&str] = &[
     "SSL_(CIPHER_(get_(auth|digest|kx)_nid|get_id|is_aead)|COMP_get_name|SESSION_(get0|get|is)_.*)",
     "SSL_(ct_is_enabled|get0_(dane_authority|peer_CA_list|peername)|get_(current_(compression|expansion)|default_timeout))",
     "SSL_(get_(client_CA_list|verify_depth)|get_(peer_)?signature_type_nid|group_to_name|is_dtls|waiting_for_async)",
+    "UI_null",
+    "SSL_(CTX_get_ciphers|get0_peer_CA_list|get1_supported_ciphers|set_info_callback|set_msg_callback)",
+    "SSL_(set_post_handshake_auth|verify_client_post_handshake)",
+    "X509_STORE_(add_crl|load_store|up_ref)",
     "X509V3_.*",
     "X509_CRL_.*",
     "X509_NAME_(add_entry_by_OBJ|oneline|print_ex)",
@@ -31,6 +36,7 @@ const FUNCTIONS: &[&str] = &[
     "X509_(check_ca|check_purpose|get_proxy_pathlen|get_signature_info|keyid_get0|print_ex|self_signed)",
     "X509_REQ_print_ex",
     "(d2i|i2d|PEM_read_bio|PEM_write_bio)_(X509|X509_CRL|X509_REQ|CMS|OCSP|ASN1|NETSCAPE_SPKI|GENERAL).*",
+    "SSL_up_ref",
     "tls_.*",
 ];
 
@@ -43,6 +49,8 @@ const CONSTANTS: &[&str] = &[
     "OSSL_STORE_.*",
     "X509V3_.*",
     "X509_V_.*",
+    "SSL_R_CERTIFICATE_VERIFY_FAILED",
+    "SSL_R_UNEXPECTED_EOF_WHILE_READING",
     "CRL_REASON_.*",
 ];
 

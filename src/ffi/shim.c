@@ -73,3 +73,18 @@ int tls_CMS_add_capabilities(CMS_SignerInfo *signer, const int *ciphers, size_t 
     sk_X509_ALGOR_pop_free(list, X509_ALGOR_free);
     return result;
 }
+
+int tls_SSL_CTX_clear_mode(SSL_CTX *ctx, long mode)
+{
+    return (int)SSL_CTX_clear_mode(ctx, mode);
+}
+
+int tls_SSL_CTX_set_dh_auto(SSL_CTX *ctx)
+{
+    return (int)SSL_CTX_set_dh_auto(ctx, 1);
+}
+
+int tls_SSL_set_retry_verify(SSL *ssl)
+{
+    return (int)SSL_set_retry_verify(ssl);
+}

@@ -2,10 +2,15 @@
 //!
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
+pub(crate) mod alert;
 pub(crate) mod bio;
 pub(crate) mod chain;
 pub(crate) mod cms;
 pub(crate) mod error;
 pub(crate) mod print;
+pub(crate) mod secret;
+pub(crate) mod ssl;
+pub(crate) mod store;
 pub(crate) mod x509;
 pub(crate) mod x509_name;
+pub(crate) mod x509_store;
