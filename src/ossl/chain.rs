@@ -7,9 +7,9 @@ use libc::c_int;
 use openssl::asn1::Asn1Object;
 use openssl::error::ErrorStack;
 use openssl::stack::{Stack, StackRef};
-use openssl::x509::store::{X509StoreBuilderRef, X509StoreRef};
+use openssl::x509::store::X509StoreRef;
 use openssl::x509::verify::X509VerifyParamRef;
-use openssl::x509::{X509, X509Crl, X509CrlRef, X509Ref, X509VerifyResult};
+use openssl::x509::{X509, X509Crl, X509Ref, X509VerifyResult};
 
 use super::error::{cvt, cvt_p};
 use crate::ffi::ossl as raw;
@@ -106,16 +106,6 @@ pub(crate) fn check(
         depth,
         chain,
     })
-}
-
-/// Adds a revocation list. `X509_STORE_add_crl`
-pub(crate) fn add_list(
-    store: &mut X509StoreBuilderRef,
-    list: &X509CrlRef,
-) -> Result<(), ErrorStack> {
-    // SAFETY: both are valid; the list is counted.
-    cvt(unsafe { raw::X509_STORE_add_crl(store.as_ptr(), list.as_ptr()) })?;
-    Ok(())
 }
 
 /// Takes over parameters that the library knows by name; false if it doesn't. `X509_VERIFY_PARAM_lookup`

@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod print;
 pub(crate) mod secret;
 pub(crate) mod ssl;
+pub(crate) mod ssl_state;
 pub(crate) mod store;
 pub(crate) mod x509;
 pub(crate) mod x509_name;

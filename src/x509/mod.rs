@@ -6,13 +6,18 @@
 
 use std::fmt;
 
+pub(crate) mod chain;
 pub(crate) mod der;
 pub(crate) mod describe;
 pub(crate) mod extension_values;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub(crate) mod frame;
+pub(crate) mod load;
 pub(crate) mod name;
 pub(crate) mod oid;
 pub(crate) mod time;
+pub(crate) mod verify;
 
 /// Why something couldn't be read or made, as a sentence; the caller knows the option and the command's error words.
 #[derive(Clone, Debug, PartialEq, Eq)]
