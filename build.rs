@@ -17,6 +17,7 @@ const FUNCTIONS: &[&str] = &[
     "OSSL_CRMF_.*",
     "OSSL_ESS_check_signing_certs",
     "ESS_SIGNING_CERT(_V2)?_free",
+    "EVP_CIPHER_get_flags",
     "EVP_PKEY_CTX_ctrl_str",
     "OSSL_STORE_.*",
     "X509_STORE_(CTX_(set_default|set0_crls|get1_chain)|add_crl)",

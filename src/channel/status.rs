@@ -261,11 +261,7 @@ fn session(record: &mut Record, session: &SslSessionRef) {
 /// The names of the authorities that the server offers to accept; the count is -1 if there is no list, as in 2.0.
 fn authorities(record: &mut Record, ssl: &SslRef) {
     let list = ssl_state::authorities(ssl);
-    let names: Vec<String> = list
-        .into_iter()
-        .flatten()
-        .map(name::oneline)
-        .collect();
+    let names: Vec<String> = list.into_iter().flatten().map(name::oneline).collect();
     let count = list.map_or(Ok(-1), |list| i64::try_from(list.len()));
     record.put("caList", names);
     record.put("caListCount", count.unwrap_or(i64::MAX));

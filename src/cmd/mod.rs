@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+mod cms;
 #[cfg(debug_assertions)]
 mod debug;
 mod describe;
@@ -41,6 +42,7 @@ macro_rules! commands {
 
 commands! {
     "tls::ciphers" => info::ciphers;
+    "tls::cms" => cms::cms, cms::table::TABLE;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
     "tls::Debug" => debug::debug;

@@ -7,12 +7,13 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
 use super::ber::{self, Filling, Kind, Reader, Skeleton};
-use super::encrypt::{Secret, last, update};
+use super::encrypt::{last, update};
 use super::output::StripText;
 use super::source::{Format, Opened, Stream, open};
 use super::{pump, refused, unreadable};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::cms::{ContentInfo, Flags};
+use crate::ossl::secret::Secret;
 
 /// The keys with which a message may be opened; they are tried in this order.
 #[derive(Default)]
@@ -112,7 +113,7 @@ pub(crate) fn decrypt_with_key(
     }
     let message = message(&skeleton)?;
     message
-        .set_encrypted_key(None, &key.0)
+        .set_encrypted_key(None, key)
         .map_err(|stack| failed(&stack))?;
     pass(&message, reader, None, text, out)
 }
@@ -140,7 +141,7 @@ fn open_key(message: &ContentInfo, settings: &Settings) -> Result<()> {
         .map_err(|stack| failed(&stack))?;
     if let Some((secret, id)) = &keys.secret {
         message
-            .decrypt_with_secret(&secret.0, id.as_deref())
+            .decrypt_with_secret(secret, id.as_deref())
             .map_err(|stack| refused(Reason::CmsDecrypt, "the secret key doesn't fit", &stack))?;
     }
     if let Some(key) = &keys.private {
@@ -150,7 +151,7 @@ fn open_key(message: &ContentInfo, settings: &Settings) -> Result<()> {
     }
     if let Some(password) = &keys.password {
         message
-            .decrypt_with_password(&password.0)
+            .decrypt_with_password(password)
             .map_err(|stack| refused(Reason::CmsDecrypt, "the password doesn't fit", &stack))?;
     }
     Ok(())

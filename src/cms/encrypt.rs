@@ -14,6 +14,7 @@ use super::sign::skeleton;
 use super::{refused, unwritable};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::cms::{ContentInfo, Flags, RecipientKind};
+use crate::ossl::secret::Secret;
 
 /// How long the tag of an authenticating cipher is.
 const TAG: usize = 16;
@@ -32,16 +33,6 @@ pub(crate) struct SharedKey {
     pub(crate) key: Secret,
     /// Its name.
     pub(crate) id: Vec<u8>,
-}
-
-/// Bytes that are wiped when they go.
-pub(crate) struct Secret(pub(crate) Vec<u8>);
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.fill(0);
-        std::hint::black_box(&mut self.0);
-    }
 }
 
 /// How a content is encrypted for recipients.
@@ -104,12 +95,12 @@ pub(crate) fn encrypt(
     }
     if let Some(shared) = &settings.shared {
         message
-            .add_recipient_key(&shared.key.0, &shared.id)
+            .add_recipient_key(&shared.key, &shared.id)
             .map_err(|stack| refused(Reason::CmsCreate, "can't use the secret key", &stack))?;
     }
     if let Some(password) = &settings.password {
         message
-            .add_recipient_password(&password.0, settings.password_wrap)
+            .add_recipient_password(password, settings.password_wrap)
             .map_err(|stack| refused(Reason::CmsCreate, "can't use the password", &stack))?;
     }
     write(&message, content, wrapping, indefinite, out)
@@ -124,7 +115,7 @@ pub(crate) fn encrypt_with_key(
     indefinite: bool,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let message = ContentInfo::encrypted(cipher, &key.0).map_err(|stack| failed(&stack))?;
+    let message = ContentInfo::encrypted(cipher, key).map_err(|stack| failed(&stack))?;
     write(&message, content, wrapping, indefinite, out)
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod content;
 pub(crate) mod decrypt;
 pub(crate) mod digest;
 pub(crate) mod encrypt;
+pub(crate) mod inspect;
 mod lines;
 mod mime;
 pub(crate) mod output;
@@ -78,4 +79,9 @@ fn oid_nid(content: &[u8]) -> openssl::nid::Nid {
     let text = crate::x509::der::oid(content).unwrap_or_default();
     openssl::asn1::Asn1Object::from_str(&text)
         .map_or(openssl::nid::Nid::UNDEF, |object| object.nid())
+}
+
+/// The name of an encoded object identifier's content: the library's long name, else the dotted numbers.
+pub(crate) fn encoded_oid_name(content: &[u8]) -> String {
+    crate::x509::oid::long_name(&crate::x509::der::oid(content).unwrap_or_default())
 }

@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) text: bool,
     /// Whether line ends stay as they are.
     pub(crate) binary: bool,
+    /// Whether the chain's checks look into revocation lists.
+    pub(crate) revocation: bool,
 }
 
 /// A signer and what the checks say about him.
@@ -66,6 +68,8 @@ pub(crate) struct Verdict {
     pub(crate) error: Option<Error>,
     /// The number of the certificate's error, 0 if there is none.
     pub(crate) chain_error: i32,
+    /// Whether the certificate was looked for in revocation lists.
+    pub(crate) revocation_checked: bool,
 }
 
 /// What was found in a signed message.
@@ -261,6 +265,7 @@ fn describe(signer: &SignerInfo<'_>) -> Verdict {
         receipt_request,
         error: None,
         chain_error: 0,
+        revocation_checked: false,
     }
 }
 
@@ -326,6 +331,7 @@ fn check_chain(
     .map_err(|stack| wrong_with("CHAIN", "can't check the signer's certificate", &stack))?;
     verdict.chain = checked.chain.iter().map(ToOwned::to_owned).collect();
     verdict.chain_error = checked.result.as_raw();
+    verdict.revocation_checked = settings.revocation;
     if checked.result == X509VerifyResult::OK {
         return Ok(());
     }

@@ -61,6 +61,11 @@ impl Table {
 }
 
 impl<W: Word> Given<W> {
+    /// Every option that was given, in order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Setting<W>> {
+        self.settings.iter()
+    }
+
     /// The value of the option `name` (its main spelling), the last one where it was given several times.
     pub(crate) fn last<K: Kind>(&self, name: &str) -> Result<Option<K::Out<W>>> {
         let mut found = None;

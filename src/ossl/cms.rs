@@ -61,6 +61,12 @@ flags! {
     NONE = 0;
     /// Leave the signer's certificate out.
     NOCERTS = 0x2;
+    /// Don't check the content.
+    NO_CONTENT_VERIFY = 0x4;
+    /// Don't check the signatures over attributes.
+    NO_ATTR_VERIFY = 0x8;
+    /// Don't check the signers' certificates.
+    NO_SIGNER_CERT_VERIFY = 0x20;
     /// Don't look for signers' certificates in the message.
     NOINTERN = 0x10;
     /// The content isn't in the message.
@@ -87,6 +93,14 @@ flags! {
     ASCIICRLF = 0x80000;
     /// With the attribute that names the signer's certificate.
     CADES = 0x100000;
+}
+
+/// Whether a cipher authenticates what it encrypts. `EVP_CIPHER_get_flags`
+pub(crate) fn authenticates(cipher: &CipherRef) -> bool {
+    /// `EVP_CIPH_FLAG_AEAD_CIPHER`
+    const AUTHENTICATES: u64 = 0x20_0000;
+    // SAFETY: the cipher is valid.
+    unsafe { raw::EVP_CIPHER_get_flags(cipher.as_ptr()) & AUTHENTICATES != 0 }
 }
 
 /// The null pointer for "none", the pointer otherwise.
@@ -520,13 +534,13 @@ impl ContentInfo {
         Ok(out.contents().to_vec())
     }
 
-    /// Checks that a receipt fits the message it is about. `CMS_verify_receipt` without the signature's part.
+    /// Verifies this message as a receipt for another one. `CMS_verify_receipt`
     pub(crate) fn check_receipt(
         &self,
         original: &Self,
         certificates: Option<&StackRef<X509>>,
         store: &openssl::x509::store::X509StoreRef,
-        flags: c_uint,
+        flags: Flags,
     ) -> Result<(), ErrorStack> {
         // SAFETY: all are valid.
         cvt(unsafe {
@@ -535,7 +549,7 @@ impl ContentInfo {
                 original.as_ptr(),
                 maybe(certificates),
                 store.as_ptr(),
-                flags,
+                flags.0,
             )
         })?;
         Ok(())

@@ -1,13 +1,16 @@
 //! Whom to trust and how chains are checked: settings for OpenSSL's verification, as the program has them.
 
+use std::ffi::CString;
+
 use openssl::asn1::Asn1Object;
 use openssl::error::ErrorStack;
-use openssl::x509::store::{X509Store, X509StoreBuilder};
+use openssl::ssl::SslFiletype;
+use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509Crl, X509PurposeId, X509PurposeRef};
 
 use super::Problem;
-use crate::ossl::chain;
+use crate::ossl::{chain, x509_store};
 
 /// How chains are checked.
 #[derive(Debug, Default)]
@@ -71,6 +74,11 @@ impl Checks {
         }
     }
 
+    /// Whether revocation lists are looked into.
+    pub(crate) fn checks_revocation(&self) -> bool {
+        self.flags & 0x4 != 0
+    }
+
     /// As OpenSSL takes them.
     fn parameters(&self) -> Result<X509VerifyParam, Problem> {
         let failed = |stack: ErrorStack| failed(&stack);
@@ -78,7 +86,9 @@ impl Checks {
         if let Some(name) = &self.name
             && !chain::inherit(&mut parameters, name).map_err(failed)?
         {
-            return Err(Problem::new(format!("unknown set of verification parameters \"{name}\"")));
+            return Err(Problem::new(format!(
+                "unknown set of verification parameters \"{name}\""
+            )));
         }
         if self.flags != 0 {
             let flags = X509VerifyFlags::from_bits_retain(self.flags as _);
@@ -135,9 +145,13 @@ pub(crate) struct Anchors {
     /// Folders of certificates and lists, named by hash.
     pub(crate) folders: Vec<String>,
     /// Stores by URI.
-    pub(crate) stores: Vec<std::ffi::CString>,
-    /// Whether the library's default file and folder are trusted as well.
-    pub(crate) defaults: bool,
+    pub(crate) stores: Vec<CString>,
+    /// Whether the library's default file is trusted as well.
+    pub(crate) default_file: bool,
+    /// Whether the library's default folder is.
+    pub(crate) default_folder: bool,
+    /// Whether the library's default store is, which is that folder once more.
+    pub(crate) default_store: bool,
 }
 
 /// A store of those who are trusted, which checks chains in this way.
@@ -148,23 +162,37 @@ pub(crate) fn store(anchors: &Anchors, checks: &Checks) -> Result<X509Store, Pro
         store.add_cert(certificate.clone()).map_err(failed)?;
     }
     for list in &anchors.lists {
-        crate::ossl::x509_store::add_crl(&mut store, list).map_err(failed)?;
+        x509_store::add_crl(&mut store, list).map_err(failed)?;
     }
-    if !anchors.folders.is_empty() {
-        let lookup = store
-            .add_lookup(openssl::x509::store::X509Lookup::hash_dir())
-            .map_err(failed)?;
-        for folder in &anchors.folders {
-            lookup
-                .add_dir(folder, openssl::ssl::SslFiletype::PEM)
-                .map_err(failed)?;
+    let own = |variable: &str, built_in: String| std::env::var(variable).unwrap_or(built_in);
+    let places = x509_store::default_places();
+    let file = own("SSL_CERT_FILE", places.file);
+    let folder = own("SSL_CERT_DIR", places.folder);
+    if anchors.default_file {
+        let lookup = store.add_lookup(X509Lookup::file()).map_err(failed)?;
+        // A system without trusted certificates is as good as one that trusts nobody.
+        if lookup.load_cert_file(&file, SslFiletype::PEM).is_err() {
+            drop(ErrorStack::get());
+        }
+    }
+    let mut folders = anchors.folders.clone();
+    if anchors.default_folder {
+        folders.push(folder.clone());
+    }
+    if !folders.is_empty() {
+        let lookup = store.add_lookup(X509Lookup::hash_dir()).map_err(failed)?;
+        for folder in &folders {
+            lookup.add_dir(folder, SslFiletype::PEM).map_err(failed)?;
         }
     }
     for uri in &anchors.stores {
-        crate::ossl::x509_store::load_store(&mut store, uri).map_err(failed)?;
+        x509_store::load_store(&mut store, uri).map_err(failed)?;
     }
-    if anchors.defaults {
-        store.set_default_paths().map_err(failed)?;
+    if anchors.default_store
+        && let Ok(uri) = CString::new(folder)
+        && x509_store::load_store(&mut store, &uri).is_err()
+    {
+        drop(ErrorStack::get());
     }
     store.set_param(&*checks.parameters()?).map_err(failed)?;
     Ok(store.build())

@@ -26,7 +26,8 @@ fn blocks<'a>(text: &'a [u8], labels: &'a [&str]) -> impl Iterator<Item = &'a [u
             let label = &block[b"-----BEGIN ".len()..];
             let label = &label[..memchr::memmem::find(label, b"-----")?];
             let close = memchr::memmem::find(block, b"-----END ")? + b"-----END ".len();
-            let end = close + memchr::memchr(b'\n', &block[close..]).map_or(block.len() - close, |at| at + 1);
+            let end = close
+                + memchr::memchr(b'\n', &block[close..]).map_or(block.len() - close, |at| at + 1);
             rest = &block[end..];
             if labels.iter().any(|known| known.as_bytes() == label) {
                 return Some(&block[..end]);
@@ -44,15 +45,22 @@ fn unreadable(what: &str, stack: &openssl::error::ErrorStack) -> Problem {
 /// All certificates in PEM, DER or PKCS#12 bytes; at least one.
 pub(crate) fn certificates(bytes: &[u8], ask: Ask<'_>) -> Result<Vec<X509>, Problem> {
     let found = if is_pem(bytes) {
-        blocks(bytes, &["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"])
-            .map(X509::from_pem)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|stack| unreadable("a certificate", &stack))?
+        blocks(
+            bytes,
+            &["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"],
+        )
+        .map(X509::from_pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|stack| unreadable("a certificate", &stack))?
     } else if let Ok(certificate) = X509::from_der(bytes) {
         vec![certificate]
     } else if let Ok(bag) = Pkcs12::from_der(bytes) {
         let parsed = open_bag(&bag, ask)?;
-        parsed.cert.into_iter().chain(parsed.ca.into_iter().flatten()).collect()
+        parsed
+            .cert
+            .into_iter()
+            .chain(parsed.ca.into_iter().flatten())
+            .collect()
     } else {
         Vec::new()
     };
@@ -127,8 +135,8 @@ fn open_bag(bag: &Pkcs12, ask: Ask<'_>) -> Result<openssl::pkcs12::ParsedPkcs12_
         return Ok(parsed);
     }
     let password = ask()?;
-    let password = std::str::from_utf8(&password)
-        .map_err(|_| Problem::new("the password isn't UTF-8"))?;
+    let password =
+        std::str::from_utf8(&password).map_err(|_| Problem::new("the password isn't UTF-8"))?;
     bag.parse2(password)
         .map_err(|stack| unreadable("the PKCS#12 file", &stack))
 }
@@ -139,7 +147,8 @@ mod tests {
 
     #[test]
     fn blocks_are_found_among_other_text() {
-        let text = b"x\n-----BEGIN A-----\n1\n-----END A-----\ny\n-----BEGIN B-----\n2\n-----END B-----";
+        let text =
+            b"x\n-----BEGIN A-----\n1\n-----END A-----\ny\n-----BEGIN B-----\n2\n-----END B-----";
         let found: Vec<_> = blocks(text, &["B"]).collect();
         assert_eq!(found, [&b"-----BEGIN B-----\n2\n-----END B-----"[..]]);
     }
@@ -157,8 +166,12 @@ mod tests {
     fn an_encrypted_key_asks_and_a_refusal_is_told() {
         let key = PKey::ec_gen("prime256v1").unwrap();
         let cipher = openssl::symm::Cipher::aes_256_cbc();
-        let pem = key.private_key_to_pem_pkcs8_passphrase(cipher, b"sesame").unwrap();
-        let der = key.private_key_to_pkcs8_passphrase(cipher, b"sesame").unwrap();
+        let pem = key
+            .private_key_to_pem_pkcs8_passphrase(cipher, b"sesame")
+            .unwrap();
+        let der = key
+            .private_key_to_pkcs8_passphrase(cipher, b"sesame")
+            .unwrap();
         for bytes in [pem, der] {
             assert!(private_key(&bytes, &mut || Ok(b"sesame".to_vec())).is_ok());
             assert!(private_key(&bytes, &mut || Ok(b"wrong".to_vec())).is_err());
