@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// What to declare: families by prefix, and a few names one by one.
 const FUNCTIONS: &[&str] = &[
-    "ASN1_PCTX_(new|free|set_nm_flags)",
+    "ASN1_PCTX_(new|free|set_flags|set_nm_flags|set_str_flags)",
     "BIO_(find_type|s_null)",
     "CMS_.*",
     "OPENSSL_cleanse",

@@ -262,7 +262,16 @@ impl<'a> Job<'a> {
         let mut stream = self.plain()?;
         let content = Content::new(&mut *stream, self.treatment())?;
         let mut out = self.output(false)?;
-        make(content, &wrapping, self.indefinite(), &mut out)?;
+        if self.checking.print.is_some() {
+            let mut message = Vec::new();
+            make(content, &Wrapping::der(), false, &mut message)?;
+            let text = inspect::print_bytes(&message, self.name_flags()?)?;
+            out.write_all(&text).map_err(crate::cms::unwritable)?;
+        } else if self.checking.noout.is_some() {
+            make(content, &wrapping, self.indefinite(), &mut std::io::sink())?;
+        } else {
+            make(content, &wrapping, self.indefinite(), &mut out)?;
+        }
         Ok((out.finish()?, Record::new()))
     }
 
@@ -771,6 +780,16 @@ impl<'a> Job<'a> {
 
     // ---- Looking at messages, adding signers, receipts ------------------------------------------
 
+    /// How names are printed, if it isn't in the usual way.
+    fn name_flags(&self) -> Result<Option<u64>> {
+        let Some(words) = &self.checking.nameopt else {
+            return Ok(None);
+        };
+        let form = name::Form::parse(words)
+            .map_err(|problem| option_error("-nameopt", problem.to_string()))?;
+        Ok((form != name::Form::ONELINE).then(|| form.bits()))
+    }
+
     /// `-cmsout`
     fn cmsout(&self) -> Result<(Vec<u8>, Record)> {
         let mut stream = self.message()?;
@@ -780,12 +799,7 @@ impl<'a> Job<'a> {
             self.write_certificates("-certsout", file, &found)?;
         }
         let facts = if self.checking.print.is_some() {
-            let form = match self.checking.nameopt.as_deref() {
-                Some(words) => name::Form::parse(words)
-                    .map_err(|problem| option_error("-nameopt", problem.to_string()))?,
-                None => name::Form::ONELINE,
-            };
-            let text = inspect::print(&mut *stream, self.inform()?, form.bits())?;
+            let text = inspect::print(&mut *stream, self.inform()?, self.name_flags()?)?;
             out.write_all(&text).map_err(crate::cms::unwritable)?;
             Record::new()
         } else {

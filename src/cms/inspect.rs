@@ -107,7 +107,7 @@ fn rewrite(
 }
 
 /// Everything that a message holds, for people.
-pub(crate) fn print(stream: &mut dyn Stream, format: Format, name_flags: u64) -> Result<Vec<u8>> {
+pub(crate) fn print(stream: &mut dyn Stream, format: Format, name_flags: Option<u64>) -> Result<Vec<u8>> {
     let mut message = Vec::new();
     match open(stream, format).map_err(unreadable)? {
         Opened::Whole(mut whole) => {
@@ -119,7 +119,7 @@ pub(crate) fn print(stream: &mut dyn Stream, format: Format, name_flags: u64) ->
 }
 
 /// The same for a message in memory.
-pub(crate) fn print_bytes(message: &[u8], name_flags: u64) -> Result<Vec<u8>> {
+pub(crate) fn print_bytes(message: &[u8], name_flags: Option<u64>) -> Result<Vec<u8>> {
     ContentInfo::from_der(message)
         .and_then(|message| message.print(name_flags))
         .map_err(|stack| refused(Reason::CmsRead, "can't read the message", &stack))

@@ -51,6 +51,14 @@ impl Label {
 const RECEIPT: &[u8] = &[6, 11, 42, 134, 72, 134, 247, 13, 1, 9, 16, 1, 1];
 
 impl Wrapping {
+    /// Bytes alone.
+    pub(crate) fn der() -> Self {
+        Self {
+            format: Format::Der,
+            ..Self::default()
+        }
+    }
+
     /// The end of a mail's lines.
     const fn eol(&self) -> &'static str {
         match self.crlf {

@@ -94,6 +94,24 @@ pub(crate) fn add_signer<'m>(
     Ok(info)
 }
 
+/// What stands before the content of the message that is to be signed. Parameters of keys don't show there, and as
+/// long as they wait for the signature the message can't be encoded, so this is told from one without them.
+fn head(settings: &Settings<'_>) -> Result<Skeleton> {
+    let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
+        .map_err(|stack| failed(&stack))?;
+    if let Some(inner) = &settings.inner_type {
+        message.set_inner_type(inner).map_err(|stack| failed(&stack))?;
+    }
+    for signer in &settings.signers {
+        let flags = settings.flags.and(Flags::PARTIAL).and(Flags::NOSMIMECAP);
+        message
+            .add_signer(&signer.certificate, &signer.key, settings.digest, flags)
+            .map_err(|stack| failed(&stack))?;
+    }
+    message.chain().map_err(|stack| failed(&stack))?;
+    skeleton(&message)
+}
+
 /// Makes the message that is to be signed, with its signers.
 fn prepare(settings: &Settings<'_>) -> Result<ContentInfo> {
     let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
@@ -147,7 +165,7 @@ pub(crate) fn sign(
     let detached = settings.flags.has(Flags::DETACHED);
 
     if detached && wrapping.format == Format::Smime {
-        let digests = micalg(&skeleton(&message)?);
+        let digests = micalg(&head(settings)?);
         return wrapping.beside(out, &digests, |out| {
             content.each(|bytes| {
                 pass(bytes)?;
@@ -164,7 +182,7 @@ pub(crate) fn sign(
         return wrapping.whole(out, &signature);
     }
     if indefinite || !content.can_repeat() {
-        return wrapping.message(out, &skeleton(&message)?, None, |out| {
+        return wrapping.message(out, &head(settings)?, None, |out| {
             content.each(|bytes| {
                 pass(bytes)?;
                 out.write_all(bytes).map_err(unwritable)

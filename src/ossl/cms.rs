@@ -518,17 +518,27 @@ impl ContentInfo {
         Ok(())
     }
 
-    /// All fields, for people. `CMS_ContentInfo_print_ctx`
-    pub(crate) fn print(&self, name_flags: u64) -> Result<Vec<u8>, ErrorStack> {
+    /// All fields, for people; names in the library's usual way unless flags for them are given.
+    /// `CMS_ContentInfo_print_ctx`
+    pub(crate) fn print(&self, name_flags: Option<u64>) -> Result<Vec<u8>, ErrorStack> {
+        /// `ASN1_PCTX_FLAGS_SHOW_ABSENT`
+        const SHOW_ABSENT: u64 = 1;
         let out = MemBio::new()?;
-        // SAFETY: no precondition.
-        let context = cvt_p(unsafe { raw::ASN1_PCTX_new() })?;
-        // SAFETY: the context was just made.
-        unsafe { raw::ASN1_PCTX_set_nm_flags(context, name_flags) };
-        // SAFETY: all are valid.
+        let mut context = ptr::null_mut();
+        if let Some(flags) = name_flags {
+            // SAFETY: no precondition.
+            context = cvt_p(unsafe { raw::ASN1_PCTX_new() })?;
+            // SAFETY: the context was just made.
+            unsafe { raw::ASN1_PCTX_set_flags(context, SHOW_ABSENT) };
+            // SAFETY: the same.
+            unsafe { raw::ASN1_PCTX_set_str_flags(context, flags) };
+            // SAFETY: the same.
+            unsafe { raw::ASN1_PCTX_set_nm_flags(context, flags) };
+        }
+        // SAFETY: message and output are valid, and the context is or is null.
         let result =
             unsafe { raw::CMS_ContentInfo_print_ctx(out.as_ptr(), self.as_ptr(), 0, context) };
-        // SAFETY: the context is ours.
+        // SAFETY: the context is ours or null.
         unsafe { raw::ASN1_PCTX_free(context) };
         cvt(result)?;
         Ok(out.contents().to_vec())
