@@ -107,7 +107,11 @@ fn rewrite(
 }
 
 /// Everything that a message holds, for people.
-pub(crate) fn print(stream: &mut dyn Stream, format: Format, name_flags: Option<u64>) -> Result<Vec<u8>> {
+pub(crate) fn print(
+    stream: &mut dyn Stream,
+    format: Format,
+    name_flags: Option<u64>,
+) -> Result<Vec<u8>> {
     let mut message = Vec::new();
     match open(stream, format).map_err(unreadable)? {
         Opened::Whole(mut whole) => {

@@ -100,7 +100,9 @@ fn head(settings: &Settings<'_>) -> Result<Skeleton> {
     let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
         .map_err(|stack| failed(&stack))?;
     if let Some(inner) = &settings.inner_type {
-        message.set_inner_type(inner).map_err(|stack| failed(&stack))?;
+        message
+            .set_inner_type(inner)
+            .map_err(|stack| failed(&stack))?;
     }
     for signer in &settings.signers {
         let flags = settings.flags.and(Flags::PARTIAL).and(Flags::NOSMIMECAP);

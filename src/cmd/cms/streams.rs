@@ -161,17 +161,21 @@ pub(super) fn open(interp: Interp<'_>, option: &str, name: &str) -> Result<Box<d
         Err(error) => Err(Error::failed_with(
             Reason::CmsRead,
             [option, name],
-            files::os_error(
-                error.raw_os_error().unwrap_or(EIO),
-                &format!("couldn't open \"{name}\""),
-            )
-            .message(),
+            files::os_error(errno(&error), &format!("couldn't open \"{name}\"")).message(),
         )),
     }
 }
 
-/// The errno value for a failure that has none.
-const EIO: i32 = 5;
+/// The errno value of a failure, which may be wrapped in another one; that of an I/O error if it has none.
+fn errno(error: &io::Error) -> i32 {
+    /// `EIO`
+    const UNKNOWN: i32 = 5;
+    let inner = || {
+        let source = error.get_ref()?.source()?;
+        source.downcast_ref::<io::Error>()?.raw_os_error()
+    };
+    error.raw_os_error().or_else(inner).unwrap_or(UNKNOWN)
+}
 
 /// Opens a channel for reading.
 pub(super) fn open_channel(
@@ -256,7 +260,7 @@ impl Sink {
         };
         let place = place(&path).map_err(|error| {
             let doing = format!("couldn't open \"{name}\"");
-            let text = files::os_error(error.raw_os_error().unwrap_or(EIO), &doing);
+            let text = files::os_error(errno(&error), &doing);
             Error::failed_with(Reason::CmsWrite, [option, name], text.message())
         })?;
         Ok(Self(Goal::File(place)))
