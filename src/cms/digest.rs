@@ -1,6 +1,6 @@
 //! DigestedData: a content with its digest; and Data: a content alone.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use openssl::md::{Md, MdRef};
 use openssl::md_ctx::MdCtx;

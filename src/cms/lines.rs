@@ -93,12 +93,6 @@ impl<R: Read> Lines<R> {
         self.at_start = bytes.ends_with(b"\n");
         Ok(Some(line))
     }
-
-    /// What is left, from the next line on.
-    pub(crate) fn into_rest(self) -> impl Read {
-        let rest = self.buffer[self.next..].to_vec();
-        io::Cursor::new(rest).chain(self.source)
-    }
 }
 
 /// Reads once, again after an interruption.

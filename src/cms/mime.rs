@@ -159,7 +159,7 @@ impl Typed {
     /// Whether this is a message of ours, be it by type or by a file name that says so.
     fn is_message(&self, headers: &Headers) -> bool {
         let is_named = || {
-            let disposition = headers.field("content-disposition").map(Typed::parse);
+            let disposition = headers.field("content-disposition").map(Self::parse);
             let name = self.parameter("name").or_else(|| {
                 disposition
                     .as_ref()

@@ -3,8 +3,11 @@
 //! The content itself never goes through here: messages are handled without it, and the caller feeds it to a
 //! [`Chain`] or to the cipher context that a chain holds.
 
+mod receipt;
+mod recipient;
+mod signer;
+
 use std::ffi::CString;
-use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
@@ -22,8 +25,11 @@ use openssl_sys::{BIO, OPENSSL_STACK};
 
 use super::bio::MemBio;
 use super::error::{cvt, cvt_p};
-use crate::ffi;
 use crate::ffi::ossl as raw;
+
+pub(crate) use receipt::{ReceiptRequest, ReceiptsFrom};
+pub(crate) use recipient::{RecipientInfo, RecipientKind};
+pub(crate) use signer::SignerInfo;
 
 /// Flags of the message functions, with the values of `CMS_…`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,7 +110,7 @@ pub(crate) fn authenticates(cipher: &CipherRef) -> bool {
 }
 
 /// The null pointer for "none", the pointer otherwise.
-fn maybe<T: ForeignTypeRef + ?Sized>(value: Option<&T>) -> *mut T::CType {
+fn maybe<T: ForeignTypeRef>(value: Option<&T>) -> *mut T::CType {
     value.map_or(ptr::null_mut(), ForeignTypeRef::as_ptr)
 }
 
@@ -240,14 +246,6 @@ impl ContentInfo {
         Ok(der)
     }
 
-    /// The type of what is inside, where the message has such a type. `CMS_get0_eContentType`
-    pub(crate) fn inner_type(&self) -> Option<&Asn1ObjectRef> {
-        // SAFETY: the message is valid.
-        let object = unsafe { raw::CMS_get0_eContentType(self.as_ptr()) };
-        // SAFETY: the object, if there is one, lives as long as the message.
-        (!object.is_null()).then(|| unsafe { Asn1ObjectRef::from_ptr(object.cast_mut()) })
-    }
-
     /// Sets the type of what is inside. `CMS_set1_eContentType`
     pub(crate) fn set_inner_type(&self, object: &Asn1Object) -> Result<(), ErrorStack> {
         // SAFETY: both are valid; the object is copied.
@@ -381,7 +379,7 @@ impl ContentInfo {
                 flags.0,
             )
         })?;
-        Ok(RecipientInfo(recipient, PhantomData))
+        Ok(RecipientInfo::new(recipient))
     }
 
     /// Adds a recipient by a key that both sides have. `CMS_add0_recipient_key`
@@ -439,7 +437,7 @@ impl ContentInfo {
         stack_elements(stack)
             .into_iter()
             .map(|recipient: NonNull<raw::CMS_RecipientInfo>| {
-                RecipientInfo(recipient.as_ptr(), PhantomData)
+                RecipientInfo::new(recipient.as_ptr())
             })
             .collect()
     }
@@ -622,203 +620,6 @@ pub(crate) enum CertificateId<'a> {
     KeyId(&'a Asn1OctetStringRef),
 }
 
-/// What a signer did, in a message.
-#[derive(Debug)]
-pub(crate) struct SignerInfo<'a> {
-    /// The structure, which the message owns.
-    pointer: *mut raw::CMS_SignerInfo,
-    /// The message lives longer.
-    message: PhantomData<&'a ContentInfo>,
-}
-
-impl<'a> SignerInfo<'a> {
-    /// Wraps a pointer into a message.
-    const fn new(pointer: *mut raw::CMS_SignerInfo) -> Self {
-        Self {
-            pointer,
-            message: PhantomData,
-        }
-    }
-
-    /// Sets a parameter of the signature. `EVP_PKEY_CTX_ctrl_str`
-    pub(crate) fn set_key_option(&self, name: &str, value: &str) -> Result<(), ErrorStack> {
-        // SAFETY: the signer is part of a valid message.
-        set_key_option(
-            unsafe { raw::CMS_SignerInfo_get0_pkey_ctx(self.pointer) },
-            name,
-            value,
-        )
-    }
-
-    /// Adds the ciphers that the signer can read, best first. `CMS_add_smimecap`
-    pub(crate) fn add_capabilities(&self, ciphers: &[Nid]) -> Result<(), ErrorStack> {
-        let ciphers: Vec<c_int> = ciphers.iter().map(Nid::as_raw).collect();
-        // SAFETY: the signer is part of a valid message, and the list has the length that is told.
-        cvt(unsafe {
-            raw::tls_CMS_add_capabilities(self.pointer, ciphers.as_ptr(), ciphers.len())
-        })?;
-        Ok(())
-    }
-
-    /// Adds a request for a receipt. `CMS_add1_ReceiptRequest`
-    pub(crate) fn add_receipt_request(&self, request: &ReceiptRequest) -> Result<(), ErrorStack> {
-        // SAFETY: both are valid; the request is encoded, not taken.
-        cvt(unsafe { raw::CMS_add1_ReceiptRequest(self.pointer, request.as_ptr()) })?;
-        Ok(())
-    }
-
-    /// The request for a receipt, if the signer made one; a broken one is an error. `CMS_get1_ReceiptRequest`
-    pub(crate) fn receipt_request(&self) -> Result<Option<ReceiptRequest>, ErrorStack> {
-        let mut request: *mut raw::CMS_ReceiptRequest = ptr::null_mut();
-        // SAFETY: the signer is part of a valid message, and `request` can take a pointer.
-        match unsafe { raw::CMS_get1_ReceiptRequest(self.pointer, &raw mut request) } {
-            1.. => Ok(NonNull::new(request).map(ReceiptRequest)),
-            0 => {
-                drop(ErrorStack::get());
-                Ok(None)
-            }
-            _ => Err(ErrorStack::get()),
-        }
-    }
-
-    /// Makes a signed receipt for this signer's message. `CMS_sign_receipt`
-    pub(crate) fn sign_receipt(
-        &self,
-        certificate: &X509Ref,
-        key: &PKeyRef<Private>,
-        certificates: Option<&StackRef<X509>>,
-        flags: Flags,
-    ) -> Result<ContentInfo, ErrorStack> {
-        // SAFETY: all are valid or null; nothing is taken.
-        ContentInfo::owned(unsafe {
-            raw::CMS_sign_receipt(
-                self.pointer,
-                certificate.as_ptr(),
-                key.as_ptr(),
-                maybe(certificates),
-                flags.0,
-            )
-        })
-    }
-
-    /// Signs the attributes. `CMS_SignerInfo_sign`
-    pub(crate) fn sign(&self) -> Result<(), ErrorStack> {
-        // SAFETY: the signer is part of a valid message.
-        cvt(unsafe { raw::CMS_SignerInfo_sign(self.pointer) })?;
-        Ok(())
-    }
-
-    /// Whether there are signed attributes. `CMS_signed_get_attr_count`
-    pub(crate) fn has_attributes(&self) -> bool {
-        // SAFETY: the signer is part of a valid message.
-        unsafe { raw::CMS_signed_get_attr_count(self.pointer) >= 0 }
-    }
-
-    /// Checks the signature over the attributes. `CMS_SignerInfo_verify`
-    pub(crate) fn verify(&self) -> Result<(), ErrorStack> {
-        // SAFETY: the signer is part of a valid message; without a certificate it is an error.
-        cvt(unsafe { raw::CMS_SignerInfo_verify(self.pointer) })?;
-        Ok(())
-    }
-
-    /// Checks the digest of, or the signature over, the content that has passed. `CMS_SignerInfo_verify_content`
-    pub(crate) fn verify_content(&self, chain: &Chain) -> Result<(), ErrorStack> {
-        // SAFETY: both are valid; the chain's digests are copied.
-        cvt(unsafe { raw::CMS_SignerInfo_verify_content(self.pointer, chain.0.as_ptr()) })?;
-        Ok(())
-    }
-
-    /// The signer's certificate, once it was found. `CMS_SignerInfo_get0_algs`
-    pub(crate) fn certificate(&self) -> Option<&'a X509Ref> {
-        let mut certificate: *mut openssl_sys::X509 = ptr::null_mut();
-        // SAFETY: the signer is part of a valid message; what isn't wanted is null.
-        unsafe {
-            raw::CMS_SignerInfo_get0_algs(
-                self.pointer,
-                ptr::null_mut(),
-                &raw mut certificate,
-                ptr::null_mut(),
-                ptr::null_mut(),
-            );
-        }
-        // SAFETY: the certificate, if there is one, lives as long as the message.
-        (!certificate.is_null()).then(|| unsafe { X509Ref::from_ptr(certificate) })
-    }
-
-    /// The digest and the signature algorithm. `CMS_SignerInfo_get0_algs`
-    pub(crate) fn algorithms(&self) -> (Nid, Nid) {
-        let mut digest: *mut openssl_sys::X509_ALGOR = ptr::null_mut();
-        let mut signature: *mut openssl_sys::X509_ALGOR = ptr::null_mut();
-        // SAFETY: the signer is part of a valid message; what isn't wanted is null.
-        unsafe {
-            raw::CMS_SignerInfo_get0_algs(
-                self.pointer,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                &raw mut digest,
-                &raw mut signature,
-            );
-        }
-        (algorithm_nid(digest), algorithm_nid(signature))
-    }
-
-    /// How the message names the signer. `CMS_SignerInfo_get0_signer_id`
-    pub(crate) fn id(&self) -> Option<CertificateId<'a>> {
-        let mut key_id: *mut openssl_sys::ASN1_OCTET_STRING = ptr::null_mut();
-        let mut issuer: *mut openssl_sys::X509_NAME = ptr::null_mut();
-        let mut serial: *mut openssl_sys::ASN1_INTEGER = ptr::null_mut();
-        // SAFETY: the signer is part of a valid message.
-        unsafe {
-            raw::CMS_SignerInfo_get0_signer_id(
-                self.pointer,
-                &raw mut key_id,
-                &raw mut issuer,
-                &raw mut serial,
-            );
-        }
-        certificate_id(key_id, issuer, serial)
-    }
-
-    /// The encoding of a signed attribute's only value, where it has this tag. `CMS_signed_get0_data_by_OBJ`
-    pub(crate) fn attribute(&self, kind: Nid, tag: c_int) -> Option<Vec<u8>> {
-        // SAFETY: the number stands for a known object, or the result is null.
-        let object = unsafe { openssl_sys::OBJ_nid2obj(kind.as_raw()) };
-        // SAFETY: the signer is part of a valid message; -3 asks for the only value of the only such attribute.
-        let value = unsafe { raw::CMS_signed_get0_data_by_OBJ(self.pointer, object, -3, tag) };
-        if value.is_null() {
-            return None;
-        }
-        let string = value.cast::<openssl_sys::ASN1_STRING>();
-        // SAFETY: every type that is asked for here is an `ASN1_STRING`.
-        let data = unsafe { openssl_sys::ASN1_STRING_get0_data(string) };
-        // SAFETY: the same.
-        let length = unsafe { openssl_sys::ASN1_STRING_length(string) };
-        // SAFETY: the string has this many bytes, and the signer is borrowed.
-        let bytes =
-            unsafe { ffi::bytes(data.cast::<c_void>(), usize::try_from(length).unwrap_or(0)) };
-        Some(bytes.to_vec())
-    }
-
-    /// Whether the attributes that name the signer's certificate fit the chain. `OSSL_ESS_check_signing_certs`
-    pub(crate) fn check_signing_certificate(
-        &self,
-        chain: &StackRef<X509>,
-    ) -> Result<(), ErrorStack> {
-        // SAFETY: the signer is part of a valid message, and the stack is valid.
-        cvt(unsafe { raw::tls_CMS_check_signing_certs(self.pointer, chain.as_ptr()) })?;
-        Ok(())
-    }
-}
-
-/// The identifier of an algorithm.
-fn algorithm_nid(algorithm: *const openssl_sys::X509_ALGOR) -> Nid {
-    if algorithm.is_null() {
-        return Nid::UNDEF;
-    }
-    // SAFETY: the algorithm isn't null, and is part of a valid message.
-    Nid::from_raw(unsafe { raw::tls_X509_ALGOR_nid(algorithm) })
-}
-
 /// The way in which a certificate is named.
 fn certificate_id<'a>(
     key_id: *mut openssl_sys::ASN1_OCTET_STRING,
@@ -856,209 +657,4 @@ fn set_key_option(
     // SAFETY: the context is valid, and both texts are.
     cvt(unsafe { raw::EVP_PKEY_CTX_ctrl_str(context, name.as_ptr(), value.as_ptr()) })?;
     Ok(())
-}
-
-/// The ways in which a recipient gets the content key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RecipientKind {
-    /// Encrypted with his public key.
-    KeyTransport,
-    /// Wrapped with a key that was agreed upon.
-    KeyAgreement,
-    /// Wrapped with a key that both sides have.
-    SharedKey,
-    /// Wrapped with a key made from a password.
-    Password,
-    /// Any other way.
-    Other,
-}
-
-/// How a recipient gets the content key, in a message.
-#[derive(Debug)]
-pub(crate) struct RecipientInfo<'a>(*mut raw::CMS_RecipientInfo, PhantomData<&'a ContentInfo>);
-
-impl<'a> RecipientInfo<'a> {
-    /// Sets a parameter of the key's encryption. `EVP_PKEY_CTX_ctrl_str`
-    pub(crate) fn set_key_option(&self, name: &str, value: &str) -> Result<(), ErrorStack> {
-        // SAFETY: the recipient is part of a valid message.
-        set_key_option(
-            unsafe { raw::CMS_RecipientInfo_get0_pkey_ctx(self.0) },
-            name,
-            value,
-        )
-    }
-
-    /// Sets the cipher that wraps the content key. `CMS_RecipientInfo_kari_get0_ctx`
-    pub(crate) fn set_wrap_cipher(&self, cipher: &CipherRef) -> Result<(), ErrorStack> {
-        // SAFETY: the recipient is part of a valid message.
-        let context = cvt_p(unsafe { raw::CMS_RecipientInfo_kari_get0_ctx(self.0) })?;
-        // SAFETY: context and cipher are valid, and neither key nor vector are given yet.
-        cvt(unsafe {
-            openssl_sys::EVP_EncryptInit_ex(
-                context,
-                cipher.as_ptr(),
-                ptr::null_mut(),
-                ptr::null(),
-                ptr::null(),
-            )
-        })?;
-        Ok(())
-    }
-
-    /// The way in which the key comes. `CMS_RecipientInfo_type`
-    pub(crate) fn kind(&self) -> RecipientKind {
-        // SAFETY: the recipient is part of a valid message.
-        match unsafe { raw::CMS_RecipientInfo_type(self.0) } {
-            raw::CMS_RECIPINFO_TRANS => RecipientKind::KeyTransport,
-            raw::CMS_RECIPINFO_AGREE => RecipientKind::KeyAgreement,
-            raw::CMS_RECIPINFO_KEK => RecipientKind::SharedKey,
-            raw::CMS_RECIPINFO_PASS => RecipientKind::Password,
-            _ => RecipientKind::Other,
-        }
-    }
-
-    /// The recipients' certificates, where they are named: one, or several that share a key agreement.
-    /// `CMS_RecipientInfo_ktri_get0_signer_id`, `CMS_RecipientEncryptedKey_get0_id`
-    pub(crate) fn ids(&self) -> Vec<CertificateId<'a>> {
-        let mut key_id: *mut openssl_sys::ASN1_OCTET_STRING = ptr::null_mut();
-        let mut issuer: *mut openssl_sys::X509_NAME = ptr::null_mut();
-        let mut serial: *mut openssl_sys::ASN1_INTEGER = ptr::null_mut();
-        match self.kind() {
-            RecipientKind::KeyTransport => {
-                // SAFETY: the recipient is part of a valid message, and of this kind.
-                unsafe {
-                    raw::CMS_RecipientInfo_ktri_get0_signer_id(
-                        self.0,
-                        &raw mut key_id,
-                        &raw mut issuer,
-                        &raw mut serial,
-                    );
-                }
-                certificate_id(key_id, issuer, serial).into_iter().collect()
-            }
-            RecipientKind::KeyAgreement => {
-                // SAFETY: the recipient is part of a valid message, and of this kind.
-                let keys = unsafe { raw::CMS_RecipientInfo_kari_get0_reks(self.0) };
-                stack_elements(keys)
-                    .into_iter()
-                    .filter_map(|key: NonNull<raw::CMS_RecipientEncryptedKey>| {
-                        key_id = ptr::null_mut();
-                        issuer = ptr::null_mut();
-                        serial = ptr::null_mut();
-                        // SAFETY: the key is part of a valid message; what isn't wanted is null.
-                        unsafe {
-                            raw::CMS_RecipientEncryptedKey_get0_id(
-                                key.as_ptr(),
-                                &raw mut key_id,
-                                ptr::null_mut(),
-                                ptr::null_mut(),
-                                &raw mut issuer,
-                                &raw mut serial,
-                            );
-                        }
-                        certificate_id(key_id, issuer, serial)
-                    })
-                    .collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The name of the key that both sides have. `CMS_RecipientInfo_kekri_get0_id`
-    pub(crate) fn shared_key_id(&self) -> Option<&'a Asn1OctetStringRef> {
-        if self.kind() != RecipientKind::SharedKey {
-            return None;
-        }
-        let mut id: *mut openssl_sys::ASN1_OCTET_STRING = ptr::null_mut();
-        // SAFETY: the recipient is part of a valid message, and of this kind; what isn't wanted is null.
-        unsafe {
-            raw::CMS_RecipientInfo_kekri_get0_id(
-                self.0,
-                ptr::null_mut(),
-                &raw mut id,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-            );
-        }
-        // SAFETY: the string, if there is one, lives as long as the message.
-        (!id.is_null()).then(|| unsafe { Asn1OctetStringRef::from_ptr(id) })
-    }
-}
-
-/// A request for a signed receipt. `CMS_ReceiptRequest`
-#[derive(Debug)]
-pub(crate) struct ReceiptRequest(NonNull<raw::CMS_ReceiptRequest>);
-
-impl Drop for ReceiptRequest {
-    fn drop(&mut self) {
-        // SAFETY: the request is ours.
-        unsafe { raw::CMS_ReceiptRequest_free(self.as_ptr()) };
-    }
-}
-
-/// Who is to send a receipt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ReceiptsFrom {
-    /// All recipients.
-    All,
-    /// Those who got the message directly.
-    FirstTier,
-    /// These addresses.
-    List(Vec<Vec<u8>>),
-}
-
-impl ReceiptRequest {
-    /// A request for receipts from some to some. `CMS_ReceiptRequest_create0`
-    pub(crate) fn new(from: &ReceiptsFrom, to: &[Vec<u8>]) -> Result<Self, ErrorStack> {
-        let (all_or_first, list) = match from {
-            ReceiptsFrom::All => (0, ptr::null_mut()),
-            ReceiptsFrom::FirstTier => (1, ptr::null_mut()),
-            ReceiptsFrom::List(list) => (-1, address_stack(list)?),
-        };
-        let to = address_stack(to)?;
-        // SAFETY: both lists are stacks of address lists, which the request owns on success; there is no identifier,
-        // so that a random one is made.
-        let request = unsafe {
-            raw::CMS_ReceiptRequest_create0(
-                ptr::null_mut(),
-                -1,
-                all_or_first,
-                list.cast(),
-                to.cast(),
-            )
-        };
-        NonNull::new(request).map(Self).ok_or_else(ErrorStack::get)
-    }
-
-    /// The raw pointer, valid as long as this value lives.
-    const fn as_ptr(&self) -> *mut raw::CMS_ReceiptRequest {
-        self.0.as_ptr()
-    }
-
-    /// Its encoding. `i2d_CMS_ReceiptRequest`
-    pub(crate) fn to_der(&self) -> Result<Vec<u8>, ErrorStack> {
-        // SAFETY: the request is valid; without a buffer the length is told.
-        let length = cvt(unsafe { raw::i2d_CMS_ReceiptRequest(self.as_ptr(), ptr::null_mut()) })?;
-        let mut der = vec![0; usize::try_from(length).unwrap_or(0)];
-        let mut start = der.as_mut_ptr();
-        // SAFETY: the buffer has the length that was just told.
-        cvt(unsafe { raw::i2d_CMS_ReceiptRequest(self.as_ptr(), &raw mut start) })?;
-        Ok(der)
-    }
-}
-
-/// A stack of address lists of one address each, as a request for a receipt holds them.
-fn address_stack(addresses: &[Vec<u8>]) -> Result<*mut OPENSSL_STACK, ErrorStack> {
-    // SAFETY: no precondition.
-    let stack = cvt_p(unsafe { openssl_sys::OPENSSL_sk_new_null() })?;
-    for address in addresses {
-        let length: size_t = address.len();
-        // SAFETY: the address has this many readable bytes.
-        let names = unsafe { raw::tls_email_names(address.as_ptr().cast(), length) };
-        let names = cvt_p(names)?;
-        // SAFETY: the stack is ours, and takes the list.
-        cvt(unsafe { openssl_sys::OPENSSL_sk_push(stack, names.cast::<c_void>()) })?;
-    }
-    Ok(stack)
 }

@@ -91,7 +91,7 @@ impl Checks {
             )));
         }
         if self.flags != 0 {
-            let flags = X509VerifyFlags::from_bits_retain(self.flags as _);
+            let flags = X509VerifyFlags::from_bits_retain(self.flags);
             parameters.set_flags(flags).map_err(failed)?;
         }
         if let Some(time) = self.time {

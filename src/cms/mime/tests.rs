@@ -11,11 +11,9 @@ const PARTS: &str = "--b\nContent-Type: text/plain\n\nhello\n--b\n\
 /// Finds the part in a mail, and the text that it covers.
 fn found(mail: &str) -> io::Result<(Located, String)> {
     let located = locate(&mut Cursor::new(mail.as_bytes().to_vec()))?;
-    let range = match &located {
-        Located::Whole { body, .. } => body.clone(),
-        Located::Beside { content, .. } => content.clone(),
-    };
-    let covered = mail[range.start as usize..range.end as usize].to_owned();
+    let (Located::Whole { body: range, .. } | Located::Beside { content: range, .. }) = &located;
+    let place = |offset: u64| usize::try_from(offset).unwrap();
+    let covered = mail[place(range.start)..place(range.end)].to_owned();
     Ok((located, covered))
 }
 
