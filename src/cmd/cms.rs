@@ -657,12 +657,14 @@ impl<'a> Job<'a> {
                     format!("can't read \"{file}\": {problem}"),
                 )
             };
-            let mut nobody = || Err(crate::x509::Problem::new("it is encrypted"));
-            anchors.lists = load::revocation_lists(&bytes).map_err(failed)?;
-            match load::certificates(&bytes, &mut nobody) {
-                Ok(certificates) => anchors.certificates = certificates,
-                Err(_) if !anchors.lists.is_empty() => {}
-                Err(problem) => return Err(failed(problem)),
+            // A file of lists alone is fine, and so is one of certificates alone; broken ones aren't.
+            let has = |label: &[u8]| bytes.windows(label.len()).any(|place| place == label);
+            let has_lists = has(b"-----BEGIN X509 CRL-----");
+            if has_lists {
+                anchors.lists = load::crls(&bytes).map_err(failed)?;
+            }
+            if !has_lists || has(b" CERTIFICATE-----") || has(b"BEGIN CERTIFICATE-----") {
+                anchors.certificates = load::certificates(&bytes).map_err(failed)?;
             }
         }
         let refuse_safe = |option| streams::check_access(self.interp, option, "");

@@ -80,7 +80,7 @@ pub(crate) fn set_post_handshake_auth(ssl: &mut SslRef, willing: bool) {
 
 /// Makes a server ask for a certificate now; the request goes out with the next handshake call or write.
 #[doc(alias = "SSL_verify_client_post_handshake")]
-pub(crate) fn verify_client_post_handshake(ssl: &mut SslRef) -> Result<(), ErrorStack> {
+pub(crate) fn verify_client_post_handshake(ssl: &SslRef) -> Result<(), ErrorStack> {
     // SAFETY: the connection is alive during the call.
     cvt(unsafe { ffi::SSL_verify_client_post_handshake(ssl.as_ptr()) })?;
     Ok(())

@@ -10,12 +10,14 @@ pub(crate) mod chain;
 pub(crate) mod der;
 pub(crate) mod describe;
 pub(crate) mod extension_values;
+pub(crate) mod extensions;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod frame;
 pub(crate) mod load;
 pub(crate) mod name;
 pub(crate) mod oid;
+pub(crate) mod pem;
 pub(crate) mod time;
 pub(crate) mod verify;
 

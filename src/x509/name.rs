@@ -3,9 +3,9 @@
 //! OpenSSL prints; what it refuses to print, because a string in the name isn't what it claims to be, is shown as
 //! the hexadecimal of its DER, so that a name is never empty by accident.
 
+use std::ffi::{c_int, c_ulong};
 use std::fmt::Write as _;
 
-use libc::{c_int, c_ulong};
 use openssl::asn1::Asn1Object;
 use openssl::x509::{X509Name, X509NameRef};
 
@@ -156,7 +156,7 @@ pub(crate) fn text(name: &X509NameRef, form: Form, indent: c_int) -> String {
         return oneline(name);
     }
     let print = |bits| {
-        let bytes = print::name(name, indent, bits).ok()?;
+        let bytes = print::name(name, indent, bits)?;
         String::from_utf8(bytes).ok()
     };
     let readable = print(form.bits()).or_else(|| print(form.bits() | DUMP_ALL | DUMP_DER));

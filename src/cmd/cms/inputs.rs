@@ -114,14 +114,14 @@ impl<'a> Inputs<'a> {
         &self,
         option: &str,
         value: &str,
-        read: impl FnOnce(&[u8], load::Ask<'_>) -> std::result::Result<T, Problem>,
+        read: impl FnOnce(&[u8], &mut load::AskPassword<'_>) -> std::result::Result<T, Problem>,
     ) -> Result<T> {
         let bytes = Secret::from(streams::load(self.interp, option, value)?);
         let mut asked = None;
         let mut ask = || {
             let given = self.password();
             let answer = match &given {
-                Ok(password) => Ok(password.clone()),
+                Ok(password) => Ok(Secret::from(password.as_slice())),
                 Err(error) => Err(Problem::new(error.message())),
             };
             asked = Some(given.map(Secret::from));
@@ -155,7 +155,13 @@ impl<'a> Inputs<'a> {
 
     /// All certificates of a file.
     pub(super) fn certificates(&self, option: &str, value: &str) -> Result<Vec<X509>> {
-        self.read(option, value, |bytes, ask| load::certificates(bytes, ask))
+        self.read(option, value, |bytes, ask| match load::is_pkcs12(bytes) {
+            true => {
+                let bundle = load::pkcs12(bytes, ask)?;
+                Ok(bundle.certificate.into_iter().chain(bundle.chain).collect())
+            }
+            false => load::certificates(bytes),
+        })
     }
 
     /// The first certificate of a file.
@@ -168,7 +174,12 @@ impl<'a> Inputs<'a> {
 
     /// The private key of a file.
     pub(super) fn key(&self, option: &str, value: &str) -> Result<PKey<Private>> {
-        self.read(option, value, |bytes, ask| load::private_key(bytes, ask))
+        self.read(option, value, |bytes, ask| match load::is_pkcs12(bytes) {
+            true => load::pkcs12(bytes, ask)?
+                .key
+                .ok_or_else(|| Problem::new("there is no private key in it")),
+            false => load::private_key(bytes, ask),
+        })
     }
 
     /// The trusted certificates and revocation lists of a file.
