@@ -37,7 +37,7 @@ const FUNCTIONS: &[&str] = &[
     "X509_(check_ca|check_purpose|get_proxy_pathlen|get_signature_info|keyid_get0|print_ex|self_signed)",
     "X509_REQ_print_ex",
     "(d2i|i2d|PEM_read_bio|PEM_write_bio)_(X509|X509_CRL|X509_REQ|CMS|OCSP|ASN1|NETSCAPE_SPKI|GENERAL).*",
-    "SSL_up_ref",
+    "SSL_(alert_type_string_long|up_ref)",
     "tls_.*",
 ];
 
@@ -50,6 +50,7 @@ const CONSTANTS: &[&str] = &[
     "OSSL_STORE_.*",
     "X509V3_.*",
     "X509_V_.*",
+    "SSL_(CB|ST)_.*",
     "SSL_R_CERTIFICATE_VERIFY_FAILED",
     "SSL_R_UNEXPECTED_EOF_WHILE_READING",
     "CRL_REASON_.*",

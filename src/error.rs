@@ -72,6 +72,14 @@ reasons! {
     Alert = "CHANNEL ALERT";
     /// The channel is in the middle of an operation that a callback interrupted.
     ChannelBusy = "CHANNEL BUSY";
+    /// A channel option of ours that can only be read was set.
+    ChannelOption = "CHANNEL OPTION";
+    /// A callback closed the channel in the middle of an operation.
+    ChannelClosed = "CHANNEL CLOSED";
+    /// A callback that has to decide is gone with its interpreter, or was left behind in another thread.
+    CallbackGone = "CALLBACK GONE";
+    /// The handshake took longer than -timeout allows.
+    HandshakeTimeout = "HANDSHAKE TIMEOUT";
     /// A private key is encrypted and no password script gave the password.
     Password = "PASSWORD FAILED";
     /// The options of tls::cms contradict each other, or something that the operation needs isn't given.
@@ -132,15 +140,6 @@ pub(crate) enum Error {
         doing: String,
         /// The error queue; never shown empty.
         entries: Vec<OpenSslEntry>,
-    },
-    /// The peer's certificate was refused.
-    Verify {
-        /// The name of the `X509_V_ERR_` constant without that prefix, e.g. `CERT_HAS_EXPIRED`.
-        name: Cow<'static, str>,
-        /// The chain depth at which it was found.
-        depth: i32,
-        /// The sentence.
-        message: String,
     },
     /// The operating system refused.
     Io {
@@ -233,14 +232,6 @@ impl Error {
                     first.reason,
                 ]
             }
-            Self::Verify { name, depth, .. } => {
-                vec![
-                    "TLS".to_owned(),
-                    "VERIFY".to_owned(),
-                    name.to_string(),
-                    depth.to_string(),
-                ]
-            }
             Self::Io { name, text, .. } => vec!["POSIX".to_owned(), name.to_string(), text.clone()],
         }
     }
@@ -250,7 +241,6 @@ impl Error {
         match self {
             Self::Usage { message, .. }
             | Self::Failed { message, .. }
-            | Self::Verify { message, .. }
             | Self::Io { message, .. }
             | Self::Script { message, .. } => message.clone(),
             Self::OpenSsl { doing, entries } => {

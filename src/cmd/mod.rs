@@ -41,7 +41,10 @@ macro_rules! commands {
 }
 
 commands! {
+    "tls::authenticate" => channel::authenticate;
+    "tls::build-info" => info::build_info;
     "tls::ciphers" => info::ciphers;
+    "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
@@ -51,24 +54,18 @@ commands! {
     "tls::import" => import::import, import::TABLE;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;
+    "tls::shutdown" => channel::unimport;
+    "tls::starttls" => import::import;
     "tls::status" => channel::status;
+    "tls::unstack" => channel::unimport;
     "tls::unimport" => channel::unimport;
     "tls::version" => info::version;
 }
 
-/// Creates the commands in an interpreter, and says that the package is there.
-pub(crate) fn register(interp: Interp<'_>) -> bool {
+/// Creates the commands in an interpreter. Which version of the package that makes is for `pkgIndex.tcl` to say.
+pub(crate) fn register(interp: Interp<'_>) {
     interp.create_namespace("::tls");
     for entry in COMMANDS {
         interp.create_command(&entry.command);
     }
-    interp.provide(c"tls", VERSION)
 }
-
-/// The version of the package.
-const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
-) {
-    Ok(version) => version,
-    Err(_) => c"0",
-};

@@ -3,12 +3,12 @@
 //!
 //! Safe OpenSSL only.
 
-use libc::c_int;
 use openssl::ssl::{
     AlpnError, ClientHelloResponse, NameType, SniError, SslAlert, SslContextBuilder, SslRef,
     SslSession, SslVerifyMode,
 };
 use openssl::x509::{X509StoreContext, X509StoreContextRef, X509VerifyResult};
+use std::ffi::c_int;
 
 use super::connection;
 use super::hello::ClientHello;
@@ -154,14 +154,17 @@ impl InfoCallback for Watch {
 }
 
 impl MessageCallback for Watch {
-    fn message(_ssl: &SslRef, sent: bool, version: c_int, content_type: c_int, bytes: &[u8]) {
+    fn message(ssl: &SslRef, sent: bool, version: c_int, content_type: c_int, bytes: &[u8]) {
         let _ = ask(|hooks| {
-            hooks.message(Message {
-                sent,
-                version,
-                content_type,
-                bytes,
-            })
+            hooks.message(
+                ssl,
+                Message {
+                    sent,
+                    version,
+                    content_type,
+                    bytes,
+                },
+            )
         });
     }
 }

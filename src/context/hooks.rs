@@ -13,9 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use libc::c_int;
 use openssl::ssl::{SslAlert, SslRef, SslSession};
 use openssl::x509::X509StoreContextRef;
+use std::ffi::c_int;
 
 use super::Context;
 use super::hello::ClientHello;
@@ -122,8 +122,8 @@ pub(crate) trait Hooks {
 
     /// A protocol message. Only on a connection that was made with
     /// [`Connection::messages`](super::Connection::messages).
-    fn message(&self, message: Message<'_>) -> Result<()> {
-        let _ = message;
+    fn message(&self, ssl: &SslRef, message: Message<'_>) -> Result<()> {
+        let _ = (ssl, message);
         Ok(())
     }
 

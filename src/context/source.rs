@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::fingerprint::{Fingerprint, Mixer};
+use super::pem;
 use crate::error::{Error, Reason};
 use crate::ossl::secret::Secret;
 
@@ -50,6 +51,11 @@ impl Source {
         };
         let source = Self { option, content };
         (!source.is_empty()).then_some(source)
+    }
+
+    /// Whether bytes are DER rather than PEM or a file's name: ASN.1 sequences that end where the bytes end.
+    pub(crate) fn is_der(bytes: &[u8]) -> bool {
+        !bytes.is_empty() && pem::der_pieces(bytes).is_some()
     }
 
     /// Whether the value is empty.

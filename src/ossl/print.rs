@@ -40,7 +40,7 @@ impl Drop for MemoryBio {
 }
 
 /// Runs a printing function and takes what it printed; a failure has no more to say than that.
-fn printed(print: impl FnOnce(*mut sys::BIO) -> c_int) -> Option<Vec<u8>> {
+pub(super) fn printed(print: impl FnOnce(*mut sys::BIO) -> c_int) -> Option<Vec<u8>> {
     let bio = MemoryBio::new().ok()?;
     // The functions return 1 or the number of characters, -1 or 0 for failure; an empty name is 0 characters long.
     match print(bio.0) {

@@ -4,13 +4,9 @@
 //! shared and moved between threads at will.
 
 use foreign_types::{ForeignType, ForeignTypeRef};
-use libc::{c_int, c_long, c_void};
+use libc::{c_int, c_void};
 use openssl::error::ErrorStack;
-use openssl::ssl::{
-    Ssl, SslCipherRef, SslContextBuilder, SslContextRef, SslMode, SslRef, SslSession,
-};
-use openssl::stack::StackRef;
-use openssl::x509::X509Name;
+use openssl::ssl::{Ssl, SslCipherRef, SslContextBuilder, SslContextRef, SslRef, SslSession};
 use openssl_sys as sys;
 
 use super::error::{cvt, cvt_p};
@@ -79,23 +75,13 @@ pub(crate) fn set_post_handshake_auth(ssl: &mut SslRef, willing: bool) {
 }
 
 /// Makes a server ask for a certificate now; the request goes out with the next handshake call or write.
+///
+/// The connection may be shared: this is called by the operation that has it.
 #[doc(alias = "SSL_verify_client_post_handshake")]
 pub(crate) fn verify_client_post_handshake(ssl: &SslRef) -> Result<(), ErrorStack> {
     // SAFETY: the connection is alive during the call.
     cvt(unsafe { ffi::SSL_verify_client_post_handshake(ssl.as_ptr()) })?;
     Ok(())
-}
-
-/// The names of the authorities that the peer takes certificates of, as it sent them; `None` if it sent none.
-#[doc(alias = "SSL_get0_peer_CA_list")]
-pub(crate) fn peer_authorities(ssl: &SslRef) -> Option<&StackRef<X509Name>> {
-    // SAFETY: the connection is alive; the list belongs to it.
-    let names = unsafe { ffi::SSL_get0_peer_CA_list(ssl.as_ptr()) };
-    match names.is_null() {
-        true => None,
-        // SAFETY: the list isn't null, and stays as long as the connection isn't used for anything else.
-        false => Some(unsafe { StackRef::from_ptr(names.cast_mut()) }),
-    }
 }
 
 /// Has a client offer a session.
@@ -123,13 +109,6 @@ pub(crate) fn client_hello_extension(ssl: &SslRef, kind: u16) -> Option<&[u8]> {
     }
     // SAFETY: OpenSSL set both to bytes of the message, which stay as long as the callback runs, hence the reference.
     Some(unsafe { floor::bytes(body.cast(), len) })
-}
-
-/// Turns modes off.
-#[doc(alias = "SSL_CTX_clear_mode")]
-pub(crate) fn clear_mode(context: &mut SslContextBuilder, mode: SslMode) {
-    // SAFETY: the context is alive; the call clears bits of a field of it and nothing else.
-    unsafe { ffi::tls_SSL_CTX_clear_mode(context.as_ptr(), c_long::from(mode.bits())) };
 }
 
 /// Lets a server pick Diffie-Hellman parameters as strong as its certificate.

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::rc::Rc;
+use std::time::Instant;
 
 use libc::{c_char, c_int, c_void};
 
@@ -39,11 +40,6 @@ impl Mask {
     /// Whether all of `other` is in here.
     pub(crate) fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
-    }
-
-    /// Without those of `other`.
-    pub(crate) fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
     }
 
     /// Those of `other` only if `condition`.
@@ -111,12 +107,6 @@ impl Channel {
         (!below.is_null()).then_some(Self(below))
     }
 
-    /// The top of the stack that this layer is in.
-    pub(crate) fn top(self) -> Self {
-        // SAFETY: the channel is open.
-        Self(unsafe { c::Tcl_GetTopChannel(self.0) })
-    }
-
     /// This layer's driver, where it is a `D`.
     pub(crate) fn driver<D: Driver>(self) -> Option<Rc<D>> {
         // SAFETY: the channel is open.
@@ -124,10 +114,8 @@ impl Channel {
         if kind != D::kind().as_ptr() {
             return None;
         }
-        // SAFETY: the channel is open.
-        let data = unsafe { c::Tcl_GetChannelInstanceData(self.0) };
         // SAFETY: the type says that the data is that of a `D`, and the channel is open.
-        Some(unsafe { driver::instance::<D>(data) })
+        Some(unsafe { driver::instance::<D>(self.data()) })
     }
 
     /// Puts a driver on top of this stack; its channel, or the error that Tcl reports.
@@ -228,11 +216,9 @@ impl Channel {
         let kind = unsafe { c::Tcl_GetChannelType(self.0) };
         // SAFETY: an open channel's type is valid, and channel types don't change.
         let watch = unsafe { (*kind).watchProc };
-        // SAFETY: the channel is open.
-        let data = unsafe { c::Tcl_GetChannelInstanceData(self.0) };
         if let Some(watch) = watch {
             // SAFETY: the driver's own function with the driver's own data.
-            unsafe { watch(data, mask.as_raw()) };
+            unsafe { watch(self.data(), mask.as_raw()) };
         }
     }
 
@@ -242,6 +228,46 @@ impl Channel {
         // SAFETY: the channel is open, and the place for the handle is valid.
         let code = unsafe { c::Tcl_GetChannelHandle(self.0, direction.as_raw(), &raw mut handle) };
         (code == 0).then_some(handle)
+    }
+
+    /// Waits until the layer is ready for a direction, or until the deadline; `false` then. A layer that the operating
+    /// system doesn't know is a script's, and makes progress in the event loop only: that is run once.
+    pub(crate) fn wait(self, direction: Mask, deadline: Option<Instant>) -> io::Result<bool> {
+        if direction.has(Mask::READABLE) && self.input_buffered() > 0 {
+            return Ok(true);
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(false);
+        }
+        let Some(handle) = self.os_handle(direction) else {
+            // SAFETY: runs one event of this thread, whatever it is; no borrow of ours is held across it.
+            unsafe { c::Tcl_DoOneEvent(0) };
+            return Ok(true);
+        };
+        let events = if direction.has(Mask::READABLE) {
+            libc::POLLIN
+        } else {
+            libc::POLLOUT
+        };
+        let descriptor = c_int::try_from(handle.addr()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut poll = libc::pollfd {
+            fd: descriptor,
+            events,
+            revents: 0,
+        };
+        let left = left.map_or(-1, |left| {
+            c_int::try_from(left.as_millis() + 1).unwrap_or(c_int::MAX)
+        });
+        // SAFETY: one record is given, and lives during the call.
+        match unsafe { libc::poll(&raw mut poll, 1, left) } {
+            0 => Ok(false),
+            1.. => Ok(true),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+                error => Err(error),
+            },
+        }
     }
 
     /// The value of an option.
@@ -279,6 +305,12 @@ impl Channel {
         .map(|_| ())
     }
 
+    /// The data of this layer's driver.
+    fn data(self) -> c::ClientData {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_GetChannelInstanceData(self.0) }
+    }
+
     /// A channel from Tcl's pointer.
     pub(super) fn from_raw(raw: c::Tcl_Channel) -> Option<Self> {
         (!raw.is_null()).then_some(Self(raw))
@@ -300,7 +332,7 @@ impl Channel {
         // SAFETY: an open channel's type is valid.
         match unsafe { (*kind).setOptionProc } {
             // SAFETY: the driver's own function with the driver's own data, and the caller's arguments.
-            Some(set) => unsafe { set(c::Tcl_GetChannelInstanceData(self.0), interp, name, value) },
+            Some(set) => unsafe { set(self.data(), interp, name, value) },
             // SAFETY: the caller's arguments; a null list names the general options alone.
             None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },
         }
@@ -322,9 +354,7 @@ impl Channel {
         // SAFETY: an open channel's type is valid.
         match unsafe { (*kind).getOptionProc } {
             // SAFETY: the driver's own function with the driver's own data, and the caller's arguments.
-            Some(get) => unsafe {
-                get(c::Tcl_GetChannelInstanceData(self.0), interp, name, string)
-            },
+            Some(get) => unsafe { get(self.data(), interp, name, string) },
             None if name.is_null() => 0,
             // SAFETY: the caller's arguments.
             None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },

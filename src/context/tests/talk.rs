@@ -16,12 +16,18 @@ use crate::context::{
 };
 use crate::error::{Error, Result};
 
+/// What is answered for the n-th question, and OpenSSL's view.
+type VerifyAnswer = Box<dyn Fn(usize, bool) -> Result<Verdict>>;
+
+/// What is answered for the n-th question.
+type HelloAnswer = Box<dyn Fn(usize) -> Hello>;
+
 /// Hooks that answer what they are told to, and write down what they were asked.
 #[derive(Default)]
 struct Script {
     log: RefCell<Vec<String>>,
-    verify: Option<Box<dyn Fn(usize, bool) -> Result<Verdict>>>,
-    hello: Option<Box<dyn Fn(usize) -> Hello>>,
+    verify: Option<VerifyAnswer>,
+    hello: Option<HelloAnswer>,
     name: Option<ServerName>,
     alpn: Option<AlpnChoice>,
     sessions: RefCell<Vec<Session>>,
@@ -76,12 +82,12 @@ impl Hooks for Script {
         Ok(self.alpn.unwrap_or(AlpnChoice::Default))
     }
 
-    fn info(&self, ssl: &SslRef, kind: libc::c_int, _value: libc::c_int) -> Result<()> {
+    fn info(&self, ssl: &SslRef, kind: std::ffi::c_int, _value: std::ffi::c_int) -> Result<()> {
         self.note(format!("info {kind} {}", ssl.state_string_long()));
         Ok(())
     }
 
-    fn message(&self, message: Message<'_>) -> Result<()> {
+    fn message(&self, _ssl: &SslRef, message: Message<'_>) -> Result<()> {
         self.note(format!("message {} {}", message.sent, message.bytes.len()));
         Ok(())
     }
