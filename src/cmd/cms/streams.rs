@@ -166,15 +166,17 @@ pub(super) fn open(interp: Interp<'_>, option: &str, name: &str) -> Result<Box<d
     }
 }
 
-/// The errno value of a failure, which may be wrapped in another one; that of an I/O error if it has none.
+/// The errno value of a failure; one that lost it on the way gets it by its kind.
 fn errno(error: &io::Error) -> i32 {
-    /// `EIO`
-    const UNKNOWN: i32 = 5;
-    let inner = || {
-        let source = error.get_ref()?.source()?;
-        source.downcast_ref::<io::Error>()?.raw_os_error()
-    };
-    error.raw_os_error().or_else(inner).unwrap_or(UNKNOWN)
+    error.raw_os_error().unwrap_or(match error.kind() {
+        io::ErrorKind::NotFound => libc::ENOENT,
+        io::ErrorKind::PermissionDenied => libc::EACCES,
+        io::ErrorKind::NotADirectory => libc::ENOTDIR,
+        io::ErrorKind::IsADirectory => libc::EISDIR,
+        io::ErrorKind::ReadOnlyFilesystem => libc::EROFS,
+        io::ErrorKind::StorageFull => libc::ENOSPC,
+        _ => libc::EIO,
+    })
 }
 
 /// Opens a channel for reading.
