@@ -79,6 +79,9 @@ pub(crate) struct TlsChannel {
     unstacking: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
+    /// Whether the layer has just come on top. If that was in an event of the channel below, Tcl sets that channel's
+    /// watch once more afterwards, to what the script waits for rather than what the handshake needs.
+    settling: Cell<bool>,
     /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
     awaited: Cell<bool>,
 }
@@ -114,6 +117,7 @@ impl TlsChannel {
             delivered: Cell::new(false),
             unstacking: Cell::new(false),
             told: Cell::new(false),
+            settling: Cell::new(true),
             awaited: Cell::new(false),
         });
         tls.below.set_blocking(under.is_blocking());
@@ -127,7 +131,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        tls.refresh();
+        layer.renew_watch();
         Ok(layer)
     }
 
@@ -316,7 +320,7 @@ impl TlsChannel {
         let interest = situation.interest();
         self.below.watch(interest.below);
         match self.timer.get() {
-            Some(timer) if interest.timer => timer.arm(0),
+            Some(timer) if interest.timer || self.settling.get() => timer.arm(0),
             Some(timer) => timer.cancel(),
             None => {}
         }
@@ -327,10 +331,17 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
+        if self.settling.take() {
+            self.below.forget_watch();
+        }
         self.delivered.set(false);
         // No event says that a read of the channel below wouldn't wait.
-        let look = || self.look(Mask::READABLE, self.wanted.get());
-        let mask = self.below.with_allowance(0, look);
+        let mask = match self.wanted.get() {
+            Mask::NONE => Mask::NONE,
+            wanted => self
+                .below
+                .with_allowance(0, || self.look(Mask::READABLE, wanted)),
+        };
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.

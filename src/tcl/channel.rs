@@ -210,6 +210,16 @@ impl Channel {
         unsafe { c::Tcl_NotifyChannel(self.0, mask.as_raw()) };
     }
 
+    /// Has Tcl tell the top layer's driver which events the script waits for. Tcl does so when that changes, and not
+    /// when a layer comes on top of handlers that are there already; so a handler comes and goes.
+    pub(crate) fn renew_watch(self) {
+        let data = std::ptr::null_mut();
+        // SAFETY: the channel is open; the function does nothing, and is taken away at once.
+        unsafe { c::Tcl_CreateChannelHandler(self.0, 0, Some(ignore), data) };
+        // SAFETY: the channel is open; this is the handler of the line above.
+        unsafe { c::Tcl_DeleteChannelHandler(self.0, Some(ignore), data) };
+    }
+
     /// Tells this layer's driver which events to watch for.
     pub(crate) fn watch(self, mask: Mask) {
         // SAFETY: the channel is open.
@@ -373,6 +383,9 @@ fn poll(handle: *mut c_void, direction: Mask, milliseconds: c_int) -> io::Result
         },
     }
 }
+
+/// A channel handler that does nothing.
+unsafe extern "C" fn ignore(_data: c::ClientData, _mask: c_int) {}
 
 /// The result of a transfer: a negative count means that errno says why.
 fn counted(count: isize) -> io::Result<usize> {
