@@ -18,6 +18,7 @@ use std::ffi::c_int;
 
 mod channel;
 mod cmd;
+mod cms;
 mod context;
 mod error;
 mod opts;

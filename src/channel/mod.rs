@@ -75,8 +75,6 @@ pub(crate) struct TlsChannel {
     watchdog: OnceCell<Timer>,
     /// Whether bytes were handed up since the last event: then an error waits for the next one.
     delivered: Cell<bool>,
-    /// Whether the layer is being taken off, so that what comes from below is the script's.
-    unstacking: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
     /// Whether the layer has just come on top. If that was in an event of the channel below, Tcl sets that channel's
@@ -115,7 +113,6 @@ impl TlsChannel {
             timer: OnceCell::new(),
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
-            unstacking: Cell::new(false),
             told: Cell::new(false),
             settling: Cell::new(true),
             awaited: Cell::new(false),
@@ -131,7 +128,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        layer.renew_watch();
+        layer.announce_interest();
         Ok(layer)
     }
 
@@ -157,15 +154,28 @@ impl TlsChannel {
             unread.extend_from_slice(&buffer[..count]);
         }
         unread.extend(self.below.take_ahead());
-        self.unstacking.set(true);
-        let unstacked = layer.unstack(interp);
-        self.unstacking.set(false);
-        unstacked?;
+        self.tell_the_end(under)?;
+        // Closing the driver then has nothing to say.
+        self.below.watch(Mask::NONE);
+        self.below.detach();
+        layer
+            .unstack(interp)
+            .inspect_err(|_| self.below.attach(under))?;
+        driver::forget_end(under);
         if !unread.is_empty() {
             let put_back = under.unread(&unread);
             put_back.map_err(|error| files::os_error(errno(&error), "can't put input back"))?;
         }
         Ok(unread.len())
+    }
+
+    /// Tells the peer that TLS ends here, waiting if need be: it must not be mixed with what is written next.
+    fn tell_the_end(&self, under: Channel) -> Result<()> {
+        while self.is_open() && self.run(Engine::close_write) == Ok(Progress::WantWrite) {
+            let waited = self.below.wait(under, Mask::WRITABLE);
+            waited.map_err(|error| self.worded(files::os_error(errno(&error), "")))?;
+        }
+        Ok(())
     }
 
     /// Goes on with the handshake; in blocking mode, to its end.
@@ -311,7 +321,7 @@ impl TlsChannel {
         let situation = Situation {
             wanted: self.wanted.get(),
             phase: engine.phase(),
-            bytes_ready: engine.has_plaintext() || self.below.has_ahead(),
+            bytes_ready: engine.has_plaintext() || self.below.has_input(),
             peer_closed: engine.peer_closed(),
             read_waits_to_write: engine.read_waits_to_write(),
             write_waits_to_read: engine.write_waits_to_read(),

@@ -12,9 +12,6 @@ use crate::tcl::channel::{Channel, Mask};
 /// How much is read from below at once: a few records of the largest size.
 const READ_AHEAD: usize = 64 * 1024;
 
-/// How many reads a close makes at most of what nobody wants.
-const DISCARDED_READS: u32 = 16;
-
 thread_local! {
     /// A buffer for the next read ahead, so that idle connections need none of their own.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -39,6 +36,8 @@ pub(super) struct Below {
     deadline: Cell<Option<Instant>>,
     /// How many reads of the channel are still allowed: in an event, a blocking channel must not be read twice.
     allowance: Cell<Option<u32>>,
+    /// While the last bytes are written: those that found no room.
+    parting: RefCell<Option<Vec<u8>>>,
     /// Why connecting failed, in the operating system's words; the channel tells it only once.
     connect_error: RefCell<Option<String>>,
 }
@@ -106,6 +105,30 @@ impl Below {
         self.start.get() < self.end.get()
     }
 
+    /// Whether there is input that no event of the channel below tells of.
+    pub(super) fn has_input(&self) -> bool {
+        self.has_ahead() || self.channel.get().is_some_and(Channel::has_pushed_back)
+    }
+
+    /// Takes leave of the channel below, which is about to be closed: what `last` writes is sent even if there is no room
+    /// for it now.
+    pub(super) fn part(&self, last: impl FnOnce()) {
+        let Some(channel) = self.channel.get() else {
+            return;
+        };
+        // Only the bottom layer takes bytes as they are.
+        let bottom = channel.below().is_none();
+        self.parting.replace(bottom.then(Vec::new));
+        last();
+        let rest = self.parting.take().unwrap_or_default();
+        if bottom {
+            discard(channel);
+        }
+        if !rest.is_empty() {
+            channel.send_later(rest);
+        }
+    }
+
     /// Takes the bytes that were read ahead and not used.
     pub(super) fn take_ahead(&self) -> Vec<u8> {
         if !self.has_ahead() {
@@ -115,24 +138,6 @@ impl Below {
         let mut ahead = self.ahead.take();
         ahead.truncate(unused.end);
         ahead.split_off(unused.start)
-    }
-
-    /// Takes in what has come and nobody will read. A system that closes a connection with bytes unread, session
-    /// tickets say, resets it, and so takes from the peer what is on its way there.
-    pub(super) fn discard(&self) {
-        let Some(channel) = self.channel.get() else {
-            return;
-        };
-        if channel.below().is_some() {
-            // A layer that is no end of a connection does this when it is closed.
-            return;
-        }
-        let mut buffer = vec![0; READ_AHEAD];
-        let mut reads = 0..DISCARDED_READS;
-        while reads.next().is_some()
-            && channel.has_input()
-            && matches!(channel.read_raw(&mut buffer), Ok(1..))
-        {}
     }
 
     /// Runs `operation` while at most `reads` reads of the channel below are allowed.
@@ -175,7 +180,9 @@ impl Below {
     /// Reads ahead; `false` at the end of the data.
     fn fill(&self) -> io::Result<bool> {
         let channel = self.channel.get().ok_or(ErrorKind::NotConnected)?;
-        if let Some(allowed) = self.allowance.get() {
+        if let Some(allowed) = self.allowance.get()
+            && !channel.has_pushed_back()
+        {
             self.allowance
                 .set(Some(allowed.checked_sub(1).ok_or(ErrorKind::WouldBlock)?));
         }
@@ -215,10 +222,44 @@ impl Below {
     /// Writes to the channel below.
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let channel = self.channel.get().ok_or(ErrorKind::NotConnected)?;
-        channel
-            .write_raw(bytes)
-            .map_err(|error| self.failed(channel, error))
+        if let Some(waiting) = self
+            .parting
+            .borrow_mut()
+            .as_mut()
+            .filter(|waiting| !waiting.is_empty())
+        {
+            waiting.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        match channel.write_raw(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                match self.parting.borrow_mut().as_mut() {
+                    Some(waiting) => {
+                        waiting.extend_from_slice(bytes);
+                        Ok(bytes.len())
+                    }
+                    None => Err(error),
+                }
+            }
+            outcome => outcome.map_err(|error| self.failed(channel, error)),
+        }
     }
+}
+
+/// How often input is read to be thrown away: a peer that doesn't stop must not hold us.
+const DISCARDS: usize = 16;
+
+/// Reads what has come and throws it away. A socket that is closed with unread input resets the connection, and what was
+/// written last is lost with it: a client that only writes never reads the server's session tickets.
+fn discard(channel: Channel) {
+    let mut buffer = SPARE.take();
+    buffer.resize(READ_AHEAD, 0);
+    for _ in 0..DISCARDS {
+        if !channel.is_readable() || !matches!(channel.read_raw(&mut buffer), Ok(1..)) {
+            break;
+        }
+    }
+    SPARE.set(buffer);
 }
 
 /// The engine's end of [`Below`].

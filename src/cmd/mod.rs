@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+mod cms;
 #[cfg(debug_assertions)]
 mod debug;
 mod describe;
@@ -44,6 +45,7 @@ commands! {
     "tls::build-info" => info::build_info;
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
+    "tls::cms" => cms::cms, cms::table::TABLE;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
     "tls::Debug" => debug::debug;
