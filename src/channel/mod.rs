@@ -429,17 +429,17 @@ impl TlsChannel {
                 Err(error) => !is_busy(&error),
             };
         let writing =
-            wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on());
+            wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on(mask));
         Mask::NONE
             .with_if(Mask::READABLE, reading)
             .with_if(Mask::WRITABLE, writing)
     }
 
     /// Whether a write that waited for data from the peer may be tried again.
-    fn write_can_go_on(&self) -> bool {
-        self.engine
-            .try_borrow()
-            .is_ok_and(|engine| engine.write_waits_to_read() && engine.has_plaintext())
+    fn write_can_go_on(&self, mask: Mask) -> bool {
+        self.engine.try_borrow().is_ok_and(|engine| {
+            engine.write_waits_to_read() && (mask.has(Mask::READABLE) || engine.has_plaintext())
+        })
     }
 
     /// The error for an operation that a callback of another one has started.
