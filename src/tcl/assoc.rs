@@ -12,6 +12,9 @@ use super::Interp;
 pub(crate) trait State: Default + Any {
     /// The key, unique in the process.
     const KEY: &'static str;
+
+    /// The interpreter is being deleted. Others may hold the state still.
+    fn interpreter_gone(&self) {}
 }
 
 impl Interp<'_> {
@@ -38,6 +41,7 @@ impl Interp<'_> {
 
 /// The interpreter is being deleted. There is nothing to catch here: states drop plain data.
 unsafe extern "C" fn delete<S: State>(data: c::ClientData, _interp: *mut c::Tcl_Interp) {
-    // SAFETY: gives back the count that the interpreter got.
-    drop(unsafe { Rc::from_raw(data.cast_const().cast::<S>()) });
+    // SAFETY: takes back the count that the interpreter got.
+    let state = unsafe { Rc::from_raw(data.cast_const().cast::<S>()) };
+    state.interpreter_gone();
 }

@@ -1,5 +1,6 @@
 //! Interpreters: one borrowed for the time of a call, and one kept for later.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,19 +115,46 @@ impl<'a> Interp<'a> {
 
     /// A handle that can be kept beyond this call.
     pub(crate) fn keep(self) -> Keeper {
-        Keeper(Rc::new(Preserved::new(self.raw)))
+        let place = self.state::<Place>();
+        place.0.set(self.raw);
+        Keeper(place)
     }
 }
 
-/// An interpreter kept for later. It may be deleted in the meantime; its memory stays until the last keeper is gone.
+/// Where an interpreter is; null once it is gone.
+#[derive(Debug)]
+struct Place(Cell<*mut c::Tcl_Interp>);
+
+impl Default for Place {
+    fn default() -> Self {
+        Self(Cell::new(std::ptr::null_mut()))
+    }
+}
+
+impl State for Place {
+    const KEY: &'static str = "tls place";
+
+    fn interpreter_gone(&self) {
+        self.0.set(std::ptr::null_mut());
+    }
+}
+
+/// An interpreter kept for later. It may be deleted in the meantime.
+///
+/// It isn't preserved: an interpreter takes its channels along when it goes, and a channel that preserved its
+/// interpreter would keep both for ever.
 #[derive(Clone, Debug)]
-pub(crate) struct Keeper(Rc<Preserved>);
+pub(crate) struct Keeper(Rc<Place>);
 
 impl Keeper {
     /// Calls `function` with the interpreter, unless that has been deleted.
     pub(crate) fn with<R>(&self, function: impl FnOnce(Interp<'_>) -> R) -> Option<R> {
-        let raw = self.0.0;
-        // A second reference keeps the interpreter for the whole call, whatever becomes of this keeper in it.
+        let raw = self.0.0.get();
+        if raw.is_null() {
+            return None;
+        }
+        // An interpreter whose place isn't null has its memory still. A reference keeps that for the whole call,
+        // whatever becomes of the interpreter in there.
         let preserved = Preserved::new(raw);
         // SAFETY: `preserved` keeps its memory until the call is over.
         let interp = unsafe { Interp::from_raw(preserved.0) };
