@@ -260,6 +260,7 @@ proc helpers::until {script} {
 proc helpers::idle {{ms 50}} {
     after $ms {set ::helpers::idled 1}
     wait ::helpers::idled
+    return
 }
 
 # outcome --
