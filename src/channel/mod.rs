@@ -54,10 +54,11 @@ pub(crate) struct Parts {
 /// A TLS layer on a Tcl channel.
 #[derive(Debug)]
 pub(crate) struct TlsChannel {
+    /// A second handle to the connection, for questions that come while the engine is borrowed. It stands before the
+    /// engine, so that it is dropped first: the connection mustn't outlive the stream that the engine gave it.
+    facts: Ssl,
     /// The TLS machine; borrowed while an operation runs, and thereby through every callback of it.
     engine: RefCell<Engine<Parent>>,
-    /// A second handle to the connection, for questions that come while the engine is borrowed.
-    facts: Ssl,
     /// The context, for channels that take this one as their model.
     context: Arc<Context>,
     /// The channel below, shared with the engine.
@@ -76,6 +77,11 @@ pub(crate) struct TlsChannel {
     delivered: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
+    /// Whether the layer has just come on top. If that was in an event of the channel below, Tcl sets that channel's
+    /// watch once more afterwards, to what the script waits for rather than what the handshake needs.
+    settling: Cell<bool>,
+    /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
+    awaited: Cell<bool>,
 }
 
 impl TlsChannel {
@@ -108,6 +114,8 @@ impl TlsChannel {
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
             told: Cell::new(false),
+            settling: Cell::new(true),
+            awaited: Cell::new(false),
         });
         tls.below.set_blocking(under.is_blocking());
         tls.below.attach(under);
@@ -120,7 +128,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        tls.refresh();
+        layer.renew_watch();
         Ok(layer)
     }
 
@@ -156,7 +164,9 @@ impl TlsChannel {
 
     /// Goes on with the handshake; in blocking mode, to its end.
     pub(crate) fn handshake(&self) -> Result<Progress<()>> {
-        self.run_waiting(Engine::handshake)
+        let progress = self.run_waiting(Engine::handshake)?;
+        self.awaited.set(progress != Progress::Done(()));
+        Ok(progress)
     }
 
     /// Tells the peer that nothing more is sent, after all that was written so far. Reading goes on.
@@ -283,6 +293,9 @@ impl TlsChannel {
 
     /// Asks the channel below, or the timer, for the events that matter now.
     fn refresh(&self) {
+        if self.layer.get().is_none() {
+            return;
+        }
         let Ok(engine) = self.engine.try_borrow() else {
             // The operation that has the engine does this when it ends. Until then its channel is quiet: an event
             // that can't be dealt with would come again and again.
@@ -301,7 +314,7 @@ impl TlsChannel {
         let interest = situation.interest();
         self.below.watch(interest.below);
         match self.timer.get() {
-            Some(timer) if interest.timer => timer.arm(0),
+            Some(timer) if interest.timer || self.settling.get() => timer.arm(0),
             Some(timer) => timer.cancel(),
             None => {}
         }
@@ -312,7 +325,13 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
-        let mask = self.events(Mask::READABLE);
+        if self.settling.take() {
+            self.below.forget_watch();
+        }
+        self.delivered.set(false);
+        // No event says that a read of the channel below wouldn't wait.
+        let look = || self.look(Mask::READABLE, self.wanted.get());
+        let mask = self.below.with_allowance(0, look);
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.
@@ -353,21 +372,27 @@ impl TlsChannel {
             true => u32::MAX,
             false => 0,
         };
-        match self
-            .below
-            .with_allowance(reads, || self.run(Engine::handshake))
-        {
+        self.below.with_allowance(reads, || self.look(mask, wanted))
+    }
+
+    /// Looks which events there are, in reads that [`TlsChannel::events`] has counted.
+    fn look(&self, mask: Mask, wanted: Mask) -> Mask {
+        let due = self.due(mask, wanted);
+        // Nobody may be told of an event on a channel that a callback has closed.
+        self.layer.get().map_or(Mask::NONE, |_| due)
+    }
+
+    /// The events that there are, whether or not the channel still is.
+    fn due(&self, mask: Mask, wanted: Mask) -> Mask {
+        match self.run(Engine::handshake) {
+            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
             Err(_) => return wanted,
         }
-        if self.layer.get().is_none() {
-            // A callback closed the channel.
-            return Mask::NONE;
-        }
         let reading = wanted.has(Mask::READABLE)
-            && match self.below.with_allowance(reads, || self.run(Engine::peek)) {
+            && match self.run(Engine::peek) {
                 Ok(Progress::Done(_) | Progress::Closed) => true,
                 Ok(_) => false,
                 Err(error) => !is_busy(&error),

@@ -14,10 +14,9 @@ use libc::{c_char, c_int, c_uchar, c_void};
 
 pub(crate) use tcl_sys::{
     ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
-    TCL_MODE_BLOCKING, TCL_OK, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelType,
-    Tcl_ChannelTypeVersion, Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_DriverCloseProc,
-    Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc,
-    Tcl_TimerProc, Tcl_TimerToken,
+    TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelProc, Tcl_ChannelType,
+    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState,
+    Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;
@@ -79,8 +78,8 @@ pub(crate) unsafe fn init_stubs(interp: *mut Tcl_Interp) -> bool {
             &raw mut minor,
             std::ptr::null_mut(),
             std::ptr::null_mut(),
-        )
-    };
+        );
+    }
     major == 9 || (major == 8 && minor >= 6)
 }
 
@@ -96,14 +95,9 @@ fn slot(offset: usize) -> *const c_void {
         !stubs.is_null(),
         "Tcl's stub table was used before it was taken"
     );
+    let place = stubs.wrapping_byte_add(offset).cast::<*const c_void>();
     // SAFETY: `offset` is that of a slot (the macro below computes it), and tables of both versions have all of them.
-    let slot = unsafe {
-        stubs
-            .cast::<u8>()
-            .add(offset)
-            .cast::<*const c_void>()
-            .read()
-    };
+    let slot = unsafe { place.read() };
     assert!(
         !slot.is_null(),
         "this Tcl has an empty slot at offset {offset}"
@@ -148,7 +142,7 @@ fn size_result(raw: isize) -> isize {
 }
 
 /// Declares functions by slot. `-> Size` marks a result that is an `int` in 8.6; `| N` names the slot of Tcl 9
-/// where that is another one.
+/// where that is another one, and a number alone is the slot of a function that only Tcl 9 has.
 macro_rules! slots {
     () => {};
     (fn $name:ident($($arg:ident: $type:ty),*) -> Size = $slot:ident; $($rest:tt)*) => {
@@ -160,6 +154,18 @@ macro_rules! slots {
             let function = unsafe { std::mem::transmute::<*const c_void, Slot>(slot) };
             // SAFETY: the caller keeps the conditions of Tcl's manual.
             size_result(unsafe { function($($arg),*) })
+        }
+        slots! { $($rest)* }
+    };
+    (fn $name:ident($($arg:ident: $type:ty),*) -> $result:ty = $nine:literal; $($rest:tt)*) => {
+        #[doc = concat!("The C function of this name, slot ", stringify!($nine), ".\n\n# Safety\n\nAs Tcl's manual says. In Tcl 9 alone.")]
+        pub(crate) unsafe fn $name($($arg: $type),*) -> $result {
+            type Slot = unsafe extern "C" fn($($type),*) -> $result;
+            let slot = slot(offset_9($nine));
+            // SAFETY: the caller says that this is Tcl 9, whose slot holds a function of this type.
+            let function = unsafe { std::mem::transmute::<*const c_void, Slot>(slot) };
+            // SAFETY: the caller keeps the conditions of Tcl's manual.
+            unsafe { function($($arg),*) }
         }
         slots! { $($rest)* }
     };
@@ -182,6 +188,7 @@ slots! {
     fn Tcl_BackgroundException(interp: *mut Tcl_Interp, code: c_int) = tcl_BackgroundException;
     fn Tcl_BadChannelOption(interp: *mut Tcl_Interp, option: *const c_char, list: *const c_char) -> c_int = tcl_BadChannelOption;
     fn Tcl_CloseEx(interp: *mut Tcl_Interp, chan: Tcl_Channel, flags: c_int) -> c_int = tcl_CloseEx;
+    fn Tcl_CreateChannelHandler(chan: Tcl_Channel, mask: c_int, function: Tcl_ChannelProc, data: ClientData) = tcl_CreateChannelHandler;
     fn Tcl_CreateNamespace(interp: *mut Tcl_Interp, name: *const c_char, data: ClientData, delete: *const c_void) -> *mut Tcl_Namespace = tcl_CreateNamespace;
     fn Tcl_CreateObjCommand(interp: *mut Tcl_Interp, name: *const c_char, function: Tcl_ObjCmdProc, data: ClientData, delete: Tcl_CmdDeleteProc) -> Tcl_Command = tcl_CreateObjCommand;
     fn Tcl_CreateTimerHandler(milliseconds: c_int, function: Tcl_TimerProc, data: ClientData) -> Tcl_TimerToken = tcl_CreateTimerHandler;
@@ -191,9 +198,9 @@ slots! {
     fn Tcl_DStringInit(string: *mut Tcl_DString) = tcl_DStringInit;
     fn Tcl_DbDecrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int) = tcl_DbDecrRefCount;
     fn Tcl_DbIncrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int) = tcl_DbIncrRefCount;
+    fn Tcl_DeleteChannelHandler(chan: Tcl_Channel, function: Tcl_ChannelProc, data: ClientData) = tcl_DeleteChannelHandler;
     fn Tcl_DeleteTimerHandler(token: Tcl_TimerToken) = tcl_DeleteTimerHandler;
     fn Tcl_DictObjPut(interp: *mut Tcl_Interp, dict: *mut Tcl_Obj, key: *mut Tcl_Obj, value: *mut Tcl_Obj) -> c_int = tcl_DictObjPut;
-    fn Tcl_DiscardInterpState(state: Tcl_InterpState) = tcl_DiscardInterpState;
     fn Tcl_DoOneEvent(flags: c_int) -> c_int = tcl_DoOneEvent;
     fn Tcl_ErrnoId() -> *const c_char = tcl_ErrnoId;
     fn Tcl_ErrnoMsg(errno: c_int) -> *const c_char = tcl_ErrnoMsg;
@@ -201,10 +208,10 @@ slots! {
     fn Tcl_FSGetNativePath(path: *mut Tcl_Obj) -> *const c_void = tcl_FSGetNativePath;
     fn Tcl_FSOpenFileChannel(interp: *mut Tcl_Interp, path: *mut Tcl_Obj, mode: *const c_char, permissions: c_int) -> Tcl_Channel = tcl_FSOpenFileChannel;
     fn Tcl_Flush(chan: Tcl_Channel) -> c_int = tcl_Flush;
-    fn Tcl_Free(memory: *mut c_char) = tcl_Free;
     fn Tcl_GetAssocData(interp: *mut Tcl_Interp, name: *const c_char, function: *mut Tcl_InterpDeleteProc) -> ClientData = tcl_GetAssocData;
     fn Tcl_GetBooleanFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, value: *mut c_int) -> c_int = tcl_GetBooleanFromObj;
     fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = tcl_GetByteArrayFromObj;
+    fn Tcl_GetBytesFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = 650;
     fn Tcl_GetChannel(interp: *mut Tcl_Interp, name: *const c_char, mode: *mut c_int) -> Tcl_Channel = tcl_GetChannel;
     fn Tcl_GetChannelHandle(chan: Tcl_Channel, direction: c_int, handle: *mut ClientData) -> c_int = tcl_GetChannelHandle;
     fn Tcl_GetChannelInstanceData(chan: Tcl_Channel) -> ClientData = tcl_GetChannelInstanceData;
@@ -224,7 +231,6 @@ slots! {
     fn Tcl_InputBuffered(chan: Tcl_Channel) -> c_int = tcl_InputBuffered;
     fn Tcl_InterpDeleted(interp: *mut Tcl_Interp) -> c_int = tcl_InterpDeleted;
     fn Tcl_IsSafe(interp: *mut Tcl_Interp) -> c_int = tcl_IsSafe;
-    fn Tcl_ListObjAppendElement(interp: *mut Tcl_Interp, list: *mut Tcl_Obj, element: *mut Tcl_Obj) -> c_int = tcl_ListObjAppendElement;
     fn Tcl_ListObjGetElements(interp: *mut Tcl_Interp, list: *mut Tcl_Obj, count: *mut SizeOut, elements: *mut *mut *mut Tcl_Obj) -> c_int = tcl_ListObjGetElements | 661;
     fn Tcl_NewByteArrayObj(bytes: *const c_uchar, length: Size) -> *mut Tcl_Obj = tcl_NewByteArrayObj;
     fn Tcl_NewDictObj() -> *mut Tcl_Obj = tcl_NewDictObj;

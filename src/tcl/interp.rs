@@ -1,6 +1,5 @@
 //! Interpreters: one borrowed for the time of a call, and one kept for later.
 
-use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,8 +63,10 @@ impl<'a> Interp<'a> {
     /// The error that a script has just raised here, with its own errorCode.
     pub(super) fn script_error(self, status: i32) -> Error {
         let message = self.result().as_text().into_owned();
-        // SAFETY: the interpreter is alive; the result is a new dict that we take over.
-        let options = unsafe { Obj::from_raw(c::Tcl_GetReturnOptions(self.raw, status)) };
+        // SAFETY: the interpreter is alive.
+        let options = unsafe { c::Tcl_GetReturnOptions(self.raw, status) };
+        // SAFETY: that is a new dict, which nobody else refers to.
+        let options = unsafe { Obj::from_raw(options) };
         let code = options
             .and_then(|options| options.dict_value("-errorcode"))
             .and_then(|code| code.as_list())
@@ -82,6 +83,12 @@ impl<'a> Interp<'a> {
     /// A number that no other interpreter of the process has or will have.
     pub(crate) fn number(self) -> u64 {
         self.state::<Number>().0
+    }
+
+    /// Whether the interpreter has been deleted; what is left of it stays until nobody refers to it any more.
+    pub(super) fn is_deleted(self) -> bool {
+        // SAFETY: the interpreter's memory is there.
+        unsafe { c::Tcl_InterpDeleted(self.raw) != 0 }
     }
 
     /// Whether this is a safe interpreter, which mustn't reach files.
@@ -119,20 +126,11 @@ impl Keeper {
     /// Calls `function` with the interpreter, unless that has been deleted.
     pub(crate) fn with<R>(&self, function: impl FnOnce(Interp<'_>) -> R) -> Option<R> {
         let raw = self.0.0;
-        // SAFETY: preserved, so the memory is there even if the interpreter is deleted.
-        if unsafe { c::Tcl_InterpDeleted(raw) } != 0 {
-            return None;
-        }
         // A second reference keeps the interpreter for the whole call, whatever becomes of this keeper in it.
         let preserved = Preserved::new(raw);
-        // SAFETY: alive, and `preserved` keeps its memory until the call is over.
+        // SAFETY: `preserved` keeps its memory until the call is over.
         let interp = unsafe { Interp::from_raw(preserved.0) };
-        Some(function(interp))
-    }
-
-    /// Whether this keeps that interpreter.
-    pub(crate) fn is(&self, interp: Interp<'_>) -> bool {
-        self.0.0 == interp.raw
+        (!interp.is_deleted()).then(|| function(interp))
     }
 }
 

@@ -6,7 +6,6 @@ use std::ptr::NonNull;
 
 use libc::{c_int, c_void};
 
-use crate::error::{Error, Result};
 use crate::ffi::{self, tcl as c};
 use crate::opts::Word;
 
@@ -149,8 +148,15 @@ impl Obj {
             return None;
         }
         let mut length = c::SizeOut::default();
-        // SAFETY: the value is alive; the result is null (Tcl 9: no bytes) or the byte array inside it.
-        let bytes = unsafe { c::Tcl_GetByteArrayFromObj(self.as_ptr(), &raw mut length) };
+        let bytes = match c::is_tcl8() {
+            // SAFETY: the value is alive; the result is the byte array inside it.
+            true => unsafe { c::Tcl_GetByteArrayFromObj(self.as_ptr(), &raw mut length) },
+            // A Tcl 9 that was built without deprecated functions, as Debian's is, lacks the one of Tcl 8.
+            // SAFETY: the value is alive, and this is Tcl 9; the result is null (no bytes) or the byte array inside it.
+            false => unsafe {
+                c::Tcl_GetBytesFromObj(std::ptr::null_mut(), self.as_ptr(), &raw mut length)
+            },
+        };
         if bytes.is_null() {
             return None;
         }
@@ -183,7 +189,7 @@ impl Obj {
         (0..count.value())
             .map(|index| {
                 // SAFETY: Tcl says that so many elements are there.
-                let element = unsafe { *elements.add(index) };
+                let element = unsafe { elements.wrapping_add(index).read() };
                 // SAFETY: the list keeps its elements alive.
                 unsafe { Self::from_raw(element) }
             })
@@ -253,9 +259,4 @@ impl Word for Obj {
     fn integer(&self) -> Option<i64> {
         self.as_int()
     }
-}
-
-/// The word at `index` of a command's words, for commands that have checked how many there are.
-pub(crate) fn word<'a>(words: &'a [Obj], index: usize, syntax: &str) -> Result<&'a Obj> {
-    words.get(index).ok_or_else(|| Error::wrong_args(syntax))
 }
