@@ -89,6 +89,8 @@ def serve(work, certificate, key, name):
     kept = []
     while True:
         plain, _ = listener.accept()
+        # As in floor.rs.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if work == "import":
             kept.append(plain)
             continue
@@ -145,7 +147,9 @@ class Client:
             self.context.load_verify_locations(trust)
 
     def plain(self):
-        return socket.create_connection(("127.0.0.1", self.port))
+        plain = socket.create_connection(("127.0.0.1", self.port))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return plain
 
     def connect(self, session=None):
         return self.context.wrap_socket(

@@ -111,6 +111,8 @@ fn serve(work: &str, certificate: &str, key: &str, file: &str) {
     thread::scope(|scope| {
         for socket in listener.incoming() {
             let socket = socket.unwrap();
+            // Without this the bytes that follow the session tickets wait for the client's late acknowledgement.
+            socket.set_nodelay(true).unwrap();
             if work == "import" {
                 plain.push(socket);
                 continue;
@@ -259,6 +261,7 @@ impl Client {
     /// A connection.
     fn connect(&self, session: Option<SslSession>) -> Stream {
         let socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        socket.set_nodelay(true).unwrap();
         let mut ssl = self.ssl();
         if let Some(session) = session {
             // SAFETY: the session was made with a context of this process, the only one.
