@@ -76,6 +76,7 @@ const UNSAFE: &[&str] = &["ffi", "ffi::tcl", "ffi::ossl", "tcl", "ossl", "lib"];
 const BOUNDARIES: &[&str] = &[
     "tcl/command.rs",
     "tcl/driver.rs",
+    "tcl/farewell.rs",
     "tcl/timer.rs",
     "context/hooks.rs",
 ];

@@ -54,10 +54,11 @@ pub(crate) struct Parts {
 /// A TLS layer on a Tcl channel.
 #[derive(Debug)]
 pub(crate) struct TlsChannel {
+    /// A second handle to the connection, for questions that come while the engine is borrowed. It stands before the
+    /// engine, so that it is dropped first: the connection mustn't outlive the stream that the engine gave it.
+    facts: Ssl,
     /// The TLS machine; borrowed while an operation runs, and thereby through every callback of it.
     engine: RefCell<Engine<Parent>>,
-    /// A second handle to the connection, for questions that come while the engine is borrowed.
-    facts: Ssl,
     /// The context, for channels that take this one as their model.
     context: Arc<Context>,
     /// The channel below, shared with the engine.
@@ -76,6 +77,9 @@ pub(crate) struct TlsChannel {
     delivered: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
+    /// Whether the layer has just come on top. If that was in an event of the channel below, Tcl sets that channel's
+    /// watch once more afterwards, to what the script waits for rather than what the handshake needs.
+    settling: Cell<bool>,
     /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
     awaited: Cell<bool>,
 }
@@ -110,6 +114,7 @@ impl TlsChannel {
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
             told: Cell::new(false),
+            settling: Cell::new(true),
             awaited: Cell::new(false),
         });
         tls.below.set_blocking(under.is_blocking());
@@ -123,7 +128,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        tls.refresh();
+        layer.announce_interest();
         Ok(layer)
     }
 
@@ -149,12 +154,28 @@ impl TlsChannel {
             unread.extend_from_slice(&buffer[..count]);
         }
         unread.extend(self.below.take_ahead());
-        layer.unstack(interp)?;
+        self.tell_the_end(under)?;
+        // Closing the driver then has nothing to say.
+        self.below.watch(Mask::NONE);
+        self.below.detach();
+        layer
+            .unstack(interp)
+            .inspect_err(|_| self.below.attach(under))?;
+        driver::forget_end(under);
         if !unread.is_empty() {
             let put_back = under.unread(&unread);
             put_back.map_err(|error| files::os_error(errno(&error), "can't put input back"))?;
         }
         Ok(unread.len())
+    }
+
+    /// Tells the peer that TLS ends here, waiting if need be: it must not be mixed with what is written next.
+    fn tell_the_end(&self, under: Channel) -> Result<()> {
+        while self.is_open() && self.run(Engine::close_write) == Ok(Progress::WantWrite) {
+            let waited = self.below.wait(under, Mask::WRITABLE);
+            waited.map_err(|error| self.worded(files::os_error(errno(&error), "")))?;
+        }
+        Ok(())
     }
 
     /// Goes on with the handshake; in blocking mode, to its end.
@@ -288,6 +309,9 @@ impl TlsChannel {
 
     /// Asks the channel below, or the timer, for the events that matter now.
     fn refresh(&self) {
+        if self.layer.get().is_none() {
+            return;
+        }
         let Ok(engine) = self.engine.try_borrow() else {
             // The operation that has the engine does this when it ends. Until then its channel is quiet: an event
             // that can't be dealt with would come again and again.
@@ -297,7 +321,7 @@ impl TlsChannel {
         let situation = Situation {
             wanted: self.wanted.get(),
             phase: engine.phase(),
-            bytes_ready: engine.has_plaintext() || self.below.has_ahead(),
+            bytes_ready: engine.has_plaintext() || self.below.has_input(),
             peer_closed: engine.peer_closed(),
             read_waits_to_write: engine.read_waits_to_write(),
             write_waits_to_read: engine.write_waits_to_read(),
@@ -306,7 +330,7 @@ impl TlsChannel {
         let interest = situation.interest();
         self.below.watch(interest.below);
         match self.timer.get() {
-            Some(timer) if interest.timer => timer.arm(0),
+            Some(timer) if interest.timer || self.settling.get() => timer.arm(0),
             Some(timer) => timer.cancel(),
             None => {}
         }
@@ -317,10 +341,17 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
+        if self.settling.take() {
+            self.below.forget_watch();
+        }
         self.delivered.set(false);
         // No event says that a read of the channel below wouldn't wait.
-        let look = || self.look(Mask::READABLE, self.wanted.get());
-        let mask = self.below.with_allowance(0, look);
+        let mask = match self.wanted.get() {
+            Mask::NONE => Mask::NONE,
+            wanted => self
+                .below
+                .with_allowance(0, || self.look(Mask::READABLE, wanted)),
+        };
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.
@@ -366,16 +397,19 @@ impl TlsChannel {
 
     /// Looks which events there are, in reads that [`TlsChannel::events`] has counted.
     fn look(&self, mask: Mask, wanted: Mask) -> Mask {
+        let due = self.due(mask, wanted);
+        // Nobody may be told of an event on a channel that a callback has closed.
+        self.layer.get().map_or(Mask::NONE, |_| due)
+    }
+
+    /// The events that there are, whether or not the channel still is.
+    fn due(&self, mask: Mask, wanted: Mask) -> Mask {
         match self.run(Engine::handshake) {
             Ok(Progress::Done(())) if self.awaited.take() => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
             Err(_) => return wanted,
-        }
-        if self.layer.get().is_none() {
-            // A callback closed the channel.
-            return Mask::NONE;
         }
         let reading = wanted.has(Mask::READABLE)
             && match self.run(Engine::peek) {
