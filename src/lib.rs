@@ -14,6 +14,7 @@
 //!
 //! `tests/floors.rs` holds the code against this map.
 
+mod ca;
 mod error;
 mod opts;
 mod value;

@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use libc::{c_char, c_int, c_uchar, c_void};
 
 pub(crate) use tcl_sys::{
-    ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION, TCL_MODE_BLOCKING, TCL_OK, TCL_READABLE,
-    TCL_WRITABLE, Tcl_Channel, Tcl_ChannelType, Tcl_ChannelTypeVersion, Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString,
-    Tcl_DriverCloseProc, Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc,
-    Tcl_TimerToken,
+    ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
+    TCL_MODE_BLOCKING, TCL_OK, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelType,
+    Tcl_ChannelTypeVersion, Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_DriverCloseProc,
+    Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc,
+    Tcl_TimerProc, Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;
@@ -72,7 +73,14 @@ pub(crate) unsafe fn init_stubs(interp: *mut Tcl_Interp) -> bool {
     STUBS.store(stubs, Ordering::Release);
     let (mut major, mut minor) = (0, 0);
     // SAFETY: Tcl_GetVersion writes to the pointers that aren't null.
-    unsafe { Tcl_GetVersion(&raw mut major, &raw mut minor, std::ptr::null_mut(), std::ptr::null_mut()) };
+    unsafe {
+        Tcl_GetVersion(
+            &raw mut major,
+            &raw mut minor,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+        )
+    };
     major == 9 || (major == 8 && minor >= 6)
 }
 
@@ -84,10 +92,22 @@ pub(crate) fn is_tcl8() -> bool {
 /// The function in the slot at `offset` of the stub table.
 fn slot(offset: usize) -> *const c_void {
     let stubs = STUBS.load(Ordering::Acquire);
-    assert!(!stubs.is_null(), "Tcl's stub table was used before it was taken");
+    assert!(
+        !stubs.is_null(),
+        "Tcl's stub table was used before it was taken"
+    );
     // SAFETY: `offset` is that of a slot (the macro below computes it), and tables of both versions have all of them.
-    let slot = unsafe { stubs.cast::<u8>().add(offset).cast::<*const c_void>().read() };
-    assert!(!slot.is_null(), "this Tcl has an empty slot at offset {offset}");
+    let slot = unsafe {
+        stubs
+            .cast::<u8>()
+            .add(offset)
+            .cast::<*const c_void>()
+            .read()
+    };
+    assert!(
+        !slot.is_null(),
+        "this Tcl has an empty slot at offset {offset}"
+    );
     slot
 }
 
@@ -106,7 +126,9 @@ impl SizeOut {
     pub(crate) fn value(&self) -> usize {
         let value = match is_tcl8() {
             // SAFETY: an isize is larger than an int and at least as strictly aligned.
-            true => unsafe { isize::try_from((&raw const self.0).cast::<c_int>().read()).unwrap_or(0) },
+            true => unsafe {
+                isize::try_from((&raw const self.0).cast::<c_int>().read()).unwrap_or(0)
+            },
             false => self.0,
         };
         usize::try_from(value).unwrap_or(0)
@@ -116,7 +138,10 @@ impl SizeOut {
 /// What a result of C type `int` (8.6) or `Tcl_Size` (9) is.
 fn size_result(raw: isize) -> isize {
     match is_tcl8() {
-        #[expect(clippy::cast_possible_truncation, reason = "8.6 sets the lower half alone")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "8.6 sets the lower half alone"
+        )]
         true => raw as c_int as isize,
         false => raw,
     }

@@ -20,7 +20,8 @@ impl Interp<'_> {
     pub(crate) fn state<S: State>(self) -> Rc<S> {
         let key = CString::new(S::KEY).unwrap_or_default();
         // SAFETY: the interpreter is alive; null is fine for the function.
-        let data = unsafe { c::Tcl_GetAssocData(self.as_ptr(), key.as_ptr(), std::ptr::null_mut()) };
+        let data =
+            unsafe { c::Tcl_GetAssocData(self.as_ptr(), key.as_ptr(), std::ptr::null_mut()) };
         if data.is_null() {
             let state = Rc::new(S::default());
             let data = Rc::into_raw(Rc::clone(&state)).cast_mut().cast();

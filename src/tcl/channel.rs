@@ -76,7 +76,8 @@ impl Channel {
     pub(crate) fn find(interp: Interp<'_>, name: &Obj) -> Option<Self> {
         let name = utf::to_c(&name.as_text());
         // SAFETY: the interpreter is alive; null is fine for the mode.
-        let found = unsafe { c::Tcl_GetChannel(interp.as_ptr(), name.as_ptr(), std::ptr::null_mut()) };
+        let found =
+            unsafe { c::Tcl_GetChannel(interp.as_ptr(), name.as_ptr(), std::ptr::null_mut()) };
         if found.is_null() {
             return None;
         }
@@ -135,7 +136,15 @@ impl Channel {
         let mask = Mask::BOTH.as_raw();
         let data_pointer = data.cast_mut().cast::<c_void>();
         // SAFETY: the channel is open, the type is static, and the data is a counted instance that Tcl now holds.
-        let stacked = unsafe { c::Tcl_StackChannel(interp.as_ptr(), D::kind().as_ptr(), data_pointer, mask, self.0) };
+        let stacked = unsafe {
+            c::Tcl_StackChannel(
+                interp.as_ptr(),
+                D::kind().as_ptr(),
+                data_pointer,
+                mask,
+                self.0,
+            )
+        };
         if stacked.is_null() {
             // SAFETY: Tcl didn't take the count over.
             drop(unsafe { Rc::from_raw(data) });
@@ -163,19 +172,30 @@ impl Channel {
     /// Writes to the layer, without translation.
     pub(crate) fn write_raw(self, bytes: &[u8]) -> io::Result<usize> {
         // SAFETY: the channel is open; the bytes are there for the call.
-        counted(unsafe { c::Tcl_WriteRaw(self.0, bytes.as_ptr().cast(), bytes.len().cast_signed()) })
+        counted(unsafe {
+            c::Tcl_WriteRaw(self.0, bytes.as_ptr().cast(), bytes.len().cast_signed())
+        })
     }
 
     /// Reads as a script would, but bytes. Only for a channel whose translation and encoding are binary.
     pub(crate) fn read(self, buffer: &mut [u8]) -> io::Result<usize> {
         // SAFETY: the channel is open; the buffer is ours and has that size.
-        counted(unsafe { c::Tcl_Read(self.0, buffer.as_mut_ptr().cast(), buffer.len().cast_signed()) })
+        counted(unsafe {
+            c::Tcl_Read(
+                self.0,
+                buffer.as_mut_ptr().cast(),
+                buffer.len().cast_signed(),
+            )
+        })
     }
 
     /// Puts bytes in front of what will be read next.
     pub(crate) fn unread(self, bytes: &[u8]) -> io::Result<()> {
         // SAFETY: the channel is open, and Tcl copies the bytes.
-        counted(unsafe { c::Tcl_Ungets(self.0, bytes.as_ptr().cast(), bytes.len().cast_signed(), 0) }).map(|_| ())
+        counted(unsafe {
+            c::Tcl_Ungets(self.0, bytes.as_ptr().cast(), bytes.len().cast_signed(), 0)
+        })
+        .map(|_| ())
     }
 
     /// Writes out what is buffered; in a non-blocking channel perhaps in the background.
@@ -228,8 +248,9 @@ impl Channel {
     pub(crate) fn option(self, name: &CStr) -> Option<String> {
         let mut string = DString::new();
         // SAFETY: the channel is open; without an interpreter an error is only a return code.
-        let code =
-            unsafe { c::Tcl_GetChannelOption(std::ptr::null_mut(), self.0, name.as_ptr(), string.as_ptr()) };
+        let code = unsafe {
+            c::Tcl_GetChannelOption(std::ptr::null_mut(), self.0, name.as_ptr(), string.as_ptr())
+        };
         (code == 0).then(|| string.text())
     }
 
@@ -237,7 +258,10 @@ impl Channel {
     pub(crate) fn set_option(self, name: &CStr, value: &str) -> bool {
         let value = utf::to_c(value);
         // SAFETY: the channel is open, the strings are valid; without an interpreter an error is only a return code.
-        unsafe { c::Tcl_SetChannelOption(std::ptr::null_mut(), self.0, name.as_ptr(), value.as_ptr()) == 0 }
+        unsafe {
+            c::Tcl_SetChannelOption(std::ptr::null_mut(), self.0, name.as_ptr(), value.as_ptr())
+                == 0
+        }
     }
 
     /// Whether the channel is in blocking mode.
@@ -248,7 +272,10 @@ impl Channel {
     /// Closes a channel that no interpreter knows.
     pub(crate) fn close(self) -> io::Result<()> {
         // SAFETY: the channel is open and registered nowhere, so that this is its end.
-        counted(isize::try_from(unsafe { c::Tcl_Close(std::ptr::null_mut(), self.0) }).unwrap_or(-1)).map(|_| ())
+        counted(
+            isize::try_from(unsafe { c::Tcl_Close(std::ptr::null_mut(), self.0) }).unwrap_or(-1),
+        )
+        .map(|_| ())
     }
 
     /// A channel from Tcl's pointer.
@@ -294,7 +321,9 @@ impl Channel {
         // SAFETY: an open channel's type is valid.
         match unsafe { (*kind).getOptionProc } {
             // SAFETY: the driver's own function with the driver's own data, and the caller's arguments.
-            Some(get) => unsafe { get(c::Tcl_GetChannelInstanceData(self.0), interp, name, string) },
+            Some(get) => unsafe {
+                get(c::Tcl_GetChannelInstanceData(self.0), interp, name, string)
+            },
             None if name.is_null() => 0,
             // SAFETY: the caller's arguments.
             None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },

@@ -28,7 +28,9 @@ impl Interp<'_> {
         let name = utf::to_c(&format!("::{}", command.name));
         let data = (&raw const *command).cast_mut().cast::<c_void>();
         // SAFETY: the interpreter is alive; the name is copied; the data is static, and the trampoline knows its type.
-        unsafe { c::Tcl_CreateObjCommand(self.as_ptr(), name.as_ptr(), Some(trampoline), data, None) };
+        unsafe {
+            c::Tcl_CreateObjCommand(self.as_ptr(), name.as_ptr(), Some(trampoline), data, None)
+        };
     }
 }
 

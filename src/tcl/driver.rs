@@ -28,7 +28,10 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// Nothing can be read or written right now.
-    pub(crate) const AGAIN: Self = Self { errno: libc::EAGAIN, error: None };
+    pub(crate) const AGAIN: Self = Self {
+        errno: libc::EAGAIN,
+        error: None,
+    };
 }
 
 /// A channel's move between threads.
@@ -59,7 +62,12 @@ pub(crate) trait Driver: Sized + 'static {
     /// The channel was made blocking or non-blocking.
     fn set_blocking(&self, blocking: bool);
     /// Sets an option; `None`: it isn't one of ours.
-    fn set_option(&self, interp: Option<Interp<'_>>, name: &str, value: &str) -> Option<Result<(), Error>>;
+    fn set_option(
+        &self,
+        interp: Option<Interp<'_>>,
+        name: &str,
+        value: &str,
+    ) -> Option<Result<(), Error>>;
     /// The names of all own options that a listing shows.
     fn option_names(&self) -> &'static [&'static str];
     /// The value of an own option; `None`: it isn't one of ours.
@@ -86,9 +94,19 @@ struct Record {
     /// Never set: Tcl 9 has none.
     seek: *const c_void,
     /// Sets an option.
-    set_option: unsafe extern "C" fn(c::ClientData, *mut c::Tcl_Interp, *const c_char, *const c_char) -> c_int,
+    set_option: unsafe extern "C" fn(
+        c::ClientData,
+        *mut c::Tcl_Interp,
+        *const c_char,
+        *const c_char,
+    ) -> c_int,
     /// Tells options.
-    get_option: unsafe extern "C" fn(c::ClientData, *mut c::Tcl_Interp, *const c_char, *mut c::Tcl_DString) -> c_int,
+    get_option: unsafe extern "C" fn(
+        c::ClientData,
+        *mut c::Tcl_Interp,
+        *const c_char,
+        *mut c::Tcl_DString,
+    ) -> c_int,
     /// Says what to watch.
     watch: unsafe extern "C" fn(c::ClientData, c_int),
     /// Tells the operating system's handle.
@@ -143,7 +161,10 @@ impl<D: Driver> Kind<D> {
             thread_action: thread_action::<D>,
             truncate: std::ptr::null(),
         };
-        Self { record, driver: PhantomData }
+        Self {
+            record,
+            driver: PhantomData,
+        }
     }
 
     /// The record, for Tcl.
@@ -209,7 +230,12 @@ fn transferred<D: Driver>(driver: &D, outcome: Result<usize, Failure>, errno: *m
 }
 
 /// Tcl wants to read.
-unsafe extern "C" fn input<D: Driver>(data: c::ClientData, buffer: *mut c_char, size: c_int, errno: *mut c_int) -> c_int {
+unsafe extern "C" fn input<D: Driver>(
+    data: c::ClientData,
+    buffer: *mut c_char,
+    size: c_int,
+    errno: *mut c_int,
+) -> c_int {
     // SAFETY: Tcl gives a valid place for the error number; the trampoline's own failure is an I/O error.
     unsafe { errno.write(libc::EIO) };
     guarded::<D, _>(data, -1, |driver| {
@@ -221,7 +247,12 @@ unsafe extern "C" fn input<D: Driver>(data: c::ClientData, buffer: *mut c_char, 
 }
 
 /// Tcl wants to write.
-unsafe extern "C" fn output<D: Driver>(data: c::ClientData, bytes: *const c_char, size: c_int, errno: *mut c_int) -> c_int {
+unsafe extern "C" fn output<D: Driver>(
+    data: c::ClientData,
+    bytes: *const c_char,
+    size: c_int,
+    errno: *mut c_int,
+) -> c_int {
     // SAFETY: Tcl gives a valid place for the error number; the trampoline's own failure is an I/O error.
     unsafe { errno.write(libc::EIO) };
     guarded::<D, _>(data, -1, |driver| {
@@ -233,7 +264,11 @@ unsafe extern "C" fn output<D: Driver>(data: c::ClientData, bytes: *const c_char
 }
 
 /// Tcl closes the channel, or one direction of it, which a stacked channel doesn't support.
-unsafe extern "C" fn close2<D: Driver>(data: c::ClientData, _interp: *mut c::Tcl_Interp, flags: c_int) -> c_int {
+unsafe extern "C" fn close2<D: Driver>(
+    data: c::ClientData,
+    _interp: *mut c::Tcl_Interp,
+    flags: c_int,
+) -> c_int {
     if flags != 0 {
         return libc::EINVAL;
     }
@@ -258,7 +293,9 @@ unsafe extern "C" fn watch<D: Driver>(data: c::ClientData, mask: c_int) {
 
 /// Events of the channel below; what is returned goes up.
 unsafe extern "C" fn handler<D: Driver>(data: c::ClientData, mask: c_int) -> c_int {
-    guarded::<D, _>(data, mask, |driver| driver.handle(Mask::from_raw(mask)).as_raw())
+    guarded::<D, _>(data, mask, |driver| {
+        driver.handle(Mask::from_raw(mask)).as_raw()
+    })
 }
 
 /// Tcl makes the channel blocking or non-blocking.
@@ -279,14 +316,20 @@ unsafe extern "C" fn thread_action<D: Driver>(data: c::ClientData, action: c_int
 }
 
 /// Tcl asks for the operating system's handle.
-unsafe extern "C" fn get_handle<D: Driver>(data: c::ClientData, direction: c_int, handle: *mut c::ClientData) -> c_int {
-    guarded::<D, _>(data, 1, |driver| match driver.os_handle(Mask::from_raw(direction)) {
-        Some(value) if !handle.is_null() => {
-            // SAFETY: Tcl gives a valid place for the handle.
-            unsafe { handle.write(value) };
-            0
+unsafe extern "C" fn get_handle<D: Driver>(
+    data: c::ClientData,
+    direction: c_int,
+    handle: *mut c::ClientData,
+) -> c_int {
+    guarded::<D, _>(data, 1, |driver| {
+        match driver.os_handle(Mask::from_raw(direction)) {
+            Some(value) if !handle.is_null() => {
+                // SAFETY: Tcl gives a valid place for the handle.
+                unsafe { handle.write(value) };
+                0
+            }
+            _ => 1,
         }
-        _ => 1,
     })
 }
 
@@ -381,4 +424,3 @@ fn append(string: *mut c::Tcl_DString, element: &str) {
     // SAFETY: Tcl gave the string, and copies the element.
     unsafe { c::Tcl_DStringAppendElement(string, element.as_ptr()) };
 }
-

@@ -19,7 +19,8 @@ const PIECE: usize = 64 * 1024;
 pub(crate) fn read(name: &str) -> Result<Vec<u8>> {
     let path = Obj::text(name);
     // SAFETY: the path is alive; without an interpreter an error is errno alone.
-    let channel = unsafe { c::Tcl_FSOpenFileChannel(std::ptr::null_mut(), path.as_ptr(), c"rb".as_ptr(), 0) };
+    let channel =
+        unsafe { c::Tcl_FSOpenFileChannel(std::ptr::null_mut(), path.as_ptr(), c"rb".as_ptr(), 0) };
     let Some(channel) = Channel::from_raw(channel) else {
         return Err(file_error(errno(), "open", name));
     };
@@ -92,9 +93,19 @@ fn errno() -> i32 {
 fn file_error(errno: i32, doing: &str, name: &str) -> Error {
     let error = os_error(errno, "");
     match error {
-        Error::Io { errno, name: constant, text, .. } => {
+        Error::Io {
+            errno,
+            name: constant,
+            text,
+            ..
+        } => {
             let message = format!("couldn't {doing} \"{name}\": {text}");
-            Error::Io { errno, name: constant, text, message }
+            Error::Io {
+                errno,
+                name: constant,
+                text,
+                message,
+            }
         }
         other => other,
     }
@@ -108,6 +119,15 @@ pub(crate) fn os_error(errno: i32, doing: &str) -> Error {
     let name = unsafe { driver::c_text(c::Tcl_ErrnoId()) };
     // SAFETY: returns a static string.
     let text = unsafe { driver::c_text(c::Tcl_ErrnoMsg(errno)) };
-    let message = if doing.is_empty() { text.clone() } else { format!("{doing}: {text}") };
-    Error::Io { errno, name: name.into(), text, message }
+    let message = if doing.is_empty() {
+        text.clone()
+    } else {
+        format!("{doing}: {text}")
+    };
+    Error::Io {
+        errno,
+        name: name.into(),
+        text,
+        message,
+    }
 }

@@ -26,7 +26,10 @@ impl<'a> Interp<'a> {
     ///
     /// `raw` must be an interpreter of this thread that lives at least as long as `'a`.
     pub(crate) unsafe fn from_raw(raw: *mut c::Tcl_Interp) -> Self {
-        Self { raw, call: PhantomData }
+        Self {
+            raw,
+            call: PhantomData,
+        }
     }
 
     /// The pointer.
@@ -64,7 +67,12 @@ impl<'a> Interp<'a> {
         let code = options
             .and_then(|options| options.dict_value("-errorcode"))
             .and_then(|code| code.as_list())
-            .map(|words| words.iter().map(|word| word.as_text().into_owned()).collect())
+            .map(|words| {
+                words
+                    .iter()
+                    .map(|word| word.as_text().into_owned())
+                    .collect()
+            })
             .unwrap_or_else(|| vec!["NONE".to_owned()]);
         Error::Script { code, message }
     }
@@ -78,7 +86,14 @@ impl<'a> Interp<'a> {
     /// Says that a package is there.
     pub(crate) fn provide(self, package: &CStr, version: &CStr) -> bool {
         // SAFETY: the interpreter is alive, and the strings are copied.
-        unsafe { c::Tcl_PkgProvideEx(self.raw, package.as_ptr(), version.as_ptr(), std::ptr::null()) == 0 }
+        unsafe {
+            c::Tcl_PkgProvideEx(
+                self.raw,
+                package.as_ptr(),
+                version.as_ptr(),
+                std::ptr::null(),
+            ) == 0
+        }
     }
 
     /// Makes a namespace; that it is there already is fine.
@@ -86,7 +101,14 @@ impl<'a> Interp<'a> {
         let name = utf::to_c(name);
         // A failure leaves a message in the result, which the next result replaces.
         // SAFETY: the interpreter is alive, the name is copied, and no data or delete function is given.
-        unsafe { c::Tcl_CreateNamespace(self.raw, name.as_ptr(), std::ptr::null_mut(), std::ptr::null()) };
+        unsafe {
+            c::Tcl_CreateNamespace(
+                self.raw,
+                name.as_ptr(),
+                std::ptr::null_mut(),
+                std::ptr::null(),
+            )
+        };
     }
 
     /// A handle that can be kept beyond this call.

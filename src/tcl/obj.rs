@@ -89,7 +89,14 @@ impl Obj {
         for (key, value) in entries {
             let key = Self::text(key);
             // SAFETY: all three are alive, the dict is unshared as it was just made, and it takes its own references.
-            unsafe { c::Tcl_DictObjPut(std::ptr::null_mut(), dict.as_ptr(), key.as_ptr(), value.as_ptr()) };
+            unsafe {
+                c::Tcl_DictObjPut(
+                    std::ptr::null_mut(),
+                    dict.as_ptr(),
+                    key.as_ptr(),
+                    value.as_ptr(),
+                )
+            };
         }
         dict
     }
@@ -99,7 +106,14 @@ impl Obj {
         let key = Self::text(key);
         let mut value = std::ptr::null_mut();
         // SAFETY: both values are alive; without an interpreter an error is only a return code.
-        let code = unsafe { c::Tcl_DictObjGet(std::ptr::null_mut(), self.as_ptr(), key.as_ptr(), &raw mut value) };
+        let code = unsafe {
+            c::Tcl_DictObjGet(
+                std::ptr::null_mut(),
+                self.as_ptr(),
+                key.as_ptr(),
+                &raw mut value,
+            )
+        };
         match code {
             // SAFETY: null, or a value that the dict keeps alive.
             0 => unsafe { Self::from_raw(value) },
@@ -124,7 +138,13 @@ impl Obj {
 
     /// The bytes of the value, where it is a byte array or its characters are all below 256.
     pub(crate) fn as_bytes(&self) -> Option<Vec<u8>> {
-        if c::is_tcl8() && !self.is_pure() && !self.as_text().chars().all(|character| u32::from(character) < 256) {
+        if c::is_tcl8()
+            && !self.is_pure()
+            && !self
+                .as_text()
+                .chars()
+                .all(|character| u32::from(character) < 256)
+        {
             // Tcl 8 would drop the upper half of such characters without a word.
             return None;
         }
@@ -150,7 +170,12 @@ impl Obj {
         let mut elements: *mut *mut c::Tcl_Obj = std::ptr::null_mut();
         // SAFETY: the value is alive; without an interpreter an error is only a return code.
         let code = unsafe {
-            c::Tcl_ListObjGetElements(std::ptr::null_mut(), self.as_ptr(), &raw mut count, &raw mut elements)
+            c::Tcl_ListObjGetElements(
+                std::ptr::null_mut(),
+                self.as_ptr(),
+                &raw mut count,
+                &raw mut elements,
+            )
         };
         if code != 0 {
             return None;
@@ -169,7 +194,9 @@ impl Obj {
     pub(crate) fn as_bool(&self) -> Option<bool> {
         let mut value: c_int = 0;
         // SAFETY: the value is alive; without an interpreter an error is only a return code.
-        let code = unsafe { c::Tcl_GetBooleanFromObj(std::ptr::null_mut(), self.as_ptr(), &raw mut value) };
+        let code = unsafe {
+            c::Tcl_GetBooleanFromObj(std::ptr::null_mut(), self.as_ptr(), &raw mut value)
+        };
         (code == 0).then_some(value != 0)
     }
 
@@ -177,7 +204,9 @@ impl Obj {
     pub(crate) fn as_int(&self) -> Option<i64> {
         let mut value = 0;
         // SAFETY: the value is alive; without an interpreter an error is only a return code.
-        let code = unsafe { c::Tcl_GetWideIntFromObj(std::ptr::null_mut(), self.as_ptr(), &raw mut value) };
+        let code = unsafe {
+            c::Tcl_GetWideIntFromObj(std::ptr::null_mut(), self.as_ptr(), &raw mut value)
+        };
         (code == 0).then_some(value)
     }
 }

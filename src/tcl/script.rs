@@ -21,7 +21,10 @@ impl Script {
     /// The script of an option's value; `None` where that is empty, which means that none is given.
     pub(crate) fn new(interp: Interp<'_>, prefix: &Obj) -> Option<Self> {
         let prefix = prefix.as_list().filter(|words| !words.is_empty())?;
-        Some(Self { interp: interp.keep(), prefix })
+        Some(Self {
+            interp: interp.keep(),
+            prefix,
+        })
     }
 
     /// Calls the prefix with `words` appended, at level #0. The interpreter's own result and error state stay as they
@@ -53,8 +56,14 @@ impl Script {
         let raw: Vec<*mut c::Tcl_Obj> = words.iter().map(Obj::as_ptr).collect();
         let flags = c::TCL_EVAL_GLOBAL.cast_signed();
         // SAFETY: interpreter and words are alive for the whole call, by the keeper's reference and by ours.
-        let status: c_int =
-            unsafe { c::Tcl_EvalObjv(interp.as_ptr(), raw.len().cast_signed(), raw.as_ptr(), flags) };
+        let status: c_int = unsafe {
+            c::Tcl_EvalObjv(
+                interp.as_ptr(),
+                raw.len().cast_signed(),
+                raw.as_ptr(),
+                flags,
+            )
+        };
         match status {
             // `return` at the top of a callback is as good as its end.
             0 | 2 => Ok(interp.result()),

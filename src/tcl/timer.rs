@@ -26,7 +26,12 @@ struct Shot {
 impl Timer {
     /// A timer that isn't armed. The action must not own what owns the timer, or neither is ever freed.
     pub(crate) fn new(action: impl Fn() + 'static) -> Self {
-        Self { shot: Rc::new(Shot { token: Cell::new(None), action: Box::new(action) }) }
+        Self {
+            shot: Rc::new(Shot {
+                token: Cell::new(None),
+                action: Box::new(action),
+            }),
+        }
     }
 
     /// Arms it, unless it is.
@@ -63,7 +68,9 @@ impl Drop for Timer {
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("armed", &self.is_armed()).finish()
+        f.debug_struct("Timer")
+            .field("armed", &self.is_armed())
+            .finish()
     }
 }
 

@@ -15,7 +15,17 @@ pub(super) fn from_tcl(bytes: &[u8]) -> Cow<'_, str> {
 pub(super) fn to_tcl(text: &str) -> Cow<'_, [u8]> {
     match text.contains('\0') {
         false => Cow::Borrowed(text.as_bytes()),
-        true => Cow::Owned(text.bytes().flat_map(|byte| if byte == 0 { vec![0xC0, 0x80] } else { vec![byte] }).collect()),
+        true => Cow::Owned(
+            text.bytes()
+                .flat_map(|byte| {
+                    if byte == 0 {
+                        vec![0xC0, 0x80]
+                    } else {
+                        vec![byte]
+                    }
+                })
+                .collect(),
+        ),
     }
 }
 
@@ -32,9 +42,10 @@ fn repaired(bytes: &[u8]) -> String {
     while let [first, tail @ ..] = rest {
         let (unit, used) = match rest {
             [0xC0, 0x80, ..] => (Some(0), 2),
-            [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, ..] => {
-                (Some(0xD000 | (u16::from(second & 0x3F) << 6) | u16::from(third & 0x3F)), 3)
-            }
+            [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF, ..] => (
+                Some(0xD000 | (u16::from(second & 0x3F) << 6) | u16::from(third & 0x3F)),
+                3,
+            ),
             _ => (None, 0),
         };
         if let Some(unit) = unit {
@@ -51,7 +62,10 @@ fn repaired(bytes: &[u8]) -> String {
             0xF0..=0xF7 => 4,
             _ => 0,
         };
-        match rest.get(..width).and_then(|character| std::str::from_utf8(character).ok()) {
+        match rest
+            .get(..width)
+            .and_then(|character| std::str::from_utf8(character).ok())
+        {
             Some(character) if width > 0 => {
                 text.push_str(character);
                 rest = &rest[width..];
