@@ -27,3 +27,5 @@ mod ossl;
 
 #[expect(unsafe_code, reason = "floor 1 makes foreign functions safe")]
 mod tcl;
+
+mod x509;

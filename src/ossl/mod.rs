@@ -3,3 +3,6 @@
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
 pub(crate) mod error;
+pub(crate) mod print;
+pub(crate) mod x509;
+pub(crate) mod x509_name;

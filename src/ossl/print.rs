@@ -1,0 +1,110 @@
+//! Text that OpenSSL prints: names, certificates, requests, revocation lists and extensions.
+
+use foreign_types::ForeignTypeRef;
+use libc::{c_char, c_int, c_ulong};
+use openssl::error::ErrorStack;
+use openssl::x509::{X509CrlRef, X509NameRef, X509Ref, X509ReqRef};
+use openssl_sys as sys;
+
+use super::error::cvt_p;
+use crate::ffi;
+use crate::ffi::ossl;
+
+/// A memory BIO that is written to.
+struct MemoryBio(*mut sys::BIO);
+
+impl MemoryBio {
+    /// An empty one.
+    fn new() -> Result<Self, ErrorStack> {
+        // SAFETY: returns a static method table, and has no precondition.
+        let method = unsafe { sys::BIO_s_mem() };
+        // SAFETY: `method` is a valid method table.
+        cvt_p(unsafe { sys::BIO_new(method) }).map(Self)
+    }
+
+    /// What was written to it.
+    fn written(&self) -> Vec<u8> {
+        let mut start: *mut c_char = std::ptr::null_mut();
+        // SAFETY: `self.0` is a live memory BIO, `start` is a place for a pointer.
+        let len = unsafe { sys::BIO_get_mem_data(self.0, &raw mut start) };
+        // SAFETY: the BIO holds `len` bytes at `start` until it is written to or freed, and they are copied before.
+        unsafe { ffi::bytes(start.cast(), usize::try_from(len).unwrap_or(0)) }.to_vec()
+    }
+}
+
+impl Drop for MemoryBio {
+    fn drop(&mut self) {
+        // SAFETY: `self.0` came from BIO_new and is freed only here.
+        unsafe { sys::BIO_free_all(self.0) };
+    }
+}
+
+/// Runs a printing function and takes what it printed.
+fn printed(print: impl FnOnce(*mut sys::BIO) -> c_int) -> Result<Vec<u8>, ErrorStack> {
+    let bio = MemoryBio::new()?;
+    // The functions return 1 or the number of characters, -1 or 0 for failure; an empty name is 0 characters long.
+    match print(bio.0) {
+        0.. => Ok(bio.written()),
+        _ => Err(ErrorStack::get()),
+    }
+}
+
+/// A name as text, in the form that the `XN_FLAG_` and `ASN1_STRFLGS_` bits ask for (X509_NAME_print_ex).
+pub(crate) fn name(
+    name: &X509NameRef,
+    indent: c_int,
+    flags: c_ulong,
+) -> Result<Vec<u8>, ErrorStack> {
+    printed(|bio| {
+        // SAFETY: `bio` is a live BIO, and the name lives as long as its reference.
+        unsafe { ossl::X509_NAME_print_ex(bio, name.as_ptr(), indent, flags) }
+    })
+}
+
+/// A name as `/C=DE/O=x` with everything but printable ASCII as `\xHH` (X509_NAME_oneline).
+pub(crate) fn name_oneline(name: &X509NameRef) -> Result<Vec<u8>, ErrorStack> {
+    // SAFETY: the name lives as long as its reference; without a buffer OpenSSL allocates one of the right size.
+    let text = cvt_p(unsafe { ossl::X509_NAME_oneline(name.as_ptr(), std::ptr::null_mut(), 0) })?;
+    // SAFETY: OpenSSL ends what it returns with a null byte.
+    let copy = unsafe { std::ffi::CStr::from_ptr(text) }
+        .to_bytes()
+        .to_vec();
+    // SAFETY: `text` was allocated by OpenSSL for the caller and isn't used any more.
+    unsafe { sys::OPENSSL_free(text.cast()) };
+    Ok(copy)
+}
+
+/// A certificate in full (X509_print_ex).
+pub(crate) fn certificate(
+    certificate: &X509Ref,
+    name_flags: c_ulong,
+    omit: c_ulong,
+) -> Result<Vec<u8>, ErrorStack> {
+    printed(|bio| {
+        // SAFETY: `bio` is a live BIO. Printing fills the certificate's extension cache under OpenSSL's own lock.
+        let done = unsafe { ossl::X509_print_ex(bio, certificate.as_ptr(), name_flags, omit) };
+        done - c_int::from(done == 0)
+    })
+}
+
+/// A request in full (X509_REQ_print_ex).
+pub(crate) fn request(
+    request: &X509ReqRef,
+    name_flags: c_ulong,
+    omit: c_ulong,
+) -> Result<Vec<u8>, ErrorStack> {
+    printed(|bio| {
+        // SAFETY: `bio` is a live BIO, and the request lives as long as its reference.
+        let done = unsafe { ossl::X509_REQ_print_ex(bio, request.as_ptr(), name_flags, omit) };
+        done - c_int::from(done == 0)
+    })
+}
+
+/// A revocation list in full (X509_CRL_print_ex).
+pub(crate) fn crl(crl: &X509CrlRef, name_flags: c_ulong) -> Result<Vec<u8>, ErrorStack> {
+    printed(|bio| {
+        // SAFETY: `bio` is a live BIO, and the list lives as long as its reference.
+        let done = unsafe { ossl::X509_CRL_print_ex(bio, crl.as_ptr(), name_flags) };
+        done - c_int::from(done == 0)
+    })
+}

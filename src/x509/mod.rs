@@ -1,0 +1,34 @@
+//! Floor 2: certificates, requests, revocation lists and keys: what they say, how they are read and written.
+//!
+//! Safe Rust without Tcl: may use `ossl/`, the openssl crate and the pure ground. Results are plain data.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+pub(crate) mod der;
+pub(crate) mod describe;
+pub(crate) mod extension_values;
+pub(crate) mod frame;
+pub(crate) mod name;
+pub(crate) mod oid;
+pub(crate) mod time;
+
+/// Why something couldn't be read or made, as a sentence; the caller knows the option and the command's error words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem(String);
+
+impl Problem {
+    /// A problem described by a sentence, or a part of one.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Problem {}
