@@ -6,9 +6,13 @@ use std::path::PathBuf;
 /// What to declare: families by prefix, and a few names one by one.
 const FUNCTIONS: &[&str] = &[
     "CMS_.*",
+    "ASN1_(PRINTABLE_type|STRING_(get|set)_default_mask(_asc)?)",
     "ERR_(set_mark|pop_to_mark)",
+    "EVP_DigestSignInit_ex",
+    "EVP_PKEY_(CTX_ctrl_str|get_default_digest_name)",
     "NCONF_.*",
     "NETSCAPE_SPKI_.*",
+    "OBJ_create_objects",
     "OCSP_.*",
     "OSSL_CMP_.*",
     "OSSL_CRMF_.*",
@@ -18,6 +22,7 @@ const FUNCTIONS: &[&str] = &[
     "SSL_(get_(client_CA_list|verify_depth)|get_(peer_)?signature_type_nid|group_to_name|is_dtls|waiting_for_async)",
     "X509V3_.*",
     "X509_CRL_.*",
+    "X509_(REQ_)?(set0_distinguishing_id|sign_ctx)",
     "X509_NAME_(add_entry_by_OBJ|oneline|print_ex)",
     "X509_PURPOSE_.*",
     "X509_REVOKED_.*",
@@ -42,7 +47,7 @@ const CONSTANTS: &[&str] = &[
 /// Types that openssl-sys has: they must be the same Rust types on both sides.
 const SHARED_TYPES: &str = "(ACCESS_DESCRIPTION|ASN1_(BIT_STRING|BMPSTRING|BOOLEAN|ENCODING|ENUMERATED\
     |GENERALIZEDTIME|GENERALSTRING|IA5STRING|INTEGER|NULL|OBJECT|OCTET_STRING|PRINTABLESTRING|STRING|T61STRING|TIME\
-    |TYPE|UNIVERSALSTRING|UTCTIME|UTF8STRING|VALUE|VISIBLESTRING)|AUTHORITY_KEYID|BASIC_CONSTRAINTS|BIGNUM|BIO|BIO_METHOD\
+    |TYPE|UNIVERSALSTRING|UTCTIME|UTF8STRING|VALUE|VISIBLESTRING)|AUTHORITY_KEYID|BASIC_CONSTRAINTS|BIGNUM|BIO|BIO_METHOD|CONF\
     |DIST_POINT|DIST_POINT_NAME|ENGINE|EVP_CIPHER|EVP_CIPHER_CTX|EVP_MD|EVP_MD_CTX|EVP_PKEY|EVP_PKEY_CTX|GENERAL_NAME\
     |OPENSSL_STACK|OSSL_LIB_CTX|OSSL_PARAM|OSSL_PROVIDER|PKCS12|PKCS7|PKCS8_PRIV_KEY_INFO|RSA|DSA|DH|EC_KEY\
     |SSL|SSL_CTX|SSL_CIPHER|SSL_METHOD|SSL_SESSION|X509|X509_ALGOR|X509_ATTRIBUTE|X509_CRL|X509_EXTENSION\

@@ -2,7 +2,11 @@
 //!
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
+pub(crate) mod conf;
 pub(crate) mod error;
 pub(crate) mod print;
+pub(crate) mod sign;
+pub(crate) mod spkac;
 pub(crate) mod x509;
 pub(crate) mod x509_name;
+pub(crate) mod x509v3;
