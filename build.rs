@@ -7,6 +7,7 @@ use std::path::PathBuf;
 const FUNCTIONS: &[&str] = &[
     "CMS_.*",
     "ASN1_(PRINTABLE_type|STRING_(get|set)_default_mask(_asc)?)",
+    "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
     "EVP_DigestSignInit_ex",
     "EVP_PKEY_(CTX_ctrl_str|get_default_digest_name)",
@@ -20,6 +21,10 @@ const FUNCTIONS: &[&str] = &[
     "SSL_(CIPHER_(get_(auth|digest|kx)_nid|get_id|is_aead)|COMP_get_name|SESSION_(get0|get|is)_.*)",
     "SSL_(ct_is_enabled|get0_(dane_authority|peer_CA_list|peername)|get_(current_(compression|expansion)|default_timeout))",
     "SSL_(get_(client_CA_list|verify_depth)|get_(peer_)?signature_type_nid|group_to_name|is_dtls|waiting_for_async)",
+    "UI_null",
+    "SSL_(CTX_get_ciphers|get0_peer_CA_list|get1_supported_ciphers|set_info_callback|set_msg_callback)",
+    "SSL_(set_post_handshake_auth|verify_client_post_handshake)",
+    "X509_STORE_(add_crl|load_store|up_ref)",
     "X509V3_.*",
     "X509_CRL_.*",
     "X509_(REQ_)?(set0_distinguishing_id|sign_ctx)",
@@ -29,6 +34,7 @@ const FUNCTIONS: &[&str] = &[
     "X509_(check_ca|check_purpose|get_proxy_pathlen|get_signature_info|keyid_get0|print_ex|self_signed)",
     "X509_REQ_print_ex",
     "(d2i|i2d|PEM_read_bio|PEM_write_bio)_(X509|X509_CRL|X509_REQ|CMS|OCSP|ASN1|NETSCAPE_SPKI|GENERAL).*",
+    "SSL_up_ref",
     "tls_.*",
 ];
 
@@ -41,6 +47,8 @@ const CONSTANTS: &[&str] = &[
     "OSSL_STORE_.*",
     "X509V3_.*",
     "X509_V_.*",
+    "SSL_R_CERTIFICATE_VERIFY_FAILED",
+    "SSL_R_UNEXPECTED_EOF_WHILE_READING",
     "CRL_REASON_.*",
 ];
 

@@ -68,6 +68,8 @@ reasons! {
     ConnectionChannel = "CONNECTION CHANNEL INVALID";
     /// The peer closed the connection without saying so in TLS: data may be missing.
     ReadTruncated = "READ TRUNCATED";
+    /// The peer ended an open connection with an alert; the details are its number and name.
+    Alert = "CHANNEL ALERT";
     /// The channel is in the middle of an operation that a callback interrupted.
     ChannelBusy = "CHANNEL BUSY";
     /// A private key is encrypted and no password script gave the password.
@@ -101,6 +103,8 @@ pub(crate) struct OpenSslEntry {
     pub(crate) library: String,
     /// The reason, e.g. `certificate verify failed`.
     pub(crate) reason: String,
+    /// The reason's number within the library.
+    pub(crate) code: i32,
     /// The additional data, e.g. a file name; often empty.
     pub(crate) data: String,
 }

@@ -14,10 +14,16 @@
 //!
 //! `tests/floors.rs` holds the code against this map.
 
+use tcl_sys::Tcl_Interp;
+
 mod ca;
+mod channel;
+mod cmd;
+mod context;
 mod error;
 mod opts;
 mod value;
+mod x509;
 
 #[expect(unsafe_code, reason = "floor 0 declares foreign functions")]
 mod ffi;
@@ -28,4 +34,28 @@ mod ossl;
 #[expect(unsafe_code, reason = "floor 1 makes foreign functions safe")]
 mod tcl;
 
-mod x509;
+/// Tcl's `load` calls this in an interpreter that may use everything. Returns `TCL_OK` or `TCL_ERROR`.
+///
+/// There is no unload function on purpose: thread-local state and OpenSSL's exit handlers outlive a `dlclose`.
+///
+/// # Safety
+///
+/// `interp` must be a live interpreter of the calling thread.
+#[expect(unsafe_code, reason = "the entry symbols are called by Tcl")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Tls_Init(interp: *mut Tcl_Interp) -> libc::c_int {
+    // SAFETY: the caller says that the interpreter is alive.
+    unsafe { tcl::entry(interp, cmd::register) }
+}
+
+/// Tcl's `load` calls this in a safe interpreter, whose commands don't reach files.
+///
+/// # Safety
+///
+/// `interp` must be a live interpreter of the calling thread.
+#[expect(unsafe_code, reason = "the entry symbols are called by Tcl")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Tls_SafeInit(interp: *mut Tcl_Interp) -> libc::c_int {
+    // SAFETY: the caller says that the interpreter is alive.
+    unsafe { tcl::entry(interp, cmd::register) }
+}

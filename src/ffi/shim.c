@@ -5,3 +5,18 @@ int tls_SSL_get_negotiated_group(SSL *ssl)
 {
     return (int)SSL_get_negotiated_group(ssl);
 }
+
+int tls_SSL_CTX_clear_mode(SSL_CTX *ctx, long mode)
+{
+    return (int)SSL_CTX_clear_mode(ctx, mode);
+}
+
+int tls_SSL_CTX_set_dh_auto(SSL_CTX *ctx)
+{
+    return (int)SSL_CTX_set_dh_auto(ctx, 1);
+}
+
+int tls_SSL_set_retry_verify(SSL *ssl)
+{
+    return (int)SSL_set_retry_verify(ssl);
+}

@@ -7,7 +7,11 @@
 #include <openssl/ocsp.h>
 #include <openssl/ssl.h>
 #include <openssl/store.h>
+#include <openssl/ui.h>
 #include <openssl/x509v3.h>
 
 /* Macros of OpenSSL as functions. */
 int tls_SSL_get_negotiated_group(SSL *ssl);
+int tls_SSL_CTX_clear_mode(SSL_CTX *ctx, long mode);
+int tls_SSL_CTX_set_dh_auto(SSL_CTX *ctx);
+int tls_SSL_set_retry_verify(SSL *ssl);

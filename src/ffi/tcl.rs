@@ -179,10 +179,9 @@ macro_rules! slots {
 }
 
 slots! {
-    fn Tcl_AllocStatBuf() -> *mut libc::stat = tcl_AllocStatBuf;
     fn Tcl_BackgroundException(interp: *mut Tcl_Interp, code: c_int) = tcl_BackgroundException;
     fn Tcl_BadChannelOption(interp: *mut Tcl_Interp, option: *const c_char, list: *const c_char) -> c_int = tcl_BadChannelOption;
-    fn Tcl_Close(interp: *mut Tcl_Interp, chan: Tcl_Channel) -> c_int = tcl_Close;
+    fn Tcl_CloseEx(interp: *mut Tcl_Interp, chan: Tcl_Channel, flags: c_int) -> c_int = tcl_CloseEx;
     fn Tcl_CreateNamespace(interp: *mut Tcl_Interp, name: *const c_char, data: ClientData, delete: *const c_void) -> *mut Tcl_Namespace = tcl_CreateNamespace;
     fn Tcl_CreateObjCommand(interp: *mut Tcl_Interp, name: *const c_char, function: Tcl_ObjCmdProc, data: ClientData, delete: Tcl_CmdDeleteProc) -> Tcl_Command = tcl_CreateObjCommand;
     fn Tcl_CreateTimerHandler(milliseconds: c_int, function: Tcl_TimerProc, data: ClientData) -> Tcl_TimerToken = tcl_CreateTimerHandler;
@@ -200,7 +199,6 @@ slots! {
     fn Tcl_EvalObjv(interp: *mut Tcl_Interp, objc: Size, objv: *const *mut Tcl_Obj, flags: c_int) -> c_int = tcl_EvalObjv;
     fn Tcl_FSGetNativePath(path: *mut Tcl_Obj) -> *const c_void = tcl_FSGetNativePath;
     fn Tcl_FSOpenFileChannel(interp: *mut Tcl_Interp, path: *mut Tcl_Obj, mode: *const c_char, permissions: c_int) -> Tcl_Channel = tcl_FSOpenFileChannel;
-    fn Tcl_FSStat(path: *mut Tcl_Obj, buffer: *mut libc::stat) -> c_int = tcl_FSStat;
     fn Tcl_Flush(chan: Tcl_Channel) -> c_int = tcl_Flush;
     fn Tcl_Free(memory: *mut c_char) = tcl_Free;
     fn Tcl_GetAssocData(interp: *mut Tcl_Interp, name: *const c_char, function: *mut Tcl_InterpDeleteProc) -> ClientData = tcl_GetAssocData;

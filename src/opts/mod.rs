@@ -13,6 +13,7 @@ mod usage;
 
 pub(crate) use macros::options;
 pub(crate) use parse::{Given, Word};
+pub(crate) use usage::alternatives;
 
 /// Which end of a connection an option matters to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ pub(crate) fn entries(stack: &ErrorStack) -> Vec<OpenSslEntry> {
                 Some(reason) => reason.to_owned(),
                 None => format!("reason {}", error.reason_code()),
             },
+            code: error.reason_code(),
             data: text(error.data()),
         })
         .collect()
@@ -52,16 +53,23 @@ pub(crate) fn cvt_p<T>(pointer: *mut T) -> Result<*mut T, ErrorStack> {
     }
 }
 
-/// Keeps the thread's error queue as it is while it lives: what script code leaves in it is dropped at the end.
+/// Keeps the thread's error queue and `errno` as they are while it lives: what script code leaves in them is dropped
+/// at the end.
 #[derive(Debug)]
-pub(crate) struct QueueGuard(());
+pub(crate) struct QueueGuard {
+    /// The value of `errno` at the start.
+    errno: c_int,
+}
 
 impl QueueGuard {
     /// Sets the mark. In an empty queue there is nothing to mark, and the end then empties the queue: just as well.
     pub(crate) fn new() -> Self {
+        let location = errno_location();
+        // SAFETY: the C library's pointer to the calling thread's `errno` is valid as long as the thread runs.
+        let errno = unsafe { *location };
         // SAFETY: works on the calling thread's own queue, and has no other precondition.
         unsafe { ffi::ERR_set_mark() };
-        Self(())
+        Self { errno }
     }
 }
 
@@ -69,5 +77,33 @@ impl Drop for QueueGuard {
     fn drop(&mut self) {
         // SAFETY: works on the calling thread's own queue, and has no other precondition.
         unsafe { ffi::ERR_pop_to_mark() };
+        let location = errno_location();
+        // SAFETY: the C library's pointer to the calling thread's `errno` is valid as long as the thread runs.
+        unsafe { *location = self.errno };
     }
+}
+
+/// Where the calling thread's `errno` is.
+#[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "hurd"))]
+fn errno_location() -> *mut c_int {
+    // SAFETY: has no precondition.
+    unsafe { libc::__errno_location() }
+}
+
+/// Where the calling thread's `errno` is.
+#[cfg(any(
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly"
+))]
+fn errno_location() -> *mut c_int {
+    // SAFETY: has no precondition.
+    unsafe { libc::__error() }
+}
+
+/// Where the calling thread's `errno` is.
+#[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+fn errno_location() -> *mut c_int {
+    // SAFETY: has no precondition.
+    unsafe { libc::__errno() }
 }

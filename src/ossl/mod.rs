@@ -2,11 +2,16 @@
 //!
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
+pub(crate) mod alert;
 pub(crate) mod conf;
 pub(crate) mod error;
 pub(crate) mod print;
+pub(crate) mod secret;
 pub(crate) mod sign;
 pub(crate) mod spkac;
+pub(crate) mod ssl;
+pub(crate) mod store;
 pub(crate) mod x509;
 pub(crate) mod x509_name;
+pub(crate) mod x509_store;
 pub(crate) mod x509v3;

@@ -273,7 +273,8 @@ impl Channel {
     pub(crate) fn close(self) -> io::Result<()> {
         // SAFETY: the channel is open and registered nowhere, so that this is its end.
         counted(
-            isize::try_from(unsafe { c::Tcl_Close(std::ptr::null_mut(), self.0) }).unwrap_or(-1),
+            isize::try_from(unsafe { c::Tcl_CloseEx(std::ptr::null_mut(), self.0, 0) })
+                .unwrap_or(-1),
         )
         .map(|_| ())
     }

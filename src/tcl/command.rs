@@ -67,3 +67,25 @@ unsafe extern "C" fn trampoline(
         }
     }
 }
+
+/// Sets up the package in an interpreter that loads it: takes Tcl's stub table, then calls `register`.
+///
+/// # Safety
+///
+/// `interp` must be a live interpreter of the calling thread.
+pub(crate) unsafe fn entry(interp: *mut c::Tcl_Interp, register: fn(Interp<'_>) -> bool) -> c_int {
+    // SAFETY: the caller says that the interpreter is alive.
+    if !unsafe { c::init_stubs(interp) } {
+        return 1;
+    }
+    // SAFETY: the caller says that the interpreter is alive.
+    let interp = unsafe { Interp::from_raw(interp) };
+    match catch_unwind(AssertUnwindSafe(|| register(interp))) {
+        Ok(true) => 0,
+        Ok(false) => 1,
+        Err(_) => {
+            interp.set_error(&Error::panic("the package's initialisation"));
+            1
+        }
+    }
+}

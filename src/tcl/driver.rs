@@ -76,6 +76,8 @@ pub(crate) trait Driver: Sized + 'static {
     fn os_handle(&self, direction: Mask) -> Option<*mut c_void>;
     /// The channel moves between threads.
     fn thread(&self, action: ThreadAction);
+    /// One of these functions panicked: from now on every operation fails with `error`.
+    fn poison(&self, error: Error);
 }
 
 /// Tcl's record of a channel type, with `closeProc` as the number that Tcl wants to see in it.
@@ -191,9 +193,11 @@ fn guarded<D: Driver, R>(data: c::ClientData, fallback: R, call: impl FnOnce(&D)
     // SAFETY: Tcl calls the trampolines with the data of a channel that isn't closed.
     let driver = unsafe { instance::<D>(data) };
     catch_unwind(AssertUnwindSafe(|| call(&driver))).unwrap_or_else(|_| {
+        let error = Error::panic("a channel driver");
         if let Some(channel) = driver.channel() {
-            set_channel_error(channel, &Error::panic("a channel driver"));
+            set_channel_error(channel, &error);
         }
+        driver.poison(error);
         fallback
     })
 }
@@ -214,16 +218,25 @@ fn set_channel_error(channel: Channel, error: &Error) {
     unsafe { c::Tcl_SetChannelError(channel.as_ptr(), message.as_ptr()) };
 }
 
-/// The C result of a read or write, with errno and channel error set.
-fn transferred<D: Driver>(driver: &D, outcome: Result<usize, Failure>, errno: *mut c_int) -> c_int {
-    match outcome {
-        Ok(count) => c_int::try_from(count).unwrap_or(c_int::MAX),
-        Err(failure) => {
+/// Runs a read or write; the C result, with errno and channel error set if it failed, and untouched if it didn't.
+fn transferred<D: Driver>(
+    data: c::ClientData,
+    errno: *mut c_int,
+    transfer: impl FnOnce(&D) -> Result<usize, Failure>,
+) -> c_int {
+    let outcome = guarded(data, Err(libc::EIO), |driver| {
+        transfer(driver).map_err(|failure| {
             if let (Some(error), Some(channel)) = (&failure.error, driver.channel()) {
                 set_channel_error(channel, error);
             }
+            failure.errno
+        })
+    });
+    match outcome {
+        Ok(count) => c_int::try_from(count).unwrap_or(c_int::MAX),
+        Err(number) => {
             // SAFETY: Tcl gives a valid place for the error number.
-            unsafe { errno.write(failure.errno) };
+            unsafe { errno.write(number) };
             -1
         }
     }
@@ -236,13 +249,10 @@ unsafe extern "C" fn input<D: Driver>(
     size: c_int,
     errno: *mut c_int,
 ) -> c_int {
-    // SAFETY: Tcl gives a valid place for the error number; the trampoline's own failure is an I/O error.
-    unsafe { errno.write(libc::EIO) };
-    guarded::<D, _>(data, -1, |driver| {
+    transferred(data, errno, |driver: &D| {
         let size = usize::try_from(size).unwrap_or(0);
         // SAFETY: Tcl gives a buffer of that size to the driver alone; it was initialised or is only written to.
-        let buffer = unsafe { ffi::bytes_mut(buffer.cast(), size) };
-        transferred(driver, driver.input(buffer), errno)
+        driver.input(unsafe { ffi::bytes_mut(buffer.cast(), size) })
     })
 }
 
@@ -253,13 +263,10 @@ unsafe extern "C" fn output<D: Driver>(
     size: c_int,
     errno: *mut c_int,
 ) -> c_int {
-    // SAFETY: Tcl gives a valid place for the error number; the trampoline's own failure is an I/O error.
-    unsafe { errno.write(libc::EIO) };
-    guarded::<D, _>(data, -1, |driver| {
+    transferred(data, errno, |driver: &D| {
         let size = usize::try_from(size).unwrap_or(0);
         // SAFETY: Tcl gives so many bytes for the time of the call.
-        let bytes = unsafe { ffi::bytes(bytes.cast(), size) };
-        transferred(driver, driver.output(bytes), errno)
+        driver.output(unsafe { ffi::bytes(bytes.cast(), size) })
     })
 }
 

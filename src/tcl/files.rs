@@ -50,17 +50,6 @@ fn read_all(channel: Channel) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The facts of a file, where it is one of the operating system's own files.
-pub(crate) fn native_stat(name: &str) -> Option<libc::stat> {
-    let path = Obj::text(name);
-    native_path(&path)?;
-    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: the path is alive, and the buffer has the size that Tcl was built with on 64-bit systems.
-    let code = unsafe { c::Tcl_FSStat(path.as_ptr(), stat.as_mut_ptr()) };
-    // SAFETY: all zero bits are a valid value, so this is initialised whatever Tcl wrote.
-    (code == 0).then(|| unsafe { stat.assume_init() })
-}
-
 /// The operating system's name of a file, for libraries that open it themselves; an error in a virtual file system.
 pub(crate) fn native(name: &str) -> Result<PathBuf> {
     native_path(&Obj::text(name)).ok_or_else(|| Error::Io {

@@ -3,11 +3,13 @@
 use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 use crate::ffi::tcl as c;
 
 use super::Obj;
+use super::assoc::State;
 use super::utf;
 
 /// An interpreter, borrowed for one call: it can't be kept. Who must come back later uses [`Interp::keep`].
@@ -75,6 +77,11 @@ impl<'a> Interp<'a> {
             })
             .unwrap_or_else(|| vec!["NONE".to_owned()]);
         Error::Script { code, message }
+    }
+
+    /// A number that no other interpreter of the process has or will have.
+    pub(crate) fn number(self) -> u64 {
+        self.state::<Number>().0
     }
 
     /// Whether this is a safe interpreter, which mustn't reach files.
@@ -185,4 +192,19 @@ impl Drop for SavedState<'_> {
         // SAFETY: the interpreter's memory outlives `'a`, and the state is restored once.
         unsafe { c::Tcl_RestoreInterpState(self.interp.raw, self.state) };
     }
+}
+
+/// An interpreter's number.
+#[derive(Debug)]
+struct Number(u64);
+
+impl Default for Number {
+    fn default() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl State for Number {
+    const KEY: &'static str = "tls number";
 }

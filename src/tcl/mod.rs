@@ -15,5 +15,6 @@ pub(crate) mod script;
 pub(crate) mod timer;
 mod utf;
 
+pub(crate) use command::entry;
 pub(crate) use interp::Interp;
 pub(crate) use obj::Obj;

@@ -1,0 +1,90 @@
+# The chores of the project, each a line or two. See CONTRIBUTING.md for what they are about.
+
+CARGO ?= cargo
+TCLSH ?= tclsh
+
+# What installs missing Debian packages; DEPS=: keeps make from installing any.
+DEPS ?= tools/deps
+
+# Where make install puts things. The Tcl of Debian finds packages in lib/tcltk; another one may want
+# TCLLIBDIR=$(PREFIX)/lib.
+PREFIX ?= /usr/local
+TCLLIBDIR ?= $(PREFIX)/lib/tcltk
+MANDIR ?= $(PREFIX)/share/man
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+LIBRARY := $(or $(CARGO_TARGET_DIR),target)/release/libtls.so
+PACKAGE := build/tls$(VERSION)
+
+SCRIPTS := examples library tests tools
+PAGES := $(wildcard doc/*.man)
+
+.PHONY: all build demo test test-long test-tcl9 valgrind lint doc install install-doc clean
+
+all: build
+
+build:
+	$(DEPS) build
+	$(CARGO) build --release
+	$(TCLSH) tools/package.tcl $(LIBRARY) $(PACKAGE)
+
+# With URL=https://... fetches that page; without, one from a server of its own.
+demo: build
+	$(DEPS) demo
+	TCLLIBPATH=$(CURDIR)/build $(TCLSH) examples/https_get.tcl $(URL)
+
+test:
+	$(DEPS) build test
+	$(CARGO) test
+
+# The whole suite once more, on the optimized library, with the tests that take their time.
+test-long: build
+	$(DEPS) test
+	$(TCLSH) tests/all.tcl -package $(PACKAGE) -constraints long
+
+# In Tcl 9 and, from Debian 13, in its Tcl 8.6; against that Debian's OpenSSL.
+test-tcl9: build
+	$(DEPS) test tcl9
+	tools/tcl9 make
+	tools/tcl9 test $(PACKAGE) tclsh9.0
+	tools/tcl9 test $(PACKAGE) tclsh8.6
+
+valgrind: build
+	$(DEPS) test valgrind
+	$(TCLSH) tests/all.tcl -package $(PACKAGE) -deadline 3600 -through "valgrind --quiet \
+	    --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+	    --show-leak-kinds=definite --suppressions=$(CURDIR)/tests/valgrind.supp"
+
+lint: build/lint/bin/tclint
+	$(DEPS) build lint
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --no-deps --document-private-items
+	build/lint/bin/tclint $(SCRIPTS) pkgIndex.tcl.in
+	build/lint/bin/tclfmt --check $(SCRIPTS) pkgIndex.tcl.in
+	for page in $(PAGES); do dtplite validate $$page || exit; done
+
+build/lint/bin/tclint:
+	$(DEPS) lint
+	/usr/bin/python3 -m venv build/lint
+	build/lint/bin/pip --quiet install tclint==0.9.0
+
+doc:
+	$(DEPS) lint
+	mkdir -p build/doc
+	for page in $(PAGES); do \
+	    name=build/doc/$$(basename $$page .man); \
+	    dtplite -o $$name.html html $$page && dtplite -o $$name.n nroff $$page || exit; \
+	done
+
+install: build
+	mkdir -p $(DESTDIR)$(TCLLIBDIR)/tls$(VERSION)
+	cp $(PACKAGE)/* $(DESTDIR)$(TCLLIBDIR)/tls$(VERSION)
+
+install-doc: doc
+	mkdir -p $(DESTDIR)$(MANDIR)/mann
+	cp build/doc/*.n $(DESTDIR)$(MANDIR)/mann
+
+clean:
+	$(CARGO) clean
+	rm -rf build

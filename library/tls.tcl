@@ -1,0 +1,247 @@
+# tls.tcl --
+#
+#	The script part of package tls: tls::init and tls::socket, and the reference callbacks. Native are tls::import,
+#	tls::unimport, tls::handshake, tls::status, tls::connection, tls::ciphers, tls::protocols, tls::version and
+#	tls::describe.
+
+namespace eval ::tls {
+    # The options that tls::init was given.
+    variable defaults {}
+
+    # What makes a plain socket. Some packages put a replacement of their own here; http does so if this is exactly
+    # "::socket".
+    variable socketCmd ::socket
+
+    # The option tables of tls::socket and tls::init, taken from tls::describe when they are first needed.
+    variable tables {}
+
+    namespace export ciphers connection describe handshake import init protocols socket status unimport version
+}
+
+# tls::init --
+#
+#	Sets the default options of tls::socket; those of an earlier call are forgotten.
+#
+# Arguments:
+#	args	Options of tls::socket; -server means the role in the handshake, as for tls::import.
+#
+# Results:
+#	None.
+#
+# Errors:
+#	An option that tls::socket doesn't know, or one without its value: nothing is changed.
+
+proc ::tls::init {args} {
+    variable defaults
+    Sort tls::init $args
+    set defaults $args
+    return
+}
+
+# tls::socket --
+#
+#	Connects to a TLS server, or listens as one, as Tcl's socket does without TLS. The options of tls::init come
+#	first, then those given here; the last of two counts. Bad options, and files that can't be used, are refused
+#	before anything is connected.
+#
+# Arguments:
+#	args	?options? host port, or -server command ?options? port
+#
+# Results:
+#	The channel. Its handshake takes place when it is first used, or in tls::handshake.
+#
+# Errors:
+#	Those of tls::import and of Tcl's socket. No channel is left behind.
+
+proc ::tls::socket {args} {
+    variable defaults
+    variable socketCmd
+    set isServer [IsServer $args]
+    set last [expr {$isServer ? 1 : 2}]
+    if {[llength $args] < $last} {
+        set syntax [expr {$isServer ? "-server command ?options? port" : "?options? host port"}]
+        return -code error -errorcode {TCL WRONGARGS} "wrong # args: should be \"tls::socket $syntax\""
+    }
+    lassign [Sort tls::init $defaults] transport layer own
+    lassign [Sort tls::socket [lrange $args 0 end-$last] $transport $layer $own] transport layer own
+
+    if {$isServer} {
+        dict set layer -server 1
+        Prepare {*}$layer
+        set accept [list ::tls::Accept $layer [dict get $own -server]]
+        return [{*}$socketCmd -server $accept {*}$transport [lindex $args end]]
+    }
+
+    lassign [lrange $args end-1 end] host port
+    set auto 1
+    if {[dict exists $own -autoservername]} {
+        set auto [dict get $own -autoservername]
+    }
+    if {$auto && ![dict exists $layer -servername]} {
+        dict set layer -servername $host
+    }
+    Prepare {*}$layer
+    set channel [{*}$socketCmd {*}$transport $host $port]
+    Secure $channel $layer
+    return $channel
+}
+
+# tls::Accept --
+#
+#	Takes a connection of a listening socket: puts TLS on it and calls the server's command.
+#
+# Arguments:
+#	layer	Options of tls::import.
+#	command	The command prefix; channel, address and port are appended.
+#	channel	The new connection.
+#	address	The client's address.
+#	port	The client's port.
+#
+# Results:
+#	None.
+#
+# Errors:
+#	Those of tls::import and of the command. The connection is closed then.
+
+proc ::tls::Accept {layer command channel address port} {
+    Secure $channel $layer
+    try {
+        uplevel #0 [list {*}$command $channel $address $port]
+    } on error {message options} {
+        catch {close $channel}
+        return -options $options $message
+    }
+    return
+}
+
+# tls::Secure --
+#
+#	Puts TLS on a new connection, which is closed if that fails.
+#
+# Arguments:
+#	channel	The connection.
+#	layer	Options of tls::import.
+#
+# Results:
+#	None.
+#
+# Errors:
+#	Those of tls::import.
+
+proc ::tls::Secure {channel layer} {
+    try {
+        import $channel {*}$layer
+    } on error {message options} {
+        catch {close $channel}
+        return -options $options $message
+    }
+    return
+}
+
+# tls::IsServer --
+#
+#	Finds out whether words of tls::socket are those of a server: whether -server stands where an option stands.
+#
+# Arguments:
+#	words	The words.
+#
+# Results:
+#	A boolean.
+
+proc ::tls::IsServer {words} {
+    set table [Table tls::socket]
+    for {set index 0} {$index < [llength $words]} {incr index} {
+        set word [lindex $words $index]
+        if {$word eq "-server"} {
+            return 1
+        }
+        if {![dict exists $table $word]} {
+            return 0
+        }
+        incr index [lindex [dict get $table $word] 2]
+    }
+    return 0
+}
+
+# tls::Sort --
+#
+#	Sorts options by who carries them out.
+#
+# Arguments:
+#	command		The command whose options they are.
+#	words		The options.
+#	transport	Options for Tcl's socket, to which some are added.
+#	layer		Options for tls::import, to which some are added; a dict.
+#	own		Options for tls::socket itself, to which some are added; a dict.
+#
+# Results:
+#	A list of the last three.
+#
+# Errors:
+#	An unknown option, or one without its value.
+
+proc ::tls::Sort {command words {transport {}} {layer {}} {own {}}} {
+    set table [Table $command]
+    for {set index 0} {$index < [llength $words]} {incr index} {
+        set word [lindex $words $index]
+        if {![dict exists $table $word]} {
+            set names [lsort [dict keys $table]]
+            lset names end "or [lindex $names end]"
+            return -code error -errorcode [list TCL LOOKUP INDEX option $word] \
+                "bad option \"$word\": must be [join $names ", "]"
+        }
+        lassign [dict get $table $word] name place takesValue
+        if {!$takesValue} {
+            lappend transport $name
+            continue
+        }
+        if {[incr index] >= [llength $words]} {
+            return -code error -errorcode {TCL WRONGARGS} "\"$word\" option must be followed by value"
+        }
+        set value [lindex $words $index]
+        switch -- $place {
+            socket  { lappend transport $name $value }
+            import  { dict set layer $name $value }
+            command { dict set own $name $value }
+        }
+    }
+    return [list $transport $layer $own]
+}
+
+# tls::Table --
+#
+#	An option table of tls::describe in the form that Sort needs.
+#
+# Arguments:
+#	command	The command whose table it is.
+#
+# Results:
+#	A dict: each spelling of each option -> a list of its main spelling, its place, and 1 if a value follows.
+
+proc ::tls::Table {command} {
+    variable tables
+    if {![dict exists $tables $command]} {
+        set table {}
+        dict for {name facts} [describe $command] {
+            foreach spelling [list $name {*}[dict get $facts aliases]] {
+                dict set table $spelling [list $name [dict get $facts place] [dict get $facts value]]
+            }
+        }
+        dict set tables $command $table
+    }
+    return [dict get $tables $command]
+}
+
+# tls::password --
+#
+#	The reference password command, used where -password isn't given. Keys worth protecting have another password.
+#
+# Arguments:
+#	args	Whether a key is read (0) or written (1), and the longest password allowed.
+#
+# Results:
+#	The password.
+
+proc ::tls::password {args} {
+    return secret
+}

@@ -1,0 +1,167 @@
+//! What Tcl calls: [`Driver`] for [`TlsChannel`]. It only carries out what the engine and the interest table say.
+
+use libc::c_void;
+
+use crate::error::{Error, Reason};
+use crate::tcl::Interp;
+use crate::tcl::channel::{Channel, Mask};
+use crate::tcl::driver::{Driver, Failure, Kind, ThreadAction};
+
+use super::engine::Progress;
+use super::{TlsChannel, is_busy};
+
+/// Tcl's record of our channel type.
+static KIND: Kind<TlsChannel> = Kind::new(c"tls");
+
+impl Driver for TlsChannel {
+    fn kind() -> &'static Kind<Self> {
+        &KIND
+    }
+
+    fn channel(&self) -> Option<Channel> {
+        self.layer.get()
+    }
+
+    fn input(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        match self.run(|engine| engine.read(buffer)) {
+            Ok(Progress::Done(count)) => {
+                self.delivered.set(true);
+                Ok(count)
+            }
+            Ok(Progress::Closed) => Ok(0),
+            Ok(_) => Err(Failure::AGAIN),
+            // Tcl throws away what it has collected when a read fails: first let it hand that to the script.
+            Err(_) if !self.blocking.get() && self.delivered.replace(false) => Err(Failure::AGAIN),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
+    fn output(&self, bytes: &[u8]) -> Result<usize, Failure> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        match self.run(|engine| engine.write(bytes)) {
+            Ok(Progress::Done(count)) => Ok(count),
+            Ok(_) => Err(Failure::AGAIN),
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+
+    fn close(&self) -> Result<(), Failure> {
+        self.layer.set(None);
+        if let Some(timer) = self.timer.get() {
+            timer.cancel();
+        }
+        if let Ok(mut engine) = self.engine.try_borrow_mut() {
+            engine.close();
+        }
+        self.below.watch(Mask::NONE);
+        self.below.detach();
+        Ok(())
+    }
+
+    fn watch(&self, mask: Mask) {
+        self.wanted.set(mask);
+        self.refresh();
+    }
+
+    fn handle(&self, mask: Mask) -> Mask {
+        let up = self.events(mask);
+        if up.is_none() {
+            // Tcl asks for the events to watch only after it has passed one up.
+            self.refresh();
+        }
+        up
+    }
+
+    fn set_blocking(&self, blocking: bool) {
+        self.blocking.set(blocking);
+    }
+
+    fn set_option(
+        &self,
+        _interp: Option<Interp<'_>>,
+        _name: &str,
+        _value: &str,
+    ) -> Option<Result<(), Error>> {
+        None
+    }
+
+    fn option_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn option(&self, name: &str) -> Option<Result<String, Error>> {
+        match name {
+            "-error" => {
+                let engine = self.engine.try_borrow().ok()?;
+                engine
+                    .failure()
+                    .map(|error| Ok(self.worded(error.clone()).message()))
+            }
+            _ => None,
+        }
+    }
+
+    fn os_handle(&self, direction: Mask) -> Option<*mut c_void> {
+        self.below
+            .channel()
+            .and_then(|below| below.os_handle(direction))
+    }
+
+    fn thread(&self, _action: ThreadAction) {
+        if let Some(timer) = self.timer.get() {
+            timer.cancel();
+        }
+        self.below.forget_watch();
+    }
+
+    fn poison(&self, error: Error) {
+        if let Ok(mut engine) = self.engine.try_borrow_mut() {
+            engine.abort(error);
+        }
+    }
+}
+
+impl TlsChannel {
+    /// What Tcl is told of an error.
+    fn failure(&self, error: Error) -> Failure {
+        if is_busy(&error) && !self.blocking.get() {
+            return Failure::AGAIN;
+        }
+        match error {
+            Error::Io { errno, .. } => Failure { errno, error: None },
+            Error::Failed {
+                reason: Reason::ChannelBusy,
+                ..
+            } => Failure {
+                errno: libc::EBUSY,
+                error: Some(error),
+            },
+            _ => Failure {
+                errno: libc::ECONNABORTED,
+                error: Some(error),
+            },
+        }
+    }
+}
+
+/// Takes the decrypted bytes that Tcl has buffered for a script, as they came from the peer.
+pub(super) fn take_input(layer: Channel) -> Vec<u8> {
+    let mut taken = vec![0; layer.input_buffered()];
+    if taken.is_empty() {
+        return taken;
+    }
+    // Reading translates, so that the channel must be binary for as long.
+    let saved: Vec<_> = [c"-translation", c"-encoding", c"-eofchar"]
+        .into_iter()
+        .filter_map(|name| layer.option(name).map(|value| (name, value)))
+        .collect();
+    layer.set_option(c"-translation", "binary");
+    let count = layer.read(&mut taken).unwrap_or(0);
+    taken.truncate(count);
+    for (name, value) in saved {
+        layer.set_option(name, &value);
+    }
+    taken
+}

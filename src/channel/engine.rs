@@ -1,0 +1,389 @@
+//! TLS as a machine over `Read + Write`: handshake, read, write, close. It knows no Tcl, no timers and no scripts.
+//!
+//! What an operation can't finish now it says; what went wrong for good it remembers, and says again ever after.
+
+use std::io::{self, Read, Write};
+
+use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslRef, SslStream};
+use openssl::x509::X509VerifyResult;
+
+use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
+use crate::ossl::{alert, error as queue};
+
+/// What an operation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress<T> {
+    /// It is done.
+    Done(T),
+    /// The peer must send something first.
+    WantRead,
+    /// What there is to send must be taken first.
+    WantWrite,
+    /// A callback has put its decision off.
+    WantDecision,
+    /// The peer has said that it sends nothing more.
+    Closed,
+}
+
+/// How far the handshake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not done; this is what it waits for.
+    Handshake(Waiting),
+    /// Done.
+    Open,
+    /// Something went wrong for good.
+    Failed,
+}
+
+/// What a handshake waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// Data from the peer.
+    Read,
+    /// Room for data to the peer.
+    Write,
+    /// A decision that a callback has put off.
+    Decision,
+}
+
+/// A TLS connection over a stream.
+#[derive(Debug)]
+pub(crate) struct Engine<S> {
+    /// OpenSSL's connection, and the stream.
+    stream: SslStream<S>,
+    /// How far it is.
+    phase: Phase,
+    /// What went wrong for good.
+    failure: Option<Error>,
+    /// What a read waits for, if not for data from the peer.
+    read_waits_to_write: bool,
+    /// What a write waits for, if not for room.
+    write_waits_to_read: bool,
+    /// Whether the peer has said that it sends nothing more.
+    peer_closed: bool,
+}
+
+impl<S: Read + Write> Engine<S> {
+    /// A connection that has exchanged nothing yet.
+    pub(crate) fn new(mut ssl: Ssl, server: bool, stream: S) -> Result<Self> {
+        match server {
+            true => ssl.set_accept_state(),
+            false => ssl.set_connect_state(),
+        }
+        let stream = SslStream::new(ssl, stream)
+            .map_err(|stack| queue::failed("can't set up the connection", &stack))?;
+        Ok(Self {
+            stream,
+            phase: Phase::Handshake(if server {
+                Waiting::Read
+            } else {
+                Waiting::Write
+            }),
+            failure: None,
+            read_waits_to_write: false,
+            write_waits_to_read: false,
+            peer_closed: false,
+        })
+    }
+
+    /// How far the connection is.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What went wrong for good.
+    pub(crate) fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
+    /// OpenSSL's connection, for questions.
+    pub(crate) fn ssl(&self) -> &SslRef {
+        self.stream.ssl()
+    }
+
+    /// The stream.
+    pub(crate) fn stream(&self) -> &S {
+        self.stream.get_ref()
+    }
+
+    /// Whether decrypted bytes lie ready.
+    pub(crate) fn has_plaintext(&self) -> bool {
+        self.stream.ssl().pending() > 0
+    }
+
+    /// Whether a read can only go on once something was written.
+    pub(crate) fn read_waits_to_write(&self) -> bool {
+        self.read_waits_to_write
+    }
+
+    /// Whether a write can only go on once something was read.
+    pub(crate) fn write_waits_to_read(&self) -> bool {
+        self.write_waits_to_read
+    }
+
+    /// Whether the peer has said that it sends nothing more.
+    pub(crate) fn peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
+    /// Goes on with the handshake.
+    pub(crate) fn handshake(&mut self) -> Result<Progress<()>> {
+        match self.phase {
+            Phase::Open => return Ok(Progress::Done(())),
+            Phase::Failed => return Err(self.sticky()),
+            Phase::Handshake(_) => {}
+        }
+        forget_old_errors();
+        match self.stream.do_handshake() {
+            Ok(()) => {
+                self.phase = Phase::Open;
+                Ok(Progress::Done(()))
+            }
+            Err(error) => match self.verdict(&error) {
+                Verdict::Wait(waiting) => {
+                    self.phase = Phase::Handshake(waiting);
+                    Ok(match waiting {
+                        Waiting::Read => Progress::WantRead,
+                        Waiting::Write => Progress::WantWrite,
+                        Waiting::Decision => Progress::WantDecision,
+                    })
+                }
+                Verdict::Closed => Err(self.fail(handshake_error(
+                    ["CLOSED"],
+                    "the peer closed the connection",
+                ))),
+                Verdict::Failed(cause) => {
+                    let error = self.handshake_failure(&cause);
+                    Err(self.fail(error))
+                }
+            },
+        }
+    }
+
+    /// Reads decrypted bytes; goes through the handshake first.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Progress<usize>> {
+        self.transfer(Direction::Read, |stream| stream.ssl_read(buffer))
+    }
+
+    /// Whether a read would give something: bytes, the end, or an error. Decrypts at most one record.
+    pub(crate) fn peek(&mut self) -> Result<Progress<usize>> {
+        self.transfer(Direction::Read, |stream| stream.ssl_peek(&mut [0]))
+    }
+
+    /// Encrypts and writes some of `bytes`; goes through the handshake first.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<Progress<usize>> {
+        self.transfer(Direction::Write, |stream| stream.ssl_write(bytes))
+    }
+
+    /// Tells the peer that nothing more is sent, once, if there is a connection to tell it on.
+    pub(crate) fn close(&mut self) {
+        if self.phase == Phase::Open && !self.stream.get_shutdown().contains(ShutdownState::SENT) {
+            forget_old_errors();
+            // The peer's answer isn't waited for, and a peer that can't be told can't be helped.
+            let _ = self.stream.shutdown();
+            forget_old_errors();
+        }
+    }
+
+    /// A read, peek or write.
+    fn transfer(
+        &mut self,
+        direction: Direction,
+        operation: impl FnOnce(&mut SslStream<S>) -> std::result::Result<usize, openssl::ssl::Error>,
+    ) -> Result<Progress<usize>> {
+        match self.handshake()? {
+            Progress::Done(()) => {}
+            Progress::WantRead => return Ok(Progress::WantRead),
+            Progress::WantWrite => return Ok(Progress::WantWrite),
+            Progress::WantDecision => return Ok(Progress::WantDecision),
+            Progress::Closed => return Ok(Progress::Closed),
+        }
+        forget_old_errors();
+        let outcome = operation(&mut self.stream);
+        self.waits(direction, None);
+        match outcome {
+            Ok(count) => Ok(Progress::Done(count)),
+            Err(error) => match self.verdict(&error) {
+                Verdict::Wait(waiting) => {
+                    self.waits(direction, Some(waiting));
+                    Ok(match waiting {
+                        Waiting::Read => Progress::WantRead,
+                        Waiting::Write => Progress::WantWrite,
+                        Waiting::Decision => Progress::WantDecision,
+                    })
+                }
+                Verdict::Closed => {
+                    self.peer_closed = true;
+                    Ok(Progress::Closed)
+                }
+                Verdict::Failed(cause) => {
+                    let error = transfer_failure(direction, &cause);
+                    Err(self.fail(error))
+                }
+            },
+        }
+    }
+
+    /// Notes what the next read or write waits for.
+    fn waits(&mut self, direction: Direction, waiting: Option<Waiting>) {
+        match direction {
+            Direction::Read => self.read_waits_to_write = waiting == Some(Waiting::Write),
+            Direction::Write => self.write_waits_to_read = waiting == Some(Waiting::Read),
+        }
+    }
+
+    /// Sorts OpenSSL's answer.
+    fn verdict(&self, error: &openssl::ssl::Error) -> Verdict {
+        match error.code() {
+            ErrorCode::WANT_READ => Verdict::Wait(Waiting::Read),
+            ErrorCode::WANT_WRITE => Verdict::Wait(Waiting::Write),
+            ErrorCode::ZERO_RETURN => Verdict::Closed,
+            ErrorCode::SYSCALL => match error.io_error() {
+                Some(error) => {
+                    Verdict::Failed(Cause::Io(error.raw_os_error().unwrap_or(libc::EIO)))
+                }
+                None => Verdict::Failed(Cause::CutOff),
+            },
+            ErrorCode::SSL => {
+                let entries = error.ssl_error().map(queue::entries).unwrap_or_default();
+                match entries.iter().any(alert::is_unexpected_eof) {
+                    true => Verdict::Failed(Cause::CutOff),
+                    false => Verdict::Failed(Cause::OpenSsl(entries)),
+                }
+            }
+            _ => Verdict::Wait(Waiting::Decision),
+        }
+    }
+
+    /// Remembers what went wrong for good.
+    fn fail(&mut self, error: Error) -> Error {
+        self.phase = Phase::Failed;
+        self.failure = Some(error.clone());
+        error
+    }
+
+    /// Fails the connection from outside.
+    pub(crate) fn abort(&mut self, error: Error) {
+        if self.failure.is_none() {
+            self.fail(error);
+        }
+    }
+
+    /// What went wrong before.
+    fn sticky(&self) -> Error {
+        match &self.failure {
+            Some(error) => error.clone(),
+            None => Error::failed(Reason::HandshakeFailed, "handshake failed: unknown reason"),
+        }
+    }
+
+    /// The error of a failed handshake.
+    fn handshake_failure(&self, cause: &Cause) -> Error {
+        match cause {
+            Cause::CutOff => handshake_error(["CLOSED"], "unexpected eof while reading"),
+            Cause::Io(errno) => io_failure(*errno),
+            Cause::OpenSsl(entries) => self.library_failure(entries),
+        }
+    }
+
+    /// The error of a handshake that OpenSSL ended: the peer's alert, our verdict on its certificate, or another reason.
+    fn library_failure(&self, entries: &[OpenSslEntry]) -> Error {
+        let first = entries.first().cloned().unwrap_or_default();
+        let text = if entries.is_empty() {
+            "unknown reason".to_owned()
+        } else {
+            first.reason.clone()
+        };
+        if let Some(number) = entries.iter().find_map(|entry| alert::received(entry.code)) {
+            return handshake_error(["ALERT", &number.to_string(), &alert::name(number)], &text);
+        }
+        let verdict = self.stream.ssl().verify_result();
+        let refused = entries.iter().any(alert::is_verify_failure);
+        if refused && verdict != X509VerifyResult::OK {
+            let why = verdict.error_string();
+            let message = format!("{text} due to \"{why}\"");
+            return handshake_error(["VERIFY", &verdict.as_raw().to_string(), why], &message);
+        }
+        handshake_error(["OPENSSL", &first.library, &first.reason], &text)
+    }
+}
+
+/// Which way a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    /// From the peer.
+    Read,
+    /// To the peer.
+    Write,
+}
+
+/// What OpenSSL's answer means.
+enum Verdict {
+    /// Try again later.
+    Wait(Waiting),
+    /// The peer has said that it sends nothing more.
+    Closed,
+    /// It is over.
+    Failed(Cause),
+}
+
+/// Why it is over.
+enum Cause {
+    /// The stream ended without TLS saying so.
+    CutOff,
+    /// The stream failed with this errno.
+    Io(i32),
+    /// OpenSSL says why.
+    OpenSsl(Vec<OpenSslEntry>),
+}
+
+/// `handshake failed: WHY`, with errorCode `TLS HANDSHAKE FAILED …`.
+fn handshake_error<const N: usize>(details: [&str; N], why: &str) -> Error {
+    Error::failed_with(
+        Reason::HandshakeFailed,
+        details,
+        format!("handshake failed: {why}"),
+    )
+}
+
+/// The error of a read or write on an open connection.
+fn transfer_failure(direction: Direction, cause: &Cause) -> Error {
+    match cause {
+        Cause::CutOff if direction == Direction::Read => Error::failed(
+            Reason::ReadTruncated,
+            "the peer closed the connection without a TLS close notification: data may be missing",
+        ),
+        Cause::CutOff => io_failure(libc::EPIPE),
+        Cause::Io(errno) => io_failure(*errno),
+        Cause::OpenSsl(entries) => {
+            match entries.iter().find_map(|entry| alert::received(entry.code)) {
+                Some(number) => Error::failed_with(
+                    Reason::Alert,
+                    [&number.to_string(), &alert::name(number)],
+                    format!("the peer ended the connection: {}", reasons_text(entries)),
+                ),
+                None => Error::OpenSsl {
+                    doing: String::new(),
+                    entries: entries.to_vec(),
+                },
+            }
+        }
+    }
+}
+
+/// The operating system's error. The floor that knows Tcl's words for it puts them in.
+fn io_failure(errno: i32) -> Error {
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    Error::Io {
+        errno,
+        name: errno.to_string().into(),
+        text: text.clone(),
+        message: text,
+    }
+}
+
+/// Empties this thread's error queue, so that an answer isn't explained by somebody else's errors.
+fn forget_old_errors() {
+    drop(openssl::error::ErrorStack::get());
+}

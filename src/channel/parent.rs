@@ -1,0 +1,174 @@
+//! `Read + Write` over the channel below, reading ahead so that one read serves several TLS records.
+//!
+//! What was read ahead and not used is handed back when the TLS layer is taken off.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind, Read, Write};
+use std::rc::Rc;
+
+use crate::tcl::channel::{Channel, Mask};
+
+/// How much is read from below at once: a few records of the largest size.
+const READ_AHEAD: usize = 64 * 1024;
+
+thread_local! {
+    /// A buffer for the next read ahead, so that idle connections need none of their own.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What the TLS layer knows of the channel below; shared between the engine, which reads and writes, and the driver.
+#[derive(Debug, Default)]
+pub(super) struct Below {
+    /// The channel; none before the TLS layer is stacked and after it is gone.
+    channel: Cell<Option<Channel>>,
+    /// The buffer of bytes read ahead; empty when there are none.
+    ahead: RefCell<Vec<u8>>,
+    /// Where in it the unused bytes begin.
+    start: Cell<usize>,
+    /// Where in it they end.
+    end: Cell<usize>,
+    /// The events that the channel below was last asked for.
+    watched: Cell<Option<Mask>>,
+    /// How many reads of the channel are still allowed: in an event, a blocking channel must not be read twice.
+    allowance: Cell<Option<u32>>,
+    /// Why connecting failed, in the operating system's words; the channel tells it only once.
+    connect_error: RefCell<Option<String>>,
+}
+
+impl Below {
+    /// Attaches the channel below.
+    pub(super) fn attach(&self, channel: Channel) {
+        self.channel.set(Some(channel));
+    }
+
+    /// Forgets the channel below: it is about to go.
+    pub(super) fn detach(&self) {
+        self.channel.set(None);
+    }
+
+    /// The channel below.
+    pub(super) fn channel(&self) -> Option<Channel> {
+        self.channel.get()
+    }
+
+    /// Asks the channel below for events, unless it was last asked for the same.
+    pub(super) fn watch(&self, mask: Mask) {
+        if let Some(channel) = self.channel.get()
+            && self.watched.replace(Some(mask)) != Some(mask)
+        {
+            channel.watch(mask);
+        }
+    }
+
+    /// Forgets what was asked for: another thread's event loop knows nothing of it.
+    pub(super) fn forget_watch(&self) {
+        self.watched.set(None);
+    }
+
+    /// Whether bytes read ahead wait to be used.
+    pub(super) fn has_ahead(&self) -> bool {
+        self.start.get() < self.end.get()
+    }
+
+    /// Takes the bytes that were read ahead and not used.
+    pub(super) fn take_ahead(&self) -> Vec<u8> {
+        let unused = self.start.replace(0)..self.end.replace(0);
+        let mut ahead = self.ahead.take();
+        ahead.truncate(unused.end);
+        ahead.split_off(unused.start)
+    }
+
+    /// Runs `operation` while at most `reads` reads of the channel below are allowed.
+    pub(super) fn with_allowance<R>(&self, reads: u32, operation: impl FnOnce() -> R) -> R {
+        let outer = self.allowance.replace(Some(reads));
+        let outcome = operation();
+        self.allowance.set(outer);
+        outcome
+    }
+
+    /// Why connecting failed.
+    pub(super) fn connect_error(&self) -> Option<String> {
+        self.connect_error.borrow().clone()
+    }
+
+    /// The error of a read or write below. A socket that never got connected says why just once, so it is kept.
+    fn failed(&self, channel: Channel, error: io::Error) -> io::Error {
+        if error.raw_os_error() == Some(libc::ENOTCONN) && self.connect_error.borrow().is_none() {
+            let told = channel.option(c"-error").filter(|text| !text.is_empty());
+            self.connect_error.replace(told);
+        }
+        error
+    }
+
+    /// Serves a read from what was read ahead, after reading ahead if there is nothing.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.has_ahead() && !self.fill()? {
+            return Ok(0);
+        }
+        let start = self.start.get();
+        let count = buffer.len().min(self.end.get() - start);
+        buffer[..count].copy_from_slice(&self.ahead.borrow()[start..start + count]);
+        self.start.set(start + count);
+        if !self.has_ahead() {
+            SPARE.set(self.ahead.take());
+        }
+        Ok(count)
+    }
+
+    /// Reads ahead; `false` at the end of the data.
+    fn fill(&self) -> io::Result<bool> {
+        let channel = self.channel.get().ok_or(ErrorKind::NotConnected)?;
+        if let Some(allowed) = self.allowance.get() {
+            self.allowance
+                .set(Some(allowed.checked_sub(1).ok_or(ErrorKind::WouldBlock)?));
+        }
+        let mut buffer = SPARE.take();
+        buffer.resize(READ_AHEAD, 0);
+        // The channel below may be a script: nothing of ours is borrowed during the call.
+        let outcome = channel.read_raw(&mut buffer);
+        match outcome {
+            Ok(count) if count > 0 => {
+                self.start.set(0);
+                self.end.set(count);
+                self.ahead.replace(buffer);
+                Ok(true)
+            }
+            Ok(_) => {
+                SPARE.set(buffer);
+                Ok(false)
+            }
+            Err(error) => {
+                SPARE.set(buffer);
+                Err(self.failed(channel, error))
+            }
+        }
+    }
+
+    /// Writes to the channel below.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let channel = self.channel.get().ok_or(ErrorKind::NotConnected)?;
+        channel
+            .write_raw(bytes)
+            .map_err(|error| self.failed(channel, error))
+    }
+}
+
+/// The engine's end of [`Below`].
+#[derive(Debug)]
+pub(super) struct Parent(pub(super) Rc<Below>);
+
+impl Read for Parent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Parent {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! `tls::Debug`, in debug builds only: what tests need to see and to provoke.
+
+use crate::context::COUNTERS;
+use crate::error::{Error, Result};
+use crate::tcl::{Interp, Obj};
+
+/// `tls::Debug panic`: panics. `tls::Debug counters`: how often costly work was done in this process; a dict.
+#[expect(clippy::panic, reason = "a test wants to see what becomes of a panic")]
+pub(super) fn debug(_interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    match words.first().map(Obj::as_text).as_deref() {
+        Some("panic") => panic!("as asked for"),
+        Some("counters") => Ok(counters()),
+        _ => Err(Error::wrong_args("tls::Debug panic|counters")),
+    }
+}
+
+/// The counters as a dict.
+fn counters() -> Obj {
+    let count = |value: u64| Obj::text(&value.to_string());
+    Obj::dict([
+        ("contexts", count(COUNTERS.contexts.value())),
+        ("hits", count(COUNTERS.hits.value())),
+        ("reads", count(COUNTERS.reads.value())),
+        ("stores", count(COUNTERS.stores.value())),
+    ])
+}

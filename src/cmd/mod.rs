@@ -1,0 +1,72 @@
+//! Floor 4: the commands. Each file has its option table on top, then short functions: words to typed options, a
+//! call of a lower floor, a Tcl result.
+
+#![forbid(unsafe_code)]
+
+mod channel;
+#[cfg(debug_assertions)]
+mod debug;
+mod describe;
+mod files;
+mod import;
+mod info;
+mod result;
+mod socket;
+
+use crate::tcl::Interp;
+use crate::tcl::command::Command;
+
+/// A command, and its options if it has any.
+struct Entry {
+    /// The command.
+    command: Command,
+    /// Its option table, for `tls::describe`.
+    table: Option<&'static crate::opts::Table>,
+}
+
+/// Makes the list of commands.
+macro_rules! commands {
+    ($($(#[$when:meta])* $name:literal => $function:path $(, $table:path)?;)+) => {
+        /// All commands of the package that aren't procedures of `library/`.
+        static COMMANDS: &[Entry] = &[
+            $($(#[$when])* Entry {
+                command: Command { name: $name, function: $function },
+                table: commands!(@table $($table)?),
+            },)+
+        ];
+    };
+    (@table $table:path) => { Some(&$table) };
+    (@table) => { None };
+}
+
+commands! {
+    "tls::ciphers" => info::ciphers;
+    "tls::connection" => channel::connection;
+    #[cfg(debug_assertions)]
+    "tls::Debug" => debug::debug;
+    "tls::describe" => describe::describe;
+    "tls::handshake" => channel::handshake;
+    "tls::import" => import::import, import::TABLE;
+    "tls::Prepare" => import::prepare;
+    "tls::protocols" => info::protocols;
+    "tls::status" => channel::status;
+    "tls::unimport" => channel::unimport;
+    "tls::version" => info::version;
+}
+
+/// Creates the commands in an interpreter, and says that the package is there.
+pub(crate) fn register(interp: Interp<'_>) -> bool {
+    interp.create_namespace("::tls");
+    for entry in COMMANDS {
+        interp.create_command(&entry.command);
+    }
+    interp.provide(c"tls", VERSION)
+}
+
+/// The version of the package.
+const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
+) {
+    Ok(version) => version,
+    Err(_) => c"0",
+};

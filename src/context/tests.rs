@@ -1,0 +1,7 @@
+//! Contexts at work: both ends of a connection in one thread, over two byte queues.
+
+mod fixtures;
+mod identity;
+mod sharing;
+mod talk;
+mod verification;
