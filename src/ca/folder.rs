@@ -133,6 +133,10 @@ impl Folder {
                     let behind = present.is_some_and(|present| present < *number);
                     (behind, "brought the CRL number up to date".to_owned())
                 }
+                Change::Listed(at) => {
+                    let behind = self.last_list()?.is_none_or(|last| last < *at);
+                    (behind, "noted the last revocation list".to_owned())
+                }
                 Change::Certificate {
                     serial,
                     path,
@@ -168,6 +172,11 @@ impl Folder {
                     Some(path) => (path.clone(), number.to_file(), true),
                     None => continue,
                 },
+                Change::Listed(at) => (
+                    last_list_path(&self.files.database),
+                    format!("{at}\n").into_bytes(),
+                    false,
+                ),
                 Change::Certificate { path, bytes, .. } => (path.clone(), bytes.clone(), false),
             };
             staged.push((disk::stage(&path, &bytes)?, path, keep_old));
@@ -231,6 +240,13 @@ impl Store for Folder {
                 .map(Some),
             None => Ok(None),
         }
+    }
+
+    fn last_list(&mut self) -> Result<Option<i64>> {
+        let bytes = disk::read(&last_list_path(&self.files.database))?;
+        let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        // What can't be read is as good as unknown: entries then stay for one more list.
+        Ok(text.and_then(|text| text.trim().parse().ok()))
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<()> {
@@ -297,6 +313,11 @@ fn journal_path(database: &Path) -> PathBuf {
 /// Where the attributes of a database are.
 fn attributes_path(database: &Path) -> PathBuf {
     disk::beside(database, ".attr")
+}
+
+/// Where it is noted when the last revocation list was made.
+fn last_list_path(database: &Path) -> PathBuf {
+    disk::beside(database, ".lastcrl")
 }
 
 /// What the attribute file says of `unique_subject`; `None` if it says nothing.

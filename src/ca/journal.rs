@@ -31,6 +31,8 @@ pub(crate) enum Change {
     Serial(Serial),
     /// The number that the next revocation list gets.
     CrlNumber(Serial),
+    /// A revocation list was made at this second since 1970.
+    Listed(i64),
     /// A certificate's file.
     Certificate {
         /// Its serial number.
@@ -163,6 +165,10 @@ impl Writer {
                 self.0.push(b'c');
                 self.bytes(number.to_string().as_bytes());
             }
+            Change::Listed(at) => {
+                self.0.push(b'l');
+                self.number(at.cast_unsigned());
+            }
             Change::Certificate {
                 serial,
                 path,
@@ -241,6 +247,7 @@ impl<'a> Reader<'a> {
             b"e" => Some(Change::Record(Edit::Expire(self.number()?.cast_signed()))),
             b"s" => Some(Change::Serial(self.serial()?)),
             b"c" => Some(Change::CrlNumber(self.serial()?)),
+            b"l" => Some(Change::Listed(self.number()?.cast_signed())),
             b"f" => Some(Change::Certificate {
                 serial: self.serial()?,
                 path: PathBuf::from(OsStr::from_bytes(self.bytes()?)),
@@ -277,6 +284,7 @@ mod tests {
             Change::Record(Edit::Expire(-5)),
             Change::Serial(Serial::parse(b"0B").unwrap()),
             Change::CrlNumber(Serial::parse(b"00").unwrap()),
+            Change::Listed(7),
             Change::Certificate {
                 serial: Serial::parse(b"0A").unwrap(),
                 path: PathBuf::from("newcerts/0A.pem"),

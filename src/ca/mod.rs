@@ -4,11 +4,19 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod authority;
+pub(crate) mod config;
+pub(crate) mod crl;
 pub(crate) mod disk;
+mod encode;
 pub(crate) mod folder;
 mod index;
 pub(crate) mod journal;
+pub(crate) mod issue;
 mod lock;
+mod policy;
+pub(crate) mod request;
+pub(crate) mod revoke;
 pub(crate) mod row;
 pub(crate) mod serial;
 mod side;

@@ -28,6 +28,9 @@ pub(crate) trait Store {
     /// The number of the next revocation list; `None` if the authority doesn't number them.
     fn crl_number(&mut self) -> Result<Option<Serial>>;
 
+    /// When the last revocation list was made, as far as this database was told.
+    fn last_list(&mut self) -> Result<Option<i64>>;
+
     /// Makes changes, all or none; when this returns they outlast a power cut.
     fn commit(&mut self, changes: Vec<Change>) -> Result<()>;
 

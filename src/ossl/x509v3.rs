@@ -5,11 +5,12 @@ use std::mem::MaybeUninit;
 
 use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::c_int;
+use openssl::asn1::{Asn1ObjectRef, Asn1OctetStringRef, Asn1TimeRef};
 use openssl::conf::ConfRef;
 use openssl::error::ErrorStack;
 use openssl::pkey::{HasPrivate, PKeyRef};
 use openssl::x509::{
-    X509, X509Crl, X509CrlRef, X509Extension, X509ExtensionRef, X509Ref, X509Req, X509ReqRef,
+    X509, X509Crl, X509CrlRef, X509Extension, X509ExtensionRef, X509NameRef, X509Ref, X509Req, X509ReqRef,
 };
 use openssl_sys as sys;
 
@@ -205,4 +206,59 @@ pub(crate) fn set_crl_version(crl: &X509Crl, version: i32) -> Result<(), ErrorSt
     // SAFETY: the list is live.
     cvt(unsafe { ossl::X509_CRL_set_version(crl.as_ptr(), version.into()) })?;
     Ok(())
+}
+
+/// Where a certificate has an extension of this kind, if it has one (X509_get_ext_by_OBJ).
+pub(crate) fn find(certificate: &X509, kind: &Asn1ObjectRef) -> Option<usize> {
+    // SAFETY: both are live.
+    let place = unsafe { sys::X509_get_ext_by_OBJ(certificate.as_ptr(), kind.as_ptr(), -1) };
+    usize::try_from(place).ok()
+}
+
+/// The DER of the value of the extension at a place (X509_EXTENSION_get_data).
+pub(crate) fn value_at(certificate: &X509, place: usize) -> Vec<u8> {
+    let place = c_int::try_from(place).unwrap_or(c_int::MAX);
+    // SAFETY: the certificate is live; a place that it doesn't have gives null.
+    let extension = unsafe { sys::X509_get_ext(certificate.as_ptr(), place) };
+    if extension.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the extension is live as long as its certificate.
+    let data = unsafe { sys::X509_EXTENSION_get_data(extension) };
+    // SAFETY: the string is live as long as its extension, and copied before that ends.
+    let data = unsafe { Asn1OctetStringRef::from_ptr(data) };
+    data.as_slice().to_vec()
+}
+
+/// How many extensions a certificate has (X509_get_ext_count).
+pub(crate) fn count(certificate: &X509) -> usize {
+    // SAFETY: the certificate is live.
+    let count = unsafe { sys::X509_get_ext_count(certificate.as_ptr()) };
+    usize::try_from(count).unwrap_or_default()
+}
+
+/// Sets the subject of a certificate (X509_set_subject_name).
+pub(crate) fn set_subject(certificate: &X509, name: &X509NameRef) -> Result<(), ErrorStack> {
+    // SAFETY: both are live, and nothing refers to the present subject.
+    cvt(unsafe { sys::X509_set_subject_name(certificate.as_ptr(), name.as_ptr()) })?;
+    Ok(())
+}
+
+/// A revocation list without entries, not signed yet (X509_CRL_new, X509_CRL_set_issuer_name and others).
+pub(crate) fn new_crl(
+    issuer: &X509NameRef,
+    this_update: &Asn1TimeRef,
+    next_update: &Asn1TimeRef,
+) -> Result<X509Crl, ErrorStack> {
+    // SAFETY: has no precondition.
+    let list = cvt_p(unsafe { sys::X509_CRL_new() })?;
+    // SAFETY: a new list that belongs to nobody else.
+    let list = unsafe { X509Crl::from_ptr(list) };
+    // SAFETY: both are live.
+    cvt(unsafe { sys::X509_CRL_set_issuer_name(list.as_ptr(), issuer.as_ptr()) })?;
+    // SAFETY: both are live.
+    cvt(unsafe { sys::X509_CRL_set1_lastUpdate(list.as_ptr(), this_update.as_ptr()) })?;
+    // SAFETY: both are live.
+    cvt(unsafe { sys::X509_CRL_set1_nextUpdate(list.as_ptr(), next_update.as_ptr()) })?;
+    Ok(list)
 }
