@@ -12,10 +12,18 @@ namespace eval ::tls {
     # "::socket".
     variable socketCmd ::socket
 
+    # How talkative the reference callbacks are: 0 is silent. Other than in older packages it never makes them accept
+    # a certificate.
+    variable debug 0
+
+    # What the reference callbacks tell things to: a command prefix to which a line is appended.
+    variable logcmd tclLog
+
     # The option tables of tls::socket and tls::init, taken from tls::describe when they are first needed.
     variable tables {}
 
-    namespace export ciphers connection describe handshake import init protocols socket status unimport version
+    namespace export authenticate ciphers closewrite connection describe handshake import init protocols socket
+    namespace export starttls status unimport version
 }
 
 # tls::init --
@@ -230,6 +238,117 @@ proc ::tls::Table {command} {
         dict set tables $command $table
     }
     return [dict get $tables $command]
+}
+
+# tls::callback --
+#
+#	The reference for -command: logs what happens.
+#
+# Arguments:
+#	option	The event: error, info, message, session, verify, ….
+#	args	What belongs to the event.
+#
+# Results:
+#	For verify, OpenSSL's own verdict; else nothing.
+
+proc ::tls::callback {option args} {
+    variable debug
+    switch -- $option {
+        verify {
+            lassign $args channel depth cert status error
+            if {!$status || $debug > 1} {
+                log 0 "TLS/$channel: verify/$depth: [dict get $cert subject]: $error"
+            }
+            return $status
+        }
+        error {
+            lassign $args channel message
+            log 0 "TLS/$channel: error: $message"
+        }
+        info {
+            lassign $args channel major minor message
+            log 2 "TLS/$channel: $major/$minor: $message"
+        }
+        default {
+            log 2 "TLS: $option: $args"
+        }
+    }
+    return
+}
+
+# tls::validate_command --
+#
+#	The reference for -validatecommand: logs what is to be decided and leaves it at OpenSSL's verdict.
+#
+# Arguments:
+#	option	What is to be decided: alpn, hello, sni or verify.
+#	channel	The channel.
+#	args	What belongs to it.
+#
+# Results:
+#	1 or 0.
+
+proc ::tls::validate_command {option channel args} {
+    if {$option eq "verify"} {
+        return [callback verify $channel {*}$args]
+    }
+    log 1 "TLS/$channel: $option: $args"
+    return 1
+}
+
+# tls::log --
+#
+#	Logs a line of the reference callbacks.
+#
+# Arguments:
+#	level	How talkative tls::debug must be for it.
+#	message	The line.
+#
+# Results:
+#	None.
+
+proc ::tls::log {level message} {
+    variable debug
+    variable logcmd
+    if {$level <= $debug && $logcmd ne ""} {
+        uplevel #0 [list {*}$logcmd $message]
+    }
+    return
+}
+
+# tls::xhandshake --
+#
+#	Waits in the event loop until the handshake of a channel is done.
+#
+# Arguments:
+#	channel	The channel.
+#
+# Results:
+#	1.
+#
+# Errors:
+#	Those of tls::handshake. The channel's mode and its event handler are those from before, either way.
+
+proc ::tls::xhandshake {channel} {
+    variable waiting
+    set blocking [fconfigure $channel -blocking]
+    set handler [fileevent $channel readable]
+    try {
+        fconfigure $channel -blocking 0
+        while {![handshake $channel]} {
+            fileevent $channel readable [list set ::tls::waiting($channel) 1]
+            set alarm [after 50 [list set ::tls::waiting($channel) 1]]
+            vwait ::tls::waiting($channel)
+            after cancel $alarm
+        }
+    } finally {
+        catch {
+            fileevent $channel readable $handler
+            fconfigure $channel -blocking $blocking
+        }
+        unset -nocomplain waiting($channel)
+    }
+    return 1
 }
 
 # tls::password --

@@ -72,6 +72,14 @@ reasons! {
     Alert = "CHANNEL ALERT";
     /// The channel is in the middle of an operation that a callback interrupted.
     ChannelBusy = "CHANNEL BUSY";
+    /// A channel option of ours that can only be read was set.
+    ChannelOption = "CHANNEL OPTION";
+    /// A callback closed the channel in the middle of an operation.
+    ChannelClosed = "CHANNEL CLOSED";
+    /// A callback that has to decide is gone with its interpreter, or was left behind in another thread.
+    CallbackGone = "CALLBACK GONE";
+    /// The handshake took longer than -timeout allows.
+    HandshakeTimeout = "HANDSHAKE TIMEOUT";
     /// A private key is encrypted and no password script gave the password.
     Password = "PASSWORD FAILED";
     /// Options of tls::ca contradict each other, or one has a value that can't be used.

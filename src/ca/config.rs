@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use openssl::conf::{Conf, ConfRef};
-
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl;
+use crate::ossl::conf::Conf;
 
 use super::folder::yes_or_no;
 use super::store::Files;
@@ -22,10 +21,9 @@ pub(crate) struct Config {
 
 /// Reads a configuration from its text; `file` is its name for messages.
 pub(crate) fn parse(text: &[u8], file: &str) -> Result<Conf> {
-    ossl::conf::parse(text).map_err(|error| {
-        let entries = ossl::error::entries(&error.stack);
-        let line = error.line.to_string();
-        let why = reasons_text(&without_lines(entries));
+    Conf::load(text).map_err(|error| {
+        let line = error.line.unwrap_or_default().to_string();
+        let why = reasons_text(&without_lines(error.entries));
         Error::failed_with(
             Reason::CaRead,
             [file, &line],
@@ -51,14 +49,14 @@ impl Config {
         let section = match name {
             Some(name) => Some(name.to_owned()),
             // A value that the section lacks comes from the default section.
-            None => ossl::conf::value(&conf, "ca", "default_ca"),
+            None => conf.value(Some("ca"), "default_ca"),
         };
         let missing = |key: &str, section: &str| {
             let message = format!("the configuration \"{file}\" has no {key} in section \"{section}\"");
             Error::failed_with(Reason::CaRead, [file, section, key], message)
         };
         let section = section.ok_or_else(|| missing("default_ca", "ca"))?;
-        if ossl::conf::section(&conf, &section).is_none() {
+        if conf.section(&section).is_none() {
             let message = format!("the configuration \"{file}\" has no section \"{section}\"");
             return Err(Error::failed_with(Reason::CaRead, [file, &section], message));
         }
@@ -70,7 +68,7 @@ impl Config {
     }
 
     /// The whole configuration.
-    pub(crate) fn conf(&self) -> &ConfRef {
+    pub(crate) fn conf(&self) -> &Conf {
         &self.conf
     }
 
@@ -81,7 +79,7 @@ impl Config {
 
     /// The value of a key; an empty one is one.
     pub(crate) fn value(&self, key: &str) -> Option<String> {
-        ossl::conf::value(&self.conf, &self.section, key)
+        self.conf.value(Some(&self.section), key)
     }
 
     /// The value of a key that must be there.
@@ -104,7 +102,7 @@ impl Config {
 
     /// A key that the manual puts into the section `ca`; it counts in the authority's section as well.
     pub(crate) fn truth_of_ca(&self, key: &str) -> bool {
-        let of_ca = ossl::conf::value(&self.conf, "ca", key);
+        let of_ca = self.conf.value(Some("ca"), key);
         of_ca.and_then(|word| yes_or_no(&word)).unwrap_or(false) || self.truth(key, false)
     }
 
@@ -132,7 +130,7 @@ impl Config {
 
     /// The names and values of another section.
     pub(crate) fn section(&self, name: &str) -> Result<Vec<(String, String)>> {
-        ossl::conf::section(&self.conf, name).ok_or_else(|| {
+        self.conf.section(name).ok_or_else(|| {
             let file = &self.file;
             let message = format!("the configuration \"{file}\" has no section \"{name}\"");
             Error::failed_with(Reason::CaRead, [file, name], message)
@@ -151,15 +149,15 @@ impl Config {
 }
 
 /// Makes the object identifiers of `oid_section` known; `oid_file` is read by the caller.
-pub(crate) fn create_objects(conf: &ConfRef, file: &str) -> Result<()> {
-    let Some(section) = ossl::conf::value(conf, "default", "oid_section") else {
+pub(crate) fn create_objects(conf: &Conf, file: &str) -> Result<()> {
+    let Some(section) = conf.value(None, "oid_section") else {
         return Ok(());
     };
     let missing = || {
         let message = format!("the configuration \"{file}\" has no section \"{section}\"");
         Error::failed_with(Reason::CaRead, [file, &section], message)
     };
-    for (name, value) in ossl::conf::section(conf, &section).ok_or_else(missing)? {
+    for (name, value) in conf.section(&section).ok_or_else(missing)? {
         // The value may be `long name, 1.2.3`.
         let (long, oid) = match value.rsplit_once(',') {
             Some((long, oid)) => (long.trim(), oid.trim()),
@@ -171,8 +169,8 @@ pub(crate) fn create_objects(conf: &ConfRef, file: &str) -> Result<()> {
 }
 
 /// The name of the file with further object identifiers.
-pub(crate) fn object_file(conf: &ConfRef) -> Option<String> {
-    ossl::conf::value(conf, "default", "oid_file")
+pub(crate) fn object_file(conf: &Conf) -> Option<String> {
+    conf.value(None, "oid_file")
 }
 
 /// Makes the object identifiers of such a file known: lines of number, short name, long name.
@@ -195,8 +193,8 @@ fn create_object(oid: &str, short: &str, long: &str, file: &str) -> Result<()> {
     if openssl::asn1::Asn1Object::from_str(short).is_ok() {
         return Ok(());
     }
-    ossl::conf::create_object(oid, short, long).map_err(|stack| {
-        let why = reasons_text(&ossl::error::entries(&stack));
+    ossl::conf::create_object(oid, short, long).map_err(|entries| {
+        let why = reasons_text(&entries);
         Error::failed_with(
             Reason::CaRead,
             [file, oid],

@@ -4,13 +4,13 @@
 //! in before the real signature is made. So a million entries cost their bytes, and not a structure each.
 
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
-use openssl::conf::ConfRef;
 use openssl::error::ErrorStack;
 use openssl::x509::{X509, X509Crl, X509Extension};
 
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl;
-use crate::ossl::x509v3;
+use crate::ossl::conf::Conf;
+use crate::ossl::x509_draft;
 use crate::x509::der::{self, Element, tag};
 use crate::x509::time;
 
@@ -34,7 +34,7 @@ pub(crate) struct Plan<'a> {
     /// When the next one comes.
     pub(crate) next_update: i64,
     /// The configuration, and the section of it that has the list's extensions.
-    pub(crate) extensions: Option<(&'a ConfRef, &'a str)>,
+    pub(crate) extensions: Option<(&'a Conf, &'a str)>,
     /// Its number.
     pub(crate) number: Option<Serial>,
 }
@@ -267,20 +267,20 @@ fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<
 fn empty(authority: &Authority, plan: &Plan<'_>, issuer: &X509, extended: bool) -> Result<Vec<u8>> {
     let list = frame(plan, issuer).map_err(|stack| failed(&stack))?;
     if let Some((conf, section)) = plan.extensions {
-        x509v3::add_to_crl(conf, section, issuer, &list).map_err(|stack| bad_section(section, &stack))?;
+        x509_draft::add_to_crl(conf, section, issuer, &list).map_err(|entries| bad_section(section, &entries))?;
     }
     if let Some(number) = &plan.number {
         let value = encode::integer(number.magnitude(), number.is_negative());
         let added = Asn1Object::from_str("crlNumber").and_then(|kind| {
             let value = Asn1OctetString::new_from_bytes(&value)?;
             let extension = X509Extension::new_from_der(&kind, false, &value)?;
-            x509v3::append_to_crl(&list, &extension)
+            x509_draft::append_to_crl(&list, &extension)
         });
         added.map_err(|stack| failed(&stack))?;
     }
     let second = plan.extensions.is_some() || plan.number.is_some() || extended;
     if second {
-        x509v3::set_crl_version(&list, 1).map_err(|stack| failed(&stack))?;
+        x509_draft::set_crl_version(&list, 1).map_err(|stack| failed(&stack))?;
     }
     let signed = authority.signer().crl(&list);
     signed.map_err(|refused| unsigned("revocation list", &refused))?;
@@ -293,7 +293,7 @@ fn frame(plan: &Plan<'_>, issuer: &X509) -> std::result::Result<X509Crl, ErrorSt
         Ok(text) => Asn1Time::from_str(&text),
         Err(_) => Err(ErrorStack::get()),
     };
-    x509v3::new_crl(issuer.subject_name(), &*moment(plan.this_update)?, &*moment(plan.next_update)?)
+    x509_draft::new_crl(issuer.subject_name(), &*moment(plan.this_update)?, &*moment(plan.next_update)?)
 }
 
 /// The error for a failure of OpenSSL that no input explains.

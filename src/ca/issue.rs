@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
-use openssl::conf::Conf;
 use openssl::error::ErrorStack;
 use openssl::x509::{X509, X509Extension, X509Name, X509NameRef};
 
-use crate::error::{Error, Reason, Result, reasons_text};
+use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl;
-use crate::ossl::x509v3::{self, Parties};
+use crate::ossl::conf::Conf;
+use crate::ossl::x509_draft;
+use crate::ossl::x509v3::Context;
 use crate::value::{Record, Value};
 use crate::x509::{der, describe, frame, name, oid, time};
 
@@ -249,7 +250,7 @@ impl Issuer<'_> {
                 .into_iter()
                 .filter(|attribute| attribute.oid != policy::EMAIL)
                 .collect();
-            x509v3::set_subject(&certificate, &*name_of(&without)?).map_err(|stack| failed(&stack))?;
+            x509_draft::set_subject(&certificate, &*name_of(&without)?).map_err(|stack| failed(&stack))?;
         }
         Ok(Draft {
             certificate,
@@ -353,22 +354,11 @@ impl Issuer<'_> {
         made.map_err(|stack| failed(&stack))
     }
 
-    /// Whom extensions may speak of.
-    fn parties<'b>(&'b self, certificate: &'b X509, applicant: &'b Applicant) -> Parties<'b> {
-        let issuer = match (&self.authority.certificate, self.profile.selfsign) {
+    /// Who signs: the authority, or the certificate itself.
+    fn issuer_of<'b>(&'b self, certificate: &'b X509) -> &'b X509 {
+        match (&self.authority.certificate, self.profile.selfsign) {
             (Some(issuer), false) => issuer,
             _ => certificate,
-        };
-        let conf = match &self.profile.extension_file {
-            Some(conf) => conf,
-            None => self.config.conf(),
-        };
-        Parties {
-            conf: Some(conf),
-            issuer: Some(issuer),
-            subject: Some(certificate),
-            request: Some(&applicant.request),
-            crl: None,
         }
     }
 
@@ -377,12 +367,18 @@ impl Issuer<'_> {
         let Some(section) = &self.profile.section else {
             return Ok(());
         };
-        let parties = self.parties(certificate, applicant);
-        let Some(conf) = parties.conf else {
-            return Ok(());
+        let conf = match &self.profile.extension_file {
+            Some(conf) => conf,
+            None => self.config.conf(),
         };
-        x509v3::add_to_certificate(conf, section, &parties, certificate)
-            .map_err(|stack| bad_section(section, &stack))
+        let parties = Context {
+            issuer: Some(self.issuer_of(certificate)),
+            subject: Some(certificate),
+            request: Some(&applicant.request),
+            ..Context::default()
+        };
+        x509_draft::add_to_certificate(conf, section, parties, certificate)
+            .map_err(|entries| bad_section(section, &entries))
     }
 
     /// Copies extensions of the request; gives their names.
@@ -398,7 +394,7 @@ impl Issuer<'_> {
         for extension in requested {
             let shown = oid::short_name(&extension.oid);
             let kind = Asn1Object::from_str(&extension.oid).map_err(|stack| failed(&stack))?;
-            let present = x509v3::find(certificate, &kind).is_some();
+            let present = x509_draft::find(certificate, &kind).is_some();
             if self.profile.copying == Copying::None || present && self.profile.copying == Copying::Missing {
                 continue;
             }
@@ -416,12 +412,12 @@ impl Issuer<'_> {
             if authority {
                 warnings.push("the applicant becomes an authority: CA:TRUE was copied from the request".to_owned());
             }
-            while let Some(place) = x509v3::find(certificate, &kind) {
-                x509v3::remove(certificate, place);
+            while let Some(place) = x509_draft::find(certificate, &kind) {
+                x509_draft::remove(certificate, place);
             }
             let value = Asn1OctetString::new_from_bytes(extension.value);
             let made = value.and_then(|value| X509Extension::new_from_der(&kind, extension.critical, &value));
-            made.and_then(|made| x509v3::append(certificate, &made))
+            made.and_then(|made| x509_draft::append(certificate, &made))
                 .map_err(|stack| failed(&stack))?;
             copied.push(shown);
         }
@@ -431,8 +427,8 @@ impl Issuer<'_> {
     /// Adds the key identifiers that a version 3 certificate should have, and signs.
     fn sign(&self, certificate: &X509) -> Result<()> {
         let own_key = certificate.public_key().is_ok_and(|own| same_key(&own, &self.authority.key));
-        if x509v3::count(certificate) > 0 {
-            x509v3::set_version(certificate, 2).map_err(|stack| failed(&stack))?;
+        if x509_draft::count(certificate) > 0 {
+            x509_draft::set_version(certificate, 2).map_err(|stack| failed(&stack))?;
             self.adapt_key_id(certificate, "subjectKeyIdentifier", "hash", true)?;
             self.adapt_key_id(certificate, "authorityKeyIdentifier", "keyid, issuer", !own_key)?;
         }
@@ -443,34 +439,32 @@ impl Issuer<'_> {
     /// Adds a key identifier if there is none and `add` says so; takes away one that says "none".
     fn adapt_key_id(&self, certificate: &X509, kind: &str, value: &str, add: bool) -> Result<()> {
         let object = Asn1Object::from_str(kind).map_err(|stack| failed(&stack))?;
-        if let Some(place) = x509v3::find(certificate, &object) {
+        if let Some(place) = x509_draft::find(certificate, &object) {
             // An empty SEQUENCE or OCTET STRING stands for "none".
-            if x509v3::value_at(certificate, place).len() <= 2 {
-                x509v3::remove(certificate, place);
+            if x509_draft::value_at(certificate, place).len() <= 2 {
+                x509_draft::remove(certificate, place);
             }
             return Ok(());
         }
         if !add {
             return Ok(());
         }
-        let issuer = match (&self.authority.certificate, self.profile.selfsign) {
-            (Some(issuer), false) => issuer,
-            _ => certificate,
-        };
-        let parties = Parties {
-            issuer: Some(issuer),
+        let parties = Context {
+            issuer: Some(self.issuer_of(certificate)),
             subject: Some(certificate),
-            ..Parties::default()
+            issuer_key: Some(&self.authority.key),
+            ..Context::default()
         };
-        let made = x509v3::one(kind, value, &parties, &self.authority.key);
-        made.and_then(|made| x509v3::append(certificate, &made))
-            .map_err(|stack| failed(&stack))
+        let made = x509_draft::extension(kind, value, parties)
+            .map_err(|entries| Error::failed(Reason::CaCreate, reasons_text(&entries)))?;
+        x509_draft::append(certificate, &made).map_err(|stack| failed(&stack))
     }
 
     /// The certificate as it is written: text, if wanted, and PEM.
     fn text(&self, certificate: &X509) -> Result<Vec<u8>> {
         let mut text = match self.profile.text {
-            true => ossl::print::certificate(certificate, 0, 0).map_err(|stack| failed(&stack))?,
+            true => ossl::print::certificate(certificate, 0, 0)
+                .ok_or_else(|| failed(&ErrorStack::get()))?,
             false => Vec::new(),
         };
         text.extend(certificate.to_pem().map_err(|stack| failed(&stack))?);
@@ -507,8 +501,8 @@ impl Issuer<'_> {
             options: &[],
             properties: None,
         };
-        if x509v3::count(&certificate) > 0 {
-            x509v3::set_version(&certificate, 2).map_err(|stack| failed(&stack))?;
+        if x509_draft::count(&certificate) > 0 {
+            x509_draft::set_version(&certificate, 2).map_err(|stack| failed(&stack))?;
         }
         signer.certificate(&certificate).map_err(|refused| unsigned("certificate", &refused))?;
         let mut record = Record::new();
@@ -584,8 +578,8 @@ pub(crate) fn policy_fields(config: &Config, section: &str) -> Result<Vec<Field>
 }
 
 /// The error for a section of extensions that OpenSSL refuses.
-pub(crate) fn bad_section(section: &str, stack: &ErrorStack) -> Error {
-    let why = reasons_text(&ossl::error::entries(stack));
+pub(crate) fn bad_section(section: &str, entries: &[OpenSslEntry]) -> Error {
+    let why = reasons_text(entries);
     Error::failed_with(
         Reason::CaRead,
         [section],

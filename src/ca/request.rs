@@ -76,7 +76,7 @@ impl Applicant {
         let conf = super::config::parse(bytes, source)?;
         let mut attributes = Vec::new();
         let mut spkac = None;
-        for (key, value) in ossl::conf::section(&conf, "default").unwrap_or_default() {
+        for (key, value) in conf.section("default").unwrap_or_default() {
             let kind = field_name(&key);
             if kind == "SPKAC" {
                 spkac = Some(Spkac::parse(&value).map_err(|_| unreadable(source, "SPKAC"))?);

@@ -8,7 +8,7 @@ use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::driver::{Driver, Failure, Kind, ThreadAction};
 
 use super::engine::Progress;
-use super::{TlsChannel, is_busy};
+use super::{TlsChannel, configure, is_busy};
 
 /// Tcl's record of our channel type.
 static KIND: Kind<TlsChannel> = Kind::new(c"tls");
@@ -23,7 +23,7 @@ impl Driver for TlsChannel {
     }
 
     fn input(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
-        match self.run(|engine| engine.read(buffer)) {
+        match self.run_waiting(|engine| engine.read(buffer)) {
             Ok(Progress::Done(count)) => {
                 self.delivered.set(true);
                 Ok(count)
@@ -31,7 +31,9 @@ impl Driver for TlsChannel {
             Ok(Progress::Closed) => Ok(0),
             Ok(_) => Err(Failure::AGAIN),
             // Tcl throws away what it has collected when a read fails: first let it hand that to the script.
-            Err(_) if !self.blocking.get() && self.delivered.replace(false) => Err(Failure::AGAIN),
+            Err(_) if !self.below.is_blocking() && self.delivered.replace(false) => {
+                Err(Failure::AGAIN)
+            }
             Err(error) => Err(self.failure(error)),
         }
     }
@@ -40,7 +42,7 @@ impl Driver for TlsChannel {
         if bytes.is_empty() {
             return Ok(0);
         }
-        match self.run(|engine| engine.write(bytes)) {
+        match self.run_waiting(|engine| engine.write(bytes)) {
             Ok(Progress::Done(count)) => Ok(count),
             Ok(_) => Err(Failure::AGAIN),
             Err(error) => Err(self.failure(error)),
@@ -49,9 +51,7 @@ impl Driver for TlsChannel {
 
     fn close(&self) -> Result<(), Failure> {
         self.layer.set(None);
-        if let Some(timer) = self.timer.get() {
-            timer.cancel();
-        }
+        self.cancel_timers();
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
             engine.close();
         }
@@ -75,32 +75,24 @@ impl Driver for TlsChannel {
     }
 
     fn set_blocking(&self, blocking: bool) {
-        self.blocking.set(blocking);
+        self.below.set_blocking(blocking);
     }
 
     fn set_option(
         &self,
-        _interp: Option<Interp<'_>>,
-        _name: &str,
-        _value: &str,
+        interp: Option<Interp<'_>>,
+        name: &str,
+        value: &str,
     ) -> Option<Result<(), Error>> {
-        None
+        configure::set(self, interp, name, value)
     }
 
     fn option_names(&self) -> &'static [&'static str] {
-        &[]
+        configure::NAMES
     }
 
     fn option(&self, name: &str) -> Option<Result<String, Error>> {
-        match name {
-            "-error" => {
-                let engine = self.engine.try_borrow().ok()?;
-                engine
-                    .failure()
-                    .map(|error| Ok(self.worded(error.clone()).message()))
-            }
-            _ => None,
-        }
+        configure::get(self, name).map(Ok)
     }
 
     fn os_handle(&self, direction: Mask) -> Option<*mut c_void> {
@@ -109,11 +101,18 @@ impl Driver for TlsChannel {
             .and_then(|below| below.os_handle(direction))
     }
 
-    fn thread(&self, _action: ThreadAction) {
-        if let Some(timer) = self.timer.get() {
-            timer.cancel();
-        }
+    fn thread(&self, action: ThreadAction) {
         self.below.forget_watch();
+        match action {
+            ThreadAction::Remove => {
+                self.cancel_timers();
+                self.callbacks.leave_thread();
+            }
+            ThreadAction::Insert => {
+                self.arm_watchdog();
+                self.refresh();
+            }
+        }
     }
 
     fn poison(&self, error: Error) {
@@ -124,9 +123,19 @@ impl Driver for TlsChannel {
 }
 
 impl TlsChannel {
+    /// Cancels what is outstanding in this thread's event loop.
+    fn cancel_timers(&self) {
+        for timer in [self.timer.get(), self.watchdog.get()]
+            .into_iter()
+            .flatten()
+        {
+            timer.cancel();
+        }
+    }
+
     /// What Tcl is told of an error.
     fn failure(&self, error: Error) -> Failure {
-        if is_busy(&error) && !self.blocking.get() {
+        if is_busy(&error) && !self.below.is_blocking() {
             return Failure::AGAIN;
         }
         match error {

@@ -3,12 +3,14 @@
 //! What an operation can't finish now it says; what went wrong for good it remembers, and says again ever after.
 
 use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
 
-use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslRef, SslStream};
+use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslStream};
 use openssl::x509::X509VerifyResult;
 
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl::{alert, error as queue};
+use crate::x509::verify;
 
 /// What an operation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,17 @@ pub(crate) enum Waiting {
     Decision,
 }
 
+impl Waiting {
+    /// The outcome of an operation that waits for this.
+    fn progress<T>(self) -> Progress<T> {
+        match self {
+            Self::Read => Progress::WantRead,
+            Self::Write => Progress::WantWrite,
+            Self::Decision => Progress::WantDecision,
+        }
+    }
+}
+
 /// A TLS connection over a stream.
 #[derive(Debug)]
 pub(crate) struct Engine<S> {
@@ -62,15 +75,34 @@ pub(crate) struct Engine<S> {
     write_waits_to_read: bool,
     /// Whether the peer has said that it sends nothing more.
     peer_closed: bool,
+    /// Whether we have said so, or are about to.
+    write_closed: bool,
+    /// Whether that waits for room.
+    write_waits: bool,
+    /// Whether a stream that ends without saying so is taken for a proper end.
+    forgives_cut: bool,
+    /// What has been done so far.
+    totals: Totals,
+}
+
+/// What a connection has done so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    /// When the handshake began.
+    began: Option<Instant>,
+    /// How long the handshake took.
+    pub(crate) handshake: Option<Duration>,
+    /// How many bytes were read, decrypted.
+    pub(crate) read: u64,
+    /// How many bytes were written, before encryption.
+    pub(crate) written: u64,
 }
 
 impl<S: Read + Write> Engine<S> {
-    /// A connection that has exchanged nothing yet.
-    pub(crate) fn new(mut ssl: Ssl, server: bool, stream: S) -> Result<Self> {
-        match server {
-            true => ssl.set_accept_state(),
-            false => ssl.set_connect_state(),
-        }
+    /// A connection that has exchanged nothing yet. `forgives_cut`: a stream that ends without a TLS close notification
+    /// is taken for a proper end, as OpenSSL's `-ignore_unexpected_eof` does.
+    pub(crate) fn new(ssl: Ssl, stream: S, forgives_cut: bool) -> Result<Self> {
+        let server = ssl.is_server();
         let stream = SslStream::new(ssl, stream)
             .map_err(|stack| queue::failed("can't set up the connection", &stack))?;
         Ok(Self {
@@ -84,6 +116,10 @@ impl<S: Read + Write> Engine<S> {
             read_waits_to_write: false,
             write_waits_to_read: false,
             peer_closed: false,
+            write_closed: false,
+            write_waits: false,
+            forgives_cut,
+            totals: Totals::default(),
         })
     }
 
@@ -95,16 +131,6 @@ impl<S: Read + Write> Engine<S> {
     /// What went wrong for good.
     pub(crate) fn failure(&self) -> Option<&Error> {
         self.failure.as_ref()
-    }
-
-    /// OpenSSL's connection, for questions.
-    pub(crate) fn ssl(&self) -> &SslRef {
-        self.stream.ssl()
-    }
-
-    /// The stream.
-    pub(crate) fn stream(&self) -> &S {
-        self.stream.get_ref()
     }
 
     /// Whether decrypted bytes lie ready.
@@ -127,6 +153,11 @@ impl<S: Read + Write> Engine<S> {
         self.peer_closed
     }
 
+    /// What has been done so far.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
     /// Goes on with the handshake.
     pub(crate) fn handshake(&mut self) -> Result<Progress<()>> {
         match self.phase {
@@ -135,19 +166,17 @@ impl<S: Read + Write> Engine<S> {
             Phase::Handshake(_) => {}
         }
         forget_old_errors();
+        let began = *self.totals.began.get_or_insert_with(Instant::now);
         match self.stream.do_handshake() {
             Ok(()) => {
                 self.phase = Phase::Open;
+                self.totals.handshake = Some(began.elapsed());
                 Ok(Progress::Done(()))
             }
             Err(error) => match self.verdict(&error) {
                 Verdict::Wait(waiting) => {
                     self.phase = Phase::Handshake(waiting);
-                    Ok(match waiting {
-                        Waiting::Read => Progress::WantRead,
-                        Waiting::Write => Progress::WantWrite,
-                        Waiting::Decision => Progress::WantDecision,
-                    })
+                    Ok(waiting.progress())
                 }
                 Verdict::Closed => Err(self.fail(handshake_error(
                     ["CLOSED"],
@@ -161,9 +190,19 @@ impl<S: Read + Write> Engine<S> {
         }
     }
 
+    /// Sends what the handshake layer has to send on an open connection.
+    pub(crate) fn send_handshake(&mut self) -> Result<Progress<()>> {
+        self.phase = Phase::Handshake(Waiting::Write);
+        self.handshake()
+    }
+
     /// Reads decrypted bytes; goes through the handshake first.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Progress<usize>> {
-        self.transfer(Direction::Read, |stream| stream.ssl_read(buffer))
+        let progress = self.transfer(Direction::Read, |stream| stream.ssl_read(buffer))?;
+        if let Progress::Done(count) = progress {
+            self.totals.read += count as u64;
+        }
+        Ok(progress)
     }
 
     /// Whether a read would give something: bytes, the end, or an error. Decrypts at most one record.
@@ -173,15 +212,52 @@ impl<S: Read + Write> Engine<S> {
 
     /// Encrypts and writes some of `bytes`; goes through the handshake first.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<Progress<usize>> {
-        self.transfer(Direction::Write, |stream| stream.ssl_write(bytes))
+        if self.write_closed {
+            return Err(io_failure(libc::EPIPE));
+        }
+        let progress = self.transfer(Direction::Write, |stream| stream.ssl_write(bytes))?;
+        if let Progress::Done(count) = progress {
+            self.totals.written += count as u64;
+        }
+        Ok(progress)
     }
 
-    /// Tells the peer that nothing more is sent, once, if there is a connection to tell it on.
+    /// Tells the peer that nothing more is sent. Reading goes on.
+    pub(crate) fn close_write(&mut self) -> Result<Progress<()>> {
+        match self.handshake()? {
+            Progress::Done(()) => {}
+            other => return Ok(other),
+        }
+        self.write_closed = true;
+        if self.stream.get_shutdown().contains(ShutdownState::SENT) && !self.write_waits {
+            return Ok(Progress::Done(()));
+        }
+        forget_old_errors();
+        match self.stream.shutdown() {
+            // The peer's answer comes with what is read.
+            Ok(_) => {
+                self.write_waits = false;
+                Ok(Progress::Done(()))
+            }
+            Err(error) => match self.verdict(&error) {
+                Verdict::Wait(waiting) => {
+                    self.write_waits = true;
+                    Ok(waiting.progress())
+                }
+                Verdict::Closed => Ok(Progress::Done(())),
+                Verdict::Failed(cause) => {
+                    let error = transfer_failure(Direction::Write, &cause);
+                    Err(self.fail(error))
+                }
+            },
+        }
+    }
+
+    /// Tells the peer that nothing more is sent, once, if there is a connection to tell it on. A peer that can't be told
+    /// can't be helped.
     pub(crate) fn close(&mut self) {
-        if self.phase == Phase::Open && !self.stream.get_shutdown().contains(ShutdownState::SENT) {
-            forget_old_errors();
-            // The peer's answer isn't waited for, and a peer that can't be told can't be helped.
-            let _ = self.stream.shutdown();
+        if self.phase == Phase::Open {
+            let _ = self.close_write();
             forget_old_errors();
         }
     }
@@ -207,13 +283,15 @@ impl<S: Read + Write> Engine<S> {
             Err(error) => match self.verdict(&error) {
                 Verdict::Wait(waiting) => {
                     self.waits(direction, Some(waiting));
-                    Ok(match waiting {
-                        Waiting::Read => Progress::WantRead,
-                        Waiting::Write => Progress::WantWrite,
-                        Waiting::Decision => Progress::WantDecision,
-                    })
+                    Ok(waiting.progress())
                 }
                 Verdict::Closed => {
+                    self.peer_closed = true;
+                    Ok(Progress::Closed)
+                }
+                Verdict::Failed(Cause::CutOff)
+                    if self.forgives_cut && direction == Direction::Read =>
+                {
                     self.peer_closed = true;
                     Ok(Progress::Closed)
                 }
@@ -303,7 +381,7 @@ impl<S: Read + Write> Engine<S> {
         if refused && verdict != X509VerifyResult::OK {
             let why = verdict.error_string();
             let message = format!("{text} due to \"{why}\"");
-            return handshake_error(["VERIFY", &verdict.as_raw().to_string(), why], &message);
+            return handshake_error(["VERIFY", &verify::name(verdict.as_raw())], &message);
         }
         handshake_error(["OPENSSL", &first.library, &first.reason], &text)
     }

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod callbacks;
+mod configure;
 mod driver;
 mod engine;
 mod interest;
@@ -13,9 +15,13 @@ pub(crate) mod status;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use openssl::ssl::{Ssl, SslRef};
 
+use crate::context::hooks;
+use crate::context::{Connection, Context, ask_certificate};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::ssl::share;
 use crate::tcl::Interp;
@@ -23,11 +29,27 @@ use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::files;
 use crate::tcl::timer::Timer;
 
-use engine::{Engine, Phase};
+use callbacks::Callbacks;
+use engine::Engine;
 use interest::Situation;
 use parent::{Below, Parent};
 
-pub(crate) use engine::Progress;
+pub(crate) use callbacks::{Resolve, Scripts};
+pub(crate) use engine::{Progress, Totals};
+
+/// What a TLS layer is made of.
+pub(crate) struct Parts {
+    /// The shared context.
+    pub(crate) context: Arc<Context>,
+    /// The connection's own settings. The hooks' part is filled in by what the scripts need.
+    pub(crate) connection: Connection,
+    /// The scripts.
+    pub(crate) scripts: Scripts,
+    /// How long the handshake may take.
+    pub(crate) timeout: Option<Duration>,
+    /// Whether a stream that ends without a close notification is taken for a proper end.
+    pub(crate) forgives_cut: bool,
+}
 
 /// A TLS layer on a Tcl channel.
 #[derive(Debug)]
@@ -36,53 +58,68 @@ pub(crate) struct TlsChannel {
     engine: RefCell<Engine<Parent>>,
     /// A second handle to the connection, for questions that come while the engine is borrowed.
     facts: Ssl,
+    /// The context, for channels that take this one as their model.
+    context: Arc<Context>,
     /// The channel below, shared with the engine.
     below: Rc<Below>,
     /// Our own layer; none before it is stacked and after it is gone.
-    layer: Cell<Option<Channel>>,
-    /// Whether the script wants operations to block.
-    blocking: Cell<bool>,
+    layer: Rc<Cell<Option<Channel>>>,
+    /// The caller's scripts.
+    callbacks: Rc<Callbacks>,
     /// The events that the channel above wants.
     wanted: Cell<Mask>,
     /// Brings the events that the channel below doesn't: bytes that are here already, the end, a failure.
     timer: OnceCell<Timer>,
+    /// Ends a handshake that takes too long.
+    watchdog: OnceCell<Timer>,
     /// Whether bytes were handed up since the last event: then an error waits for the next one.
     delivered: Cell<bool>,
+    /// Whether the failure was told to the script.
+    told: Cell<bool>,
 }
 
 impl TlsChannel {
+    /// Checks that a connection can be made of these parts.
+    pub(crate) fn check(parts: &Parts) -> Result<()> {
+        parts.ssl().map(|_| ())
+    }
+
     /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet.
-    pub(crate) fn stack(
-        interp: Interp<'_>,
-        under: Channel,
-        ssl: Ssl,
-        server: bool,
-    ) -> Result<Channel> {
+    pub(crate) fn stack(interp: Interp<'_>, under: Channel, parts: Parts) -> Result<Channel> {
+        let ssl = parts.ssl()?;
         drain_output(under)?;
         let below = Rc::new(Below::default());
+        let layer = Rc::new(Cell::new(None));
         let facts = share(&ssl);
-        let engine = Engine::new(ssl, server, Parent(Rc::clone(&below)))?;
+        let engine = Engine::new(ssl, Parent(Rc::clone(&below)), parts.forgives_cut)?;
         let tls = Rc::new(Self {
             engine: RefCell::new(engine),
             facts,
+            context: parts.context,
+            callbacks: Rc::new(Callbacks::new(
+                under.name(),
+                Rc::clone(&layer),
+                parts.scripts,
+            )),
             below,
-            layer: Cell::new(None),
-            blocking: Cell::new(under.is_blocking()),
+            layer,
             wanted: Cell::new(Mask::NONE),
             timer: OnceCell::new(),
+            watchdog: OnceCell::new(),
             delivered: Cell::new(false),
+            told: Cell::new(false),
         });
-        let weak = Rc::downgrade(&tls);
-        let timer = Timer::new(move || {
-            if let Some(tls) = weak.upgrade() {
-                tls.on_timer();
-            }
-        });
-        // The cell was just made, so that it is empty.
-        let _ = tls.timer.set(timer);
+        tls.below.set_blocking(under.is_blocking());
         tls.below.attach(under);
+        // The cells were just made, so that they are empty.
+        let _ = tls.timer.set(tls.make_timer(Self::on_timer));
+        let _ = tls.watchdog.set(tls.make_timer(Self::on_timeout));
         let layer = under.stack(interp, Rc::clone(&tls))?;
         tls.layer.set(Some(layer));
+        if let Some(timeout) = parts.timeout {
+            tls.below.set_deadline(Some(Instant::now() + timeout));
+            tls.arm_watchdog();
+        }
         tls.refresh();
         Ok(layer)
     }
@@ -90,44 +127,56 @@ impl TlsChannel {
     /// Takes TLS off a stack. What was decrypted and not read yet, and what was read beyond the end of TLS, is what the
     /// script reads next. Returns how many bytes that are.
     pub(crate) fn unstack(&self, interp: Interp<'_>) -> Result<usize> {
-        let Some(layer) = self.layer.get() else {
-            return Err(self.busy());
-        };
+        let layer = self.layer.get().ok_or_else(|| self.busy())?;
+        let under = self.below.channel().ok_or_else(|| self.busy())?;
         if self.engine.try_borrow_mut().is_err() {
             return Err(self.busy());
         }
-        drain_output(layer)?;
+        if self.is_open() {
+            drain_output(layer)?;
+        }
         let mut unread = driver::take_input(layer);
         let mut buffer = vec![0; 16 * 1024];
         // Only what is here already: nothing is read from below.
-        while let Ok(Progress::Done(count)) = self
-            .below
-            .with_allowance(0, || self.run(|engine| engine.read(&mut buffer)))
+        while self.is_open()
+            && let Ok(Progress::Done(count @ 1..)) = self
+                .below
+                .with_allowance(0, || self.run(|engine| engine.read(&mut buffer)))
         {
             unread.extend_from_slice(&buffer[..count]);
-            if count == 0 {
-                break;
-            }
         }
         unread.extend(self.below.take_ahead());
-        let Some(under) = self.below.channel() else {
-            return Err(self.busy());
-        };
         layer.unstack(interp)?;
         if !unread.is_empty() {
-            under.unread(&unread).map_err(|error| {
-                files::os_error(
-                    error.raw_os_error().unwrap_or(libc::EIO),
-                    "can't put input back",
-                )
-            })?;
+            let put_back = under.unread(&unread);
+            put_back.map_err(|error| files::os_error(errno(&error), "can't put input back"))?;
         }
         Ok(unread.len())
     }
 
-    /// Goes on with the handshake.
+    /// Goes on with the handshake; in blocking mode, to its end.
     pub(crate) fn handshake(&self) -> Result<Progress<()>> {
-        self.run(Engine::handshake)
+        self.run_waiting(Engine::handshake)
+    }
+
+    /// Tells the peer that nothing more is sent, after all that was written so far. Reading goes on.
+    pub(crate) fn close_write(&self) -> Result<Progress<()>> {
+        if let Some(layer) = self.layer.get() {
+            drain_output(layer)?;
+        }
+        self.run_waiting(Engine::close_write)
+    }
+
+    /// Asks the client for its certificate, in TLS 1.3 after the handshake.
+    pub(crate) fn request_certificate(&self) -> Result<Progress<()>> {
+        self.run_waiting(|engine| {
+            let progress = engine.handshake()?;
+            if progress == Progress::Done(()) {
+                ask_certificate(&self.facts)?;
+                return engine.send_handshake();
+            }
+            Ok(progress)
+        })
     }
 
     /// Whether the handshake is done.
@@ -140,17 +189,96 @@ impl TlsChannel {
         &self.facts
     }
 
+    /// What the connection has done so far; nothing while an operation has the engine.
+    pub(crate) fn totals(&self) -> Totals {
+        self.engine
+            .try_borrow()
+            .map(|engine| engine.totals())
+            .unwrap_or_default()
+    }
+
+    /// The context, for a channel that takes this one as its model.
+    pub(crate) fn context(&self) -> Arc<Context> {
+        Arc::clone(&self.context)
+    }
+
+    /// The scripts, for a channel that takes this one as its model.
+    pub(crate) fn scripts(&self) -> Scripts {
+        self.callbacks.scripts()
+    }
+
+    /// A timer of this channel. It doesn't keep the channel alive.
+    fn make_timer(self: &Rc<Self>, action: fn(&Self)) -> Timer {
+        let weak = Rc::downgrade(self);
+        Timer::new(move || {
+            if let Some(tls) = weak.upgrade() {
+                action(&tls);
+            }
+        })
+    }
+
+    /// Runs an operation like [`TlsChannel::run`]. In blocking mode, waits where the channel below didn't.
+    fn run_waiting<T>(
+        &self,
+        mut operation: impl FnMut(&mut Engine<Parent>) -> Result<Progress<T>>,
+    ) -> Result<Progress<T>> {
+        loop {
+            let progress = self.run(&mut operation)?;
+            let direction = match progress {
+                Progress::WantRead => Mask::READABLE,
+                Progress::WantWrite => Mask::WRITABLE,
+                _ => return Ok(progress),
+            };
+            let Some(below) = self.below.channel() else {
+                return Ok(progress);
+            };
+            if !self.below.is_blocking() {
+                return Ok(progress);
+            }
+            if let Err(error) = self.below.wait(below, direction) {
+                return Err(self.worded(files::os_error(errno(&error), "")));
+            }
+        }
+    }
+
     /// Runs an operation of the engine. A second one, started by a callback of the first, is refused.
     fn run<T>(
         &self,
         operation: impl FnOnce(&mut Engine<Parent>) -> Result<Progress<T>>,
     ) -> Result<Progress<T>> {
         let outcome = match self.engine.try_borrow_mut() {
-            Ok(mut engine) => operation(&mut engine),
+            Ok(mut engine) => {
+                let hooks = hooks::enter(Rc::<Callbacks>::clone(&self.callbacks));
+                let outcome = operation(&mut engine);
+                // What a script did wrong was reported, and what that led to is the outcome. A panic is another matter.
+                match hooks.leave() {
+                    Err(error) if is_panic(&error) => {
+                        engine.abort(error.clone());
+                        Err(error)
+                    }
+                    _ => outcome,
+                }
+            }
             Err(_) => return Err(self.busy()),
         };
-        self.refresh();
+        self.after(&outcome);
         outcome.map_err(|error| self.worded(error))
+    }
+
+    /// What follows an operation: the handshake's end, a failure that the script is told of, other events to wait for.
+    fn after<T>(&self, outcome: &Result<Progress<T>>) {
+        if self.below.deadline().is_some() && self.is_open() {
+            self.below.set_deadline(None);
+            if let Some(watchdog) = self.watchdog.get() {
+                watchdog.cancel();
+            }
+        }
+        if let Err(error) = outcome
+            && !self.told.replace(true)
+        {
+            self.callbacks.error(&self.worded(error.clone()));
+        }
+        self.refresh();
     }
 
     /// Asks the channel below, or the timer, for the events that matter now.
@@ -192,14 +320,43 @@ impl TlsChannel {
         }
     }
 
+    /// Lets the watchdog wake up at the deadline.
+    fn arm_watchdog(&self) {
+        if let (Some(watchdog), Some(deadline)) = (self.watchdog.get(), self.below.deadline()) {
+            let left = deadline
+                .saturating_duration_since(Instant::now())
+                .as_millis();
+            watchdog.arm(u32::try_from(left + 1).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The handshake takes too long.
+    fn on_timeout(&self) {
+        if self.is_open() {
+            return;
+        }
+        // The deadline has passed, so that the operation ends in a failure at once.
+        let _ = self.run(|engine| {
+            let error = timed_out();
+            engine.abort(error.clone());
+            Err::<Progress<()>, _>(error)
+        });
+    }
+
     /// The events to pass up, when `mask` came from below.
     fn events(&self, mask: Mask) -> Mask {
         let wanted = self.wanted.get();
         self.delivered.set(false);
         // In blocking mode, an event promises one read without waiting and no more.
-        let reads = if self.blocking.get() { 1 } else { u32::MAX };
-        let reads = if mask.has(Mask::READABLE) { reads } else { 0 };
-        match self.below.with_allowance(reads, || self.handshake()) {
+        let reads = match mask.has(Mask::READABLE) {
+            true if self.below.is_blocking() => 1,
+            true => u32::MAX,
+            false => 0,
+        };
+        match self
+            .below
+            .with_allowance(reads, || self.run(Engine::handshake))
+        {
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
@@ -215,8 +372,8 @@ impl TlsChannel {
                 Ok(_) => false,
                 Err(error) => !is_busy(&error),
             };
-        let writing = wanted.has(Mask::WRITABLE) && mask.has(Mask::WRITABLE);
-        let writing = writing || (wanted.has(Mask::WRITABLE) && self.write_can_go_on());
+        let writing =
+            wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on());
         Mask::NONE
             .with_if(Mask::READABLE, reading)
             .with_if(Mask::WRITABLE, writing)
@@ -231,32 +388,87 @@ impl TlsChannel {
 
     /// The error for an operation that a callback of another one has started.
     fn busy(&self) -> Error {
-        let name = self.layer.get().map(Channel::name).unwrap_or_default();
+        let name = self.callbacks.name();
         Error::failed(
             Reason::ChannelBusy,
             format!("channel \"{name}\" is busy with an operation that a callback interrupted"),
         )
     }
 
-    /// An operating system error in Tcl's words; others as they are.
+    /// An error with what the engine doesn't know: the operating system's reasons in Tcl's words, why connecting
+    /// failed, and where in the chain a certificate was refused.
     fn worded(&self, error: Error) -> Error {
-        let Error::Io { errno, .. } = error else {
-            return error;
-        };
-        let doing = if self.is_open() {
-            ""
-        } else {
-            "handshake failed"
-        };
-        match self.below.connect_error() {
-            Some(why) => Error::failed_with(
-                Reason::HandshakeFailed,
-                ["CONNECT", &why],
-                format!("handshake failed: {why}"),
-            ),
-            None => files::os_error(errno, doing),
+        match error {
+            Error::Io {
+                errno: libc::ETIMEDOUT,
+                ..
+            } if self.below.deadline().is_some() => timed_out(),
+            Error::Io { errno, .. } => match self.below.connect_error() {
+                Some(why) => Error::failed_with(
+                    Reason::HandshakeFailed,
+                    ["CONNECT", &why],
+                    format!("handshake failed: {why}"),
+                ),
+                None => files::os_error(
+                    errno,
+                    if self.is_open() {
+                        ""
+                    } else {
+                        "handshake failed"
+                    },
+                ),
+            },
+            Error::Failed {
+                reason: Reason::HandshakeFailed,
+                mut details,
+                message,
+            } => {
+                if details.first().is_some_and(|kind| kind == "VERIFY") && details.len() == 2 {
+                    details.extend(self.callbacks.fault_depth().map(|depth| depth.to_string()));
+                }
+                Error::Failed {
+                    reason: Reason::HandshakeFailed,
+                    details,
+                    message,
+                }
+            }
+            other => other,
         }
     }
+}
+
+impl Parts {
+    /// A connection of the context with these settings.
+    fn ssl(&self) -> Result<Ssl> {
+        let watched = Callbacks::is_needed(&self.scripts);
+        let connection = Connection {
+            info: watched,
+            messages: watched,
+            ..self.connection.clone()
+        };
+        self.context.ssl(&connection)
+    }
+}
+
+/// The error of a handshake that took too long.
+fn timed_out() -> Error {
+    Error::failed(Reason::HandshakeTimeout, "handshake failed: timeout")
+}
+
+/// The errno value of an I/O error.
+fn errno(error: &std::io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
+}
+
+/// Whether an error is a panic that was caught.
+fn is_panic(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Failed {
+            reason: Reason::Panic,
+            ..
+        }
+    )
 }
 
 /// Whether an error only says that another operation has the channel.
@@ -285,6 +497,6 @@ fn drain_output(channel: Channel) -> Result<()> {
     }
     outcome.map_err(|error| {
         let doing = format!("can't flush channel \"{}\"", channel.name());
-        files::os_error(error.raw_os_error().unwrap_or(libc::EIO), &doing)
+        files::os_error(errno(&error), &doing)
     })
 }

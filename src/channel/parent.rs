@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::tcl::channel::{Channel, Mask};
 
@@ -29,6 +30,10 @@ pub(super) struct Below {
     end: Cell<usize>,
     /// The events that the channel below was last asked for.
     watched: Cell<Option<Mask>>,
+    /// Whether the script wants operations to block.
+    blocking: Cell<bool>,
+    /// Until when a blocking read or write may wait.
+    deadline: Cell<Option<Instant>>,
     /// How many reads of the channel are still allowed: in an event, a blocking channel must not be read twice.
     allowance: Cell<Option<u32>>,
     /// Why connecting failed, in the operating system's words; the channel tells it only once.
@@ -39,6 +44,34 @@ impl Below {
     /// Attaches the channel below.
     pub(super) fn attach(&self, channel: Channel) {
         self.channel.set(Some(channel));
+    }
+
+    /// Whether the script wants operations to block.
+    pub(super) fn is_blocking(&self) -> bool {
+        self.blocking.get()
+    }
+
+    /// Makes operations block or not.
+    pub(super) fn set_blocking(&self, blocking: bool) {
+        self.blocking.set(blocking);
+    }
+
+    /// Until when a blocking read or write may wait.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get()
+    }
+
+    /// Sets until when a blocking read or write may wait.
+    pub(super) fn set_deadline(&self, deadline: Option<Instant>) {
+        self.deadline.set(deadline);
+    }
+
+    /// Waits, at most until the deadline, for the channel below to be ready.
+    pub(super) fn wait(&self, channel: Channel, direction: Mask) -> io::Result<()> {
+        match channel.wait(direction, self.deadline.get())? {
+            true => Ok(()),
+            false => Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)),
+        }
     }
 
     /// Forgets the channel below: it is about to go.
@@ -122,6 +155,7 @@ impl Below {
             self.allowance
                 .set(Some(allowed.checked_sub(1).ok_or(ErrorKind::WouldBlock)?));
         }
+        self.wait_for_deadline(channel, Mask::READABLE)?;
         let mut buffer = SPARE.take();
         buffer.resize(READ_AHEAD, 0);
         // The channel below may be a script: nothing of ours is borrowed during the call.
@@ -141,6 +175,16 @@ impl Below {
                 SPARE.set(buffer);
                 Err(self.failed(channel, error))
             }
+        }
+    }
+
+    /// Where there is a deadline, waits for a blocking channel here, since the channel itself knows no end.
+    fn wait_for_deadline(&self, channel: Channel, direction: Mask) -> io::Result<()> {
+        match self.deadline.get() {
+            Some(_) if self.blocking.get() && self.allowance.get().is_none() => {
+                self.wait(channel, direction)
+            }
+            _ => Ok(()),
         }
     }
 

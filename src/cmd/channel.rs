@@ -1,5 +1,4 @@
-//! The commands that work on a channel with TLS on top: `tls::handshake`, `tls::unimport`, `tls::status` and
-//! `tls::connection`.
+//! The commands that work on a channel with TLS on top.
 
 use std::rc::Rc;
 
@@ -7,6 +6,7 @@ use crate::channel::{Progress, TlsChannel, status as facts};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::channel::Channel;
 use crate::tcl::{Interp, Obj};
+use crate::value::Record;
 
 /// `tls::handshake channel`: goes on with the handshake; 1 when it is done, 0 when it waits for the peer.
 pub(super) fn handshake(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
@@ -18,13 +18,34 @@ pub(super) fn handshake(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     Ok(Obj::bool(done))
 }
 
-/// `tls::unimport channel`: takes TLS off a channel. Returns nothing.
+/// `tls::authenticate channel`: a server asks its client for a certificate after the handshake, in TLS 1.3. 1 when the
+/// request is sent, 0 when that waits for room; the answer comes while reading.
+pub(super) fn authenticate(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    let [name] = words else {
+        return Err(Error::wrong_args("tls::authenticate channel"));
+    };
+    let tls = find(interp, name, Reason::HandshakeChannel)?;
+    Ok(Obj::bool(tls.request_certificate()? == Progress::Done(())))
+}
+
+/// `tls::closewrite channel`: tells the peer that nothing more is sent; reading goes on. 1 when that is done, 0 when it
+/// waits for room.
+pub(super) fn closewrite(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    let [name] = words else {
+        return Err(Error::wrong_args("tls::closewrite channel"));
+    };
+    let tls = find(interp, name, Reason::HandshakeChannel)?;
+    Ok(Obj::bool(tls.close_write()? == Progress::Done(())))
+}
+
+/// `tls::unimport channel`: takes TLS off a channel. The number of bytes that were received and not read yet: decrypted
+/// ones, and what follows the end of TLS. They are what is read from the channel next.
 pub(super) fn unimport(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let [name] = words else {
         return Err(Error::wrong_args("tls::unimport channel"));
     };
-    find(interp, name, Reason::UnimportChannel)?.unstack(interp)?;
-    Ok(Obj::empty())
+    let unread = find(interp, name, Reason::UnimportChannel)?.unstack(interp)?;
+    Ok(Obj::int(i64::try_from(unread).unwrap_or(i64::MAX)))
 }
 
 /// `tls::status ?-local? channel`: the peer's certificate, or the own one, and what was negotiated; a dict.
@@ -44,7 +65,11 @@ pub(super) fn status(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         _ => return Err(syntax()),
     };
     let tls = find(interp, name, Reason::StatusChannel)?;
-    Ok(Obj::from(&facts::status(tls.ssl(), local)))
+    let mut record = facts::status(tls.ssl(), local);
+    if !record.is_empty() {
+        record.extend(totals(&tls));
+    }
+    Ok(Obj::from(&record))
 }
 
 /// `tls::connection channel`: the state of the connection; a dict.
@@ -53,7 +78,26 @@ pub(super) fn connection(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         return Err(Error::wrong_args("tls::connection channel"));
     };
     let tls = find(interp, name, Reason::ConnectionChannel)?;
-    Ok(Obj::from(&facts::connection(tls.ssl())))
+    let mut record = facts::connection(tls.ssl());
+    record.extend(totals(&tls));
+    Ok(Obj::from(&record))
+}
+
+/// What the connection has done so far: the handshake's duration in microseconds once it is done, and how many bytes
+/// of the application went in and out.
+fn totals(tls: &TlsChannel) -> Record {
+    let totals = tls.totals();
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut record = Record::new();
+    if let Some(duration) = totals.handshake {
+        record.put(
+            "handshakeTime",
+            i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+        );
+    }
+    record.put("bytesIn", number(totals.read));
+    record.put("bytesOut", number(totals.written));
+    record
 }
 
 /// The TLS layer on top of the channel that a script names.

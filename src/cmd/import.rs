@@ -1,18 +1,19 @@
 //! `tls::import`, and the private `tls::Prepare`, which checks everything that it would check.
 
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use openssl::ssl::Ssl;
-
-use crate::channel::TlsChannel;
+use crate::channel::{Parts, Resolve, Scripts, TlsChannel};
 use crate::context::alpn::Alpn;
+use crate::context::session::Session;
 use crate::context::{
     self, Connection, Context, Name, PasswordOwner, Protocol, ProtocolSet, Secret, SecurityLevel,
     Settings, Source,
 };
 use crate::error::{Error, Reason, Result};
 use crate::opts::groups::{IDENTITY, Identity, PROTOCOLS, Protocols, TRUST, Trust};
-use crate::opts::{Missing, Table, options};
+use crate::opts::{Given, Missing, Table, options};
 use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
@@ -24,17 +25,38 @@ options! {
     pub(super) struct Peer, PEER {
         alpn: List = "-alpn", Both, Import, "1.8", "none",
             "Application protocols to offer or to take, most wanted first";
+        command: Script = "-command", Both, Import, "1.4", "none",
+            "Command prefix that hears of events, and decides on certificates where -validatecommand isn't given";
+        ignore_unexpected_eof: Bool = "-ignore_unexpected_eof", Both, Import, "3.0", "false",
+            "Take a connection that ends without a close notification for one that ends properly";
+        post_handshake: Bool = "-post_handshake", Both, Import, "1.8", "false",
+            "Client: can be asked for a certificate after the handshake. Server: asks only then, by tls::authenticate";
         request: Bool = "-request", Both, Import, "1.4", "true for a client, false for a server",
             "Ask the peer for its certificate and check it";
         require: Bool = "-require", Both, Import, "1.4", "true for a client, false for a server",
             "Refuse a peer without a valid certificate; implies -request";
         servername: Text = "-servername", Client, Import, "1.6", "none",
             "Name to ask the server for, and to verify its certificate against";
+        session_id: Bytes secret = "-session_id", Client, Import, "1.8", "none",
+            "Session to resume: the value of session in tls::connection";
+        timeout: Int = "-timeout", Both, Import, "3.0", "none",
+            "Milliseconds that the handshake may take from now on";
+        validatecommand: Script = "-validatecommand" | "-vcmd" | "-validate_command", Both, Import, "1.8", "none",
+            "Command prefix that decides on certificates, client hellos, server names and application protocols";
     }
 }
 
 options! {
-    /// Which end of the connection this is.
+    /// What only `tls::import` takes.
+    pub(super) struct Import, IMPORT {
+        model: Channel = "-model", Both, Import, "1.4", "none",
+            "TLS channel whose context and callbacks to share";
+        server: Bool = "-server", Both, Import, "1.4", "false", "Be the server of the handshake";
+    }
+}
+
+options! {
+    /// The role that `tls::init` sets.
     pub(super) struct Role, ROLE {
         server: Bool = "-server", Both, Import, "1.4", "false", "Be the server of the handshake";
     }
@@ -43,22 +65,15 @@ options! {
 /// The options of `tls::import`.
 pub(super) static TABLE: Table = Table {
     command: "tls::import",
-    groups: &[PEER, ROLE, PROTOCOLS, IDENTITY, TRUST],
+    groups: &[IMPORT, PEER, PROTOCOLS, IDENTITY, TRUST],
     missing: Missing::NoArgument,
 };
 
 /// The command's form.
 const SYNTAX: &str = "tls::import channel ?options?";
 
-/// All that a connection needs, checked.
-struct Prepared {
-    /// The shared context.
-    context: Arc<Context>,
-    /// The connection's own settings.
-    connection: Connection,
-    /// Which end it is.
-    server: bool,
-}
+/// The options that shape a context, which a model brings along.
+const SHAPING: &[&[crate::opts::Spec]] = &[PROTOCOLS, IDENTITY, TRUST];
 
 /// `tls::import channel ?options?`: puts TLS on top of a channel and returns the channel's name.
 ///
@@ -68,26 +83,21 @@ pub(super) fn import(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         return Err(Error::wrong_args(SYNTAX));
     };
     let under = find(interp, name)?;
-    let prepared = Prepared::new(interp, options)?;
-    let ssl = prepared.ssl()?;
+    let parts = prepare_parts(interp, options)?;
     // Preparing may have called a password script, which can do anything.
     if find(interp, name)? != under {
-        return Err(Error::failed(
-            Reason::ChannelBusy,
-            format!(
-                "channel \"{}\" was changed by the password script",
-                name.as_text()
-            ),
-        ));
+        let text = name.as_text();
+        let message = format!("channel \"{text}\" was changed by the password script");
+        return Err(Error::failed(Reason::ChannelBusy, message));
     }
-    let layer = TlsChannel::stack(interp, under, ssl, prepared.server)?;
+    let layer = TlsChannel::stack(interp, under, parts)?;
     Ok(Obj::text(&layer.name()))
 }
 
 /// `tls::Prepare ?options?`: checks the options of `tls::import` and everything they name, so that `tls::socket` can
 /// refuse them before it connects or listens.
 pub(super) fn prepare(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    Prepared::new(interp, words)?.ssl()?;
+    TlsChannel::check(&prepare_parts(interp, words)?)?;
     Ok(Obj::empty())
 }
 
@@ -105,71 +115,170 @@ fn find(interp: Interp<'_>, name: &Obj) -> Result<Channel> {
     }
 }
 
-impl Prepared {
-    /// Reads the options and obtains the context.
-    fn new(interp: Interp<'_>, words: &[Obj]) -> Result<Self> {
-        let given = TABLE.parse(words)?;
-        let peer = Peer::read(&given)?;
-        let protocols = Protocols::read(&given)?;
-        let identity = Identity::read(&given)?;
-        let trust = Trust::read(&given)?;
-        let server = Role::read(&given)?.server.unwrap_or(false);
-
-        let require = peer.require.unwrap_or(!server);
-        let request = require || peer.request.unwrap_or(!server);
-        let settings = Settings {
-            server,
-            protocols: protocol_set(&protocols),
-            cipher: protocols.cipher.filter(|list| !list.is_empty()),
-            ciphersuites: protocols.ciphersuites.filter(|list| !list.is_empty()),
-            security_level: protocols
-                .security_level
-                .map(SecurityLevel::new)
-                .transpose()?,
-            identity: own_identity(&identity)?,
-            trust: context::Trust::new(
-                trust
-                    .cafile
-                    .as_deref()
-                    .and_then(|value| Source::file("-cafile", value)),
-                trust.cadir.as_deref(),
-                trust.castore.as_deref(),
-            ),
-            request,
-            require,
-            dhparams: None,
-        };
-        let server_name = peer.servername.as_deref().map(Name::parse).transpose()?;
-        let connection = Connection {
-            host: server_name.clone().filter(|_| !server),
-            server_name: server_name.filter(|_| !server),
-            alpn: alpn(peer.alpn.as_deref().unwrap_or_default())?,
-            ..Connection::default()
-        };
-
-        let password = identity
-            .password
-            .unwrap_or_else(|| Obj::text("::tls::password"));
-        let script = Script::new(interp, &password);
-        let owner = PasswordOwner::new(interp.number(), &password.as_text());
-        let mut ask = |_max: usize| ask_password(script.as_ref());
-        let context = context::obtain(&settings, &Access::of(interp), &mut ask, Some(owner))?;
-        Ok(Self {
-            context,
-            connection,
-            server,
-        })
+/// Reads the options, and obtains the context for them or takes that of the model.
+fn prepare_parts(interp: Interp<'_>, words: &[Obj]) -> Result<Parts> {
+    let given = TABLE.parse(words)?;
+    let own = Import::read(&given)?;
+    let peer = Peer::read(&given)?;
+    let model = own
+        .model
+        .as_ref()
+        .map(|name| find_model(interp, name, &given))
+        .transpose()?;
+    let server = match &model {
+        Some(model) => model.context().is_server(),
+        None => own.server.unwrap_or(false),
+    };
+    if server != own.server.unwrap_or(server) {
+        let message = "-server contradicts the role of the channel that -model names";
+        return Err(Error::failed_with(
+            Reason::ImportOption,
+            ["-server"],
+            message,
+        ));
     }
+    let scripts = scripts(
+        interp,
+        &peer,
+        words,
+        model.as_ref().map(|model| model.scripts()),
+    );
+    let context = match &model {
+        Some(model) => model.context(),
+        None => obtain(interp, &given, server, &peer)?,
+    };
+    Ok(Parts {
+        context,
+        connection: connection(&peer, server)?,
+        scripts,
+        timeout: peer.timeout.map(timeout).transpose()?.flatten(),
+        forgives_cut: peer.ignore_unexpected_eof.unwrap_or(false),
+    })
+}
 
-    /// A connection of the context with these settings.
-    fn ssl(&self) -> Result<Ssl> {
-        self.context.ssl(&self.connection)
+/// The channel that `-model` names. What shapes the context comes from it, so that no option may say otherwise.
+fn find_model(interp: Interp<'_>, name: &Obj, given: &Given<Obj>) -> Result<Rc<TlsChannel>> {
+    let text = name.as_text();
+    let refuse = |message| Error::failed_with(Reason::ImportChannel, [&*text], message);
+    let model = Channel::find(interp, name)
+        .ok_or_else(|| refuse(format!("can not find channel named \"{text}\"")))?
+        .driver::<TlsChannel>()
+        .ok_or_else(|| refuse(format!("bad channel \"{text}\": not a TLS channel")))?;
+    let shaping = SHAPING
+        .iter()
+        .flat_map(|group| group.iter())
+        .map(|spec| spec.name);
+    match shaping
+        .chain(["-request", "-require"])
+        .find(|name| given.has(name))
+    {
+        None => Ok(model),
+        Some(option) => {
+            let message = format!(
+                "option \"{option}\" can't be given along with -model, which brings its own"
+            );
+            Err(Error::failed_with(Reason::ImportOption, [option], message))
+        }
+    }
+}
+
+/// The context for the options.
+fn obtain(
+    interp: Interp<'_>,
+    given: &Given<Obj>,
+    server: bool,
+    peer: &Peer<Obj>,
+) -> Result<Arc<Context>> {
+    let protocols = Protocols::read(given)?;
+    let identity = Identity::read(given)?;
+    let trust = Trust::read(given)?;
+    let require = peer.require.unwrap_or(!server);
+    let settings = Settings {
+        server,
+        protocols: protocol_set(&protocols),
+        cipher: protocols.cipher.filter(|list| !list.is_empty()),
+        ciphersuites: protocols.ciphersuites.filter(|list| !list.is_empty()),
+        security_level: protocols
+            .security_level
+            .map(SecurityLevel::new)
+            .transpose()?,
+        identity: own_identity(&identity)?,
+        trust: context::Trust::new(
+            trust
+                .cafile
+                .as_ref()
+                .and_then(|value| source("-cafile", value)),
+            trust.cadir.as_deref(),
+            trust.castore.as_deref(),
+        ),
+        request: require || peer.request.unwrap_or(!server),
+        require,
+        dhparams: identity
+            .dhparams
+            .as_ref()
+            .and_then(|value| source("-dhparams", value)),
+    };
+    let password = identity
+        .password
+        .unwrap_or_else(|| Obj::text("::tls::password"));
+    let script = Script::new(interp, &password);
+    let owner = PasswordOwner::new(interp.number(), &password.as_text());
+    let mut ask = |longest: usize| ask_password(script.as_ref(), longest);
+    context::obtain(&settings, &Access::of(interp), &mut ask, Some(owner))
+}
+
+/// The connection's own settings.
+fn connection(peer: &Peer<Obj>, server: bool) -> Result<Connection> {
+    let name = peer
+        .servername
+        .as_deref()
+        .map(Name::parse)
+        .transpose()?
+        .filter(|_| !server);
+    let session = peer.session_id.clone().filter(|bytes| !bytes.is_empty());
+    Ok(Connection {
+        host: name.clone(),
+        server_name: name,
+        alpn: alpn(peer.alpn.as_deref().unwrap_or_default())?,
+        session: session
+            .map(|bytes| Session::parse(Secret::from(bytes)))
+            .transpose()?,
+        post_handshake: peer.post_handshake.unwrap_or(false),
+        ..Connection::default()
+    })
+}
+
+/// The scripts; those that aren't given come from the model.
+fn scripts(interp: Interp<'_>, peer: &Peer<Obj>, words: &[Obj], model: Option<Scripts>) -> Scripts {
+    let model = model.unwrap_or_default();
+    let script = |option: &Option<Obj>, model: Option<Script>| match option {
+        Some(prefix) => Script::new(interp, prefix),
+        None => model,
+    };
+    let keeper = interp.keep();
+    let base = words.to_vec();
+    let resolve: Rc<Resolve> = Rc::new(move |options: &[Obj]| {
+        let words: Vec<Obj> = base.iter().chain(options).cloned().collect();
+        let context = keeper.with(|interp| Ok(prepare_parts(interp, &words)?.context));
+        context.unwrap_or_else(|| {
+            Err(Error::failed(
+                Reason::CallbackGone,
+                "the interpreter of the callback is gone",
+            ))
+        })
+    });
+    Scripts {
+        command: script(&peer.command, model.command),
+        validate: script(&peer.validatecommand, model.validate),
+        resolve: Some(resolve),
     }
 }
 
 /// The protocol versions that are allowed.
 fn protocol_set(given: &Protocols<Obj>) -> ProtocolSet {
     ProtocolSet::EMPTY
+        .with(Protocol::Ssl2, given.ssl2.unwrap_or(false))
+        .with(Protocol::Ssl3, given.ssl3.unwrap_or(false))
         .with(Protocol::Tls1, given.tls1.unwrap_or(false))
         .with(Protocol::Tls1_1, given.tls1_1.unwrap_or(false))
         .with(Protocol::Tls1_2, given.tls1_2.unwrap_or(true))
@@ -178,17 +287,22 @@ fn protocol_set(given: &Protocols<Obj>) -> ProtocolSet {
 
 /// The own certificate and key.
 fn own_identity(given: &Identity<Obj>) -> Result<Option<context::Identity>> {
-    let bytes = |option, value: &Option<Vec<u8>>| {
-        value
-            .clone()
-            .and_then(|bytes| Source::bytes(option, Secret::from(bytes)))
+    let pick = |first: (&'static str, &Option<Obj>), second: (&'static str, &Option<Obj>)| {
+        [first, second]
+            .into_iter()
+            .find_map(|(option, value)| source(option, value.as_ref()?))
     };
-    let file = |option, value: &Option<String>| {
-        value.as_deref().and_then(|name| Source::file(option, name))
-    };
-    let certificate = bytes("-cert", &given.cert).or_else(|| file("-certfile", &given.certfile));
-    let key = bytes("-key", &given.key).or_else(|| file("-keyfile", &given.keyfile));
+    let certificate = pick(("-cert", &given.cert), ("-certfile", &given.certfile));
+    let key = pick(("-key", &given.key), ("-keyfile", &given.keyfile));
     context::Identity::new(certificate, key)
+}
+
+/// Where a certificate, key or the like comes from; `None` for an empty value.
+fn source(option: &'static str, value: &Obj) -> Option<Source> {
+    match value.as_bytes() {
+        Some(bytes) if Source::is_der(&bytes) => Source::bytes(option, Secret::from(bytes)),
+        _ => Source::file(option, &value.as_text()),
+    }
 }
 
 /// The application protocols.
@@ -200,11 +314,32 @@ fn alpn(names: &[Obj]) -> Result<Option<Alpn>> {
     Alpn::new(&names)
 }
 
-/// Asks the caller's script for the password of a private key.
-fn ask_password(script: Option<&Script>) -> Result<Secret> {
+/// The handshake's time limit; 0 is none.
+fn timeout(milliseconds: i64) -> Result<Option<Duration>> {
+    match u32::try_from(milliseconds) {
+        Ok(0) => Ok(None),
+        Ok(milliseconds) => Ok(Some(Duration::from_millis(u64::from(milliseconds)))),
+        Err(_) => Err(Error::failed_with(
+            Reason::ImportOption,
+            ["-timeout", &milliseconds.to_string()],
+            format!(
+                "bad timeout \"{milliseconds}\": must be milliseconds, 0 to {}",
+                u32::MAX
+            ),
+        )),
+    }
+}
+
+/// Asks the caller's script for the password of a private key. A script that takes no words is called without any, as
+/// the older packages did.
+fn ask_password(script: Option<&Script>, longest: usize) -> Result<Secret> {
     let refused = |why: &str| Err(Error::failed(Reason::Password, why));
-    match script.and_then(|script| script.call_reporting(&[Obj::int(0), Obj::int(1024)])) {
-        None => refused("the private key is encrypted and there is no password script"),
+    let Some(script) = script else {
+        return refused("the private key is encrypted and there is no password script");
+    };
+    let longest = i64::try_from(longest).unwrap_or(i64::MAX);
+    match script.call_fitting(&[Obj::int(0), Obj::int(longest)]) {
+        None => refused("the interpreter of the password script is gone"),
         Some(Err(error)) => refused(&format!("the password script failed: {}", error.message())),
         Some(Ok(password)) => Ok(Secret::from(password.as_text().as_bytes())),
     }

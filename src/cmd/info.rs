@@ -48,6 +48,34 @@ pub(super) fn version(_interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     Ok(Obj::text(openssl::version::version()))
 }
 
+/// `tls::build-info ?field?`: how this package was built, in the form of Tcl 9's `tcl::build-info`: everything in one
+/// word, or one of `version`, `patchlevel`, `commit`, `compiler`; of another field, whether it is there.
+pub(super) fn build_info(_interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    let version = env!("CARGO_PKG_VERSION");
+    let commit = option_env!("TLS_COMMIT").unwrap_or("unknown");
+    let compiler = concat!("rustc-", env!("CARGO_PKG_RUST_VERSION"));
+    let debug = cfg!(debug_assertions);
+    let [field] = words else {
+        let parts = [compiler].into_iter().chain(debug.then_some("debug"));
+        let parts: Vec<&str> = parts.collect();
+        return match words {
+            [] => Ok(Obj::text(&format!(
+                "{version}+{commit}.{}",
+                parts.join(".")
+            ))),
+            _ => Err(Error::wrong_args("tls::build-info ?field?")),
+        };
+    };
+    Ok(match &*field.as_text() {
+        "version" => Obj::text(version.rsplit_once('.').map_or(version, |(most, _)| most)),
+        "patchlevel" => Obj::text(version),
+        "commit" => Obj::text(commit),
+        "compiler" => Obj::text(compiler),
+        "debug" => Obj::bool(debug),
+        _ => Obj::bool(false),
+    })
+}
+
 /// The protocol version that a word names, perhaps shortened.
 fn protocol(word: &Obj) -> Result<Protocol> {
     let text = word.as_text();

@@ -40,7 +40,10 @@ macro_rules! commands {
 }
 
 commands! {
+    "tls::authenticate" => channel::authenticate;
+    "tls::build-info" => info::build_info;
     "tls::ciphers" => info::ciphers;
+    "tls::closewrite" => channel::closewrite;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
     "tls::Debug" => debug::debug;
@@ -49,7 +52,10 @@ commands! {
     "tls::import" => import::import, import::TABLE;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;
+    "tls::shutdown" => channel::unimport;
+    "tls::starttls" => import::import;
     "tls::status" => channel::status;
+    "tls::unstack" => channel::unimport;
     "tls::unimport" => channel::unimport;
     "tls::version" => info::version;
 }

@@ -5,7 +5,7 @@
 use openssl::dh::Dh;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslVerifyMode};
-use openssl::x509::store::X509Store;
+use openssl::x509::store::{X509Store, X509StoreRef};
 use openssl::x509::verify::X509VerifyFlags;
 
 use super::cache::{self, COUNTERS};
@@ -14,7 +14,7 @@ use super::fingerprint::Mixer;
 use super::identity::{AskPassword, Loaded};
 use super::inputs::Inputs;
 use super::source::DH;
-use super::{Settings, callbacks, ciphers, pem, session, trust};
+use super::{Settings, callbacks, ciphers, keylog, pem, session, trust};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::error::{entries, failed};
 use crate::ossl::ssl::{clear_mode, set_dh_auto};
@@ -47,13 +47,16 @@ pub(super) fn context(
     protocols.apply(&mut context)?;
     set_strength(settings, &mut context)?;
 
+    let store = set_trust(settings, inputs, files, &mut context)?;
     let mut locked = false;
     if let Some(identity) = &settings.identity {
-        let loaded = Loaded::read(identity, inputs.certificate(), inputs.key(), password)?;
+        let mut loaded = Loaded::read(identity, inputs.certificate(), inputs.key(), password)?;
         locked = loaded.locked;
+        if let (Some(store), false) = (&store, settings.trust.is_system()) {
+            loaded.complete(store);
+        }
         loaded.install(identity, &mut context)?;
     }
-    set_trust(settings, inputs, files, &mut context)?;
     session::configure(&mut context, settings.server, &inputs.session_name())?;
     match settings.server {
         true => {
@@ -61,6 +64,9 @@ pub(super) fn context(
             set_dh(settings, inputs, &mut context)?;
         }
         false => callbacks::install_client(&mut context),
+    }
+    if keylog::target().is_some() {
+        callbacks::install_keylog(&mut context);
     }
 
     let context = context.build();
@@ -77,10 +83,12 @@ pub(super) fn context(
 /// Modes and options that every context has.
 fn set_modes(context: &mut SslContextBuilder) {
     // Tcl may move its buffers between two attempts to write the same data, and takes part of it as written. An idle
-    // connection shouldn't hold 34 KiB of buffers.
+    // connection shouldn't hold 34 KiB of buffers. A chain that has to be completed is completed once, here, and not
+    // with each handshake.
     context.set_mode(
         SslMode::ACCEPT_MOVING_WRITE_BUFFER
             | SslMode::ENABLE_PARTIAL_WRITE
+            | SslMode::NO_AUTO_CHAIN
             | SslMode::RELEASE_BUFFERS,
     );
     // A read returns after each record, even if that was a session ticket, say, and no data: only the caller knows
@@ -107,13 +115,13 @@ fn set_strength(settings: &Settings, context: &mut SslContextBuilder) -> Result<
     Ok(())
 }
 
-/// Whom to trust, and how the peer is verified.
+/// Whom to trust, and how the peer is verified; the store of trusted certificates, where there is one.
 fn set_trust(
     settings: &Settings,
     inputs: &Inputs<'_>,
     files: &dyn Files,
     context: &mut SslContextBuilder,
-) -> Result<()> {
+) -> Result<Option<X509Store>> {
     let mut mode = SslVerifyMode::NONE;
     if settings.verifies() {
         mode |= SslVerifyMode::PEER;
@@ -125,8 +133,11 @@ fn set_trust(
 
     let named = !settings.trust.is_system();
     // The system's store is large: a server that asks nobody for a certificate does without.
+    let mut used = None;
     if named || !settings.server || settings.verifies() {
-        context.set_cert_store(store(settings, inputs, files)?);
+        let store = store(settings, inputs, files)?;
+        context.set_cert_store(share(&store)?);
+        used = Some(store);
     }
     if named {
         // Who names a certificate trusts it, be it a root or not.
@@ -138,19 +149,21 @@ fn set_trust(
     if let (true, Some(content)) = (settings.server, inputs.cafile()) {
         context.set_client_ca_list(trust::names(content)?);
     }
-    Ok(())
+    Ok(used)
+}
+
+/// Another handle of a store.
+fn share(store: &X509StoreRef) -> Result<X509Store> {
+    x509_store::share(store).map_err(|stack| failed("can't share a certificate store", &stack))
 }
 
 /// The store of trusted certificates, shared by all contexts that trust the same.
 fn store(settings: &Settings, inputs: &Inputs<'_>, files: &dyn Files) -> Result<X509Store> {
-    let share = |store: &X509Store| {
-        x509_store::share(store).map_err(|stack| failed("can't share a certificate store", &stack))
-    };
     let mut mixer = Mixer::new("trust");
     settings.trust.mix(&mut mixer);
     let shape = mixer.finish();
     let contents = inputs.trust();
-    if let Some(found) = cache::store(&shape, &contents, share) {
+    if let Some(found) = cache::store(&shape, &contents, |store| share(store)) {
         return found;
     }
     let store = settings.trust.build(inputs.cafile(), files)?;

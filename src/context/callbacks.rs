@@ -13,6 +13,7 @@ use openssl::x509::{X509StoreContext, X509StoreContextRef, X509VerifyResult};
 use super::connection;
 use super::hello::ClientHello;
 use super::hooks::{AlpnChoice, Answer, Hello, Message, ServerName, Verdict, ask};
+use super::keylog;
 use crate::error::{Error, Reason};
 use crate::ossl::ssl::{InfoCallback, MessageCallback, set_retry_verify};
 
@@ -26,6 +27,11 @@ pub(super) fn install_server(context: &mut SslContextBuilder) {
 /// Installs the callbacks that a client has.
 pub(super) fn install_client(context: &mut SslContextBuilder) {
     context.set_new_session_callback(new_session);
+}
+
+/// Has the secrets of each connection written where the environment wants them; see [`keylog`].
+pub(super) fn install_keylog(context: &mut SslContextBuilder) {
+    context.set_keylog_callback(|_, line| keylog::write(line));
 }
 
 /// Decides on a step in the verification of the peer.
@@ -91,8 +97,15 @@ fn server_name(ssl: &mut SslRef, alert: &mut SslAlert) -> Result<(), SniError> {
         return Err(SniError::NOACK);
     };
     let name = String::from_utf8_lossy(name).into_owned();
-    match ask(|hooks| hooks.server_name(&name)) {
-        Answer::Nobody | Answer::Given(ServerName::Accept) => Ok(()),
+    let answer = ask(|hooks| {
+        let answer = hooks.server_name(&name)?;
+        if let ServerName::Use(context) = &answer {
+            context.take_over(ssl)?;
+        }
+        Ok(answer)
+    });
+    match answer {
+        Answer::Nobody | Answer::Given(ServerName::Accept | ServerName::Use(_)) => Ok(()),
         Answer::Given(ServerName::Warn) => {
             *alert = SslAlert::UNRECOGNIZED_NAME;
             Err(SniError::ALERT_WARNING)
@@ -101,10 +114,6 @@ fn server_name(ssl: &mut SslRef, alert: &mut SslAlert) -> Result<(), SniError> {
             *alert = SslAlert::UNRECOGNIZED_NAME;
             Err(SniError::ALERT_FATAL)
         }
-        Answer::Given(ServerName::Use(context)) => context.take_over(ssl).map_err(|_| {
-            *alert = SslAlert::INTERNAL_ERROR;
-            SniError::ALERT_FATAL
-        }),
         Answer::Failed => {
             *alert = SslAlert::INTERNAL_ERROR;
             Err(SniError::ALERT_FATAL)
@@ -145,14 +154,17 @@ impl InfoCallback for Watch {
 }
 
 impl MessageCallback for Watch {
-    fn message(_ssl: &SslRef, sent: bool, version: c_int, content_type: c_int, bytes: &[u8]) {
+    fn message(ssl: &SslRef, sent: bool, version: c_int, content_type: c_int, bytes: &[u8]) {
         let _ = ask(|hooks| {
-            hooks.message(Message {
-                sent,
-                version,
-                content_type,
-                bytes,
-            })
+            hooks.message(
+                ssl,
+                Message {
+                    sent,
+                    version,
+                    content_type,
+                    bytes,
+                },
+            )
         });
     }
 }

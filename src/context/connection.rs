@@ -5,7 +5,7 @@
 use once_cell::sync::OnceCell;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
-use openssl::ssl::{Ssl, SslContextRef, SslRef};
+use openssl::ssl::{Ssl, SslContextRef, SslRef, SslVerifyMode};
 use openssl::x509::verify::X509CheckFlags;
 
 use super::alpn::Alpn;
@@ -14,7 +14,9 @@ use super::name::Name;
 use super::session::Session;
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::error::{entries, failed};
-use crate::ossl::ssl::{set_info_callback, set_message_callback, set_post_handshake_auth};
+use crate::ossl::ssl::{
+    set_info_callback, set_message_callback, set_post_handshake_auth, verify_client_post_handshake,
+};
 
 /// The settings of one connection.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +35,8 @@ pub(crate) struct Connection {
     pub(crate) messages: bool,
     /// The session that a client asks to resume.
     pub(crate) session: Option<Session>,
-    /// Whether a client can be asked for its certificate after the handshake, in TLS 1.3.
+    /// A client can be asked for its certificate after the handshake, in TLS 1.3. A server doesn't ask during the
+    /// handshake, but later, with [`ask_certificate`].
     pub(crate) post_handshake: bool,
 }
 
@@ -57,6 +60,13 @@ pub(super) fn alpn(ssl: &SslRef) -> Option<(&Alpn, bool)> {
     Some((attached.alpn.as_ref()?, attached.lenient))
 }
 
+/// Makes a server ask its client for a certificate now, after the handshake. The request goes out with the next
+/// handshake call; the answer comes while reading.
+pub(crate) fn ask_certificate(ssl: &SslRef) -> Result<()> {
+    verify_client_post_handshake(ssl)
+        .map_err(|stack| failed("can't ask the client for a certificate", &stack))
+}
+
 impl Connection {
     /// Makes a connection in its initial state, as client or as server.
     pub(super) fn make(&self, context: &SslContextRef, server: bool) -> Result<Ssl> {
@@ -73,6 +83,10 @@ impl Connection {
                 lenient: self.alpn_lenient,
             };
             ssl.set_ex_data(slot, attached);
+            if self.post_handshake {
+                let mode = ssl.verify_mode() | SslVerifyMode::PEER | SslVerifyMode::POST_HANDSHAKE;
+                ssl.set_verify(mode);
+            }
         } else {
             self.make_client(&mut ssl)?;
         }

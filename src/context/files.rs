@@ -1,6 +1,6 @@
 //! What the room needs to know of files: their content, and a cheap sign that it can't have changed.
 //!
-//! Pure but for [`Stamp::of`]. The files themselves are read above, through Tcl, so that virtual file systems work.
+//! Pure. The files themselves are read above, through Tcl, so that virtual file systems work.
 
 use std::fs::Metadata;
 use std::path::PathBuf;
@@ -43,16 +43,14 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp in what `stat` returned.
+    /// The stamp in a file's metadata.
     #[cfg(unix)]
     pub(crate) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
 
-        let time = |seconds: i64, nanoseconds: i64| {
-            let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-            seconds.saturating_add(Duration::from_nanos(
-                u64::try_from(nanoseconds).unwrap_or_default(),
-            ))
+        let number = |field: i64| u64::try_from(field).unwrap_or_default();
+        let time = |seconds, nanoseconds| {
+            Duration::from_secs(number(seconds)) + Duration::from_nanos(number(nanoseconds))
         };
         Self {
             device: metadata.dev(),

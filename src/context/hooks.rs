@@ -122,8 +122,8 @@ pub(crate) trait Hooks {
 
     /// A protocol message. Only on a connection that was made with
     /// [`Connection::messages`](super::Connection::messages).
-    fn message(&self, message: Message<'_>) -> Result<()> {
-        let _ = message;
+    fn message(&self, ssl: &SslRef, message: Message<'_>) -> Result<()> {
+        let _ = (ssl, message);
         Ok(())
     }
 

@@ -3,15 +3,20 @@
 //! Safe OpenSSL only.
 
 use openssl::error::ErrorStack;
+use openssl::pkcs12::Pkcs12;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::SslContextBuilder;
-use openssl::x509::X509;
+use openssl::stack::Stack;
+use openssl::x509::store::X509StoreRef;
+use openssl::x509::{X509, X509StoreContext, X509VerifyResult};
 
 use super::pem;
 use super::source::{CERTIFICATE, KEY, Source, Wording};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::error::entries;
+use crate::ossl::pkcs12;
 use crate::ossl::secret::Secret;
+use crate::ossl::x509_store::read_certificate;
 
 /// The longest password that OpenSSL takes.
 pub(crate) const PASSWORD_MAX: usize = 1024;
@@ -66,16 +71,72 @@ impl Loaded {
         password: &mut AskPassword<'_>,
     ) -> Result<Self> {
         let source = &identity.certificate;
-        let certificates = certificates(certificate)
-            .map_err(|why| source.refuse(Reason::ImportCertificate, &CERTIFICATE, &why))?;
-        let (key, locked) = private_key(key, identity.key_source(), password)?;
-        let loaded = Self {
-            certificates,
-            key,
-            locked,
+        let refuse = |why: &str| source.refuse(Reason::ImportCertificate, &CERTIFICATE, why);
+        let loaded = if pem::is_pkcs12(certificate) {
+            if identity.key.is_some() {
+                return Err(refuse("a PKCS#12 archive brings its own key along"));
+            }
+            Self::from_pkcs12(certificate, source, password)?
+        } else {
+            let certificates = certificates(certificate).map_err(|why| refuse(&why))?;
+            let (key, locked) = private_key(key, identity.key_source(), password)?;
+            Self {
+                certificates,
+                key,
+                locked,
+            }
         };
         loaded.fits(identity)?;
         Ok(loaded)
+    }
+
+    /// Reads all from a PKCS#12 archive. Many have no password, or an empty one; that is tried first.
+    fn from_pkcs12(
+        content: &[u8],
+        source: &Source,
+        password: &mut AskPassword<'_>,
+    ) -> Result<Self> {
+        let refuse =
+            |stack: ErrorStack| refused(source, Reason::ImportCertificate, &CERTIFICATE, &stack);
+        let archive = Pkcs12::from_der(content).map_err(refuse)?;
+        let (parsed, locked) = match pkcs12::parse(&archive, &Secret::default()) {
+            Ok(parsed) => (parsed, false),
+            Err(_) => {
+                let password = ask(source, &CERTIFICATE, password)?;
+                (pkcs12::parse(&archive, &password).map_err(refuse)?, true)
+            }
+        };
+        let (Some(leaf), Some(key)) = (parsed.cert, parsed.pkey) else {
+            let why = "the PKCS#12 archive doesn't hold a private key and its certificate";
+            return Err(source.refuse(Reason::ImportCertificate, &CERTIFICATE, why));
+        };
+        let chain = parsed.ca.into_iter().flatten();
+        Ok(Self {
+            certificates: std::iter::once(leaf).chain(chain).collect(),
+            key,
+            locked,
+        })
+    }
+
+    /// Completes the chain of a certificate that came alone, as far as intermediates are among the trusted ones.
+    /// A root isn't sent: who doesn't have it gains nothing by getting it.
+    pub(super) fn complete(&mut self, store: &X509StoreRef) {
+        let [leaf] = self.certificates.as_slice() else {
+            return;
+        };
+        let found = X509StoreContext::new().and_then(|mut context| {
+            let none = Stack::new()?;
+            context.init(store, leaf, &none, |context| {
+                // Whether the chain is good is for the peer to say.
+                context.verify_cert()?;
+                let chain = context.chain().into_iter().flatten();
+                Ok(chain.skip(1).map(ToOwned::to_owned).collect::<Vec<_>>())
+            })
+        });
+        let root = |certificate: &X509| certificate.issued(certificate) == X509VerifyResult::OK;
+        let found = found.unwrap_or_default();
+        self.certificates
+            .extend(found.into_iter().filter(|certificate| !root(certificate)));
     }
 
     /// Checks that the key belongs to the certificate.
@@ -139,6 +200,9 @@ fn refused(source: &Source, reason: Reason, what: &Wording, stack: &ErrorStack) 
     source.refuse(reason, what, &reasons_text(&entries(stack)))
 }
 
+/// What PEM blocks with certificates are labelled.
+const LABELS: [&str; 3] = ["CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CERTIFICATE"];
+
 /// All certificates in some PEM text or DER bytes, in order; at least one.
 pub(super) fn certificates(content: &[u8]) -> std::result::Result<Vec<X509>, String> {
     let text = |stack: ErrorStack| reasons_text(&entries(&stack));
@@ -148,14 +212,28 @@ pub(super) fn certificates(content: &[u8]) -> std::result::Result<Vec<X509>, Str
     if !pem::looks_like(content) {
         let pieces = pem::der_pieces(content).ok_or("it is neither PEM nor DER")?;
         return pieces
+            .into_iter()
             .map(|piece| X509::from_der(piece).map_err(text))
             .collect();
     }
-    let found = X509::stack_from_pem(content).map_err(text)?;
+    let found: Vec<X509> = pem::blocks(content)
+        .filter(|block| LABELS.contains(&block.label))
+        .map(|block| read_certificate(block.text).map_err(text))
+        .collect::<std::result::Result<_, _>>()?;
     match found.is_empty() {
         true => Err(pem::holds_instead(content, "certificate")),
         false => Ok(found),
     }
+}
+
+/// Asks for the password of what a source holds. That there is none is told with the source's name.
+fn ask(source: &Source, what: &Wording, password: &mut AskPassword<'_>) -> Result<Secret> {
+    password(PASSWORD_MAX).map_err(|error| match error {
+        Error::Failed {
+            reason, message, ..
+        } if reason == Reason::Password => source.refuse(reason, what, &message),
+        other => other,
+    })
 }
 
 /// The private key in some PEM text or DER bytes, and whether it was encrypted.
@@ -191,14 +269,7 @@ fn private_key(
             Err(stack) => Err(refused(source, Reason::ImportKey, &KEY, &stack)),
         };
     }
-    let password = password(PASSWORD_MAX).map_err(|error| match error {
-        Error::Failed { reason, .. } if reason == Reason::Password => source.refuse(
-            reason,
-            &KEY,
-            "it is encrypted, and no password was given (option -password)",
-        ),
-        other => other,
-    })?;
+    let password = ask(source, &KEY, password)?;
     let fill = |buffer: &mut [u8]| match buffer.get_mut(..password.len()) {
         Some(place) => {
             place.copy_from_slice(&password);

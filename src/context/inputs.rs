@@ -26,7 +26,6 @@ impl Input {
     fn look(source: &Source, what: &Wording, files: &dyn Files) -> Result<Self> {
         if let Some(name) = source.name()
             && let Some(stamp) = files.stamp(name)
-            && !stamp.racy(SystemTime::now())
             && let Some(fingerprint) = cache::file(name, &stamp)
         {
             return Ok(Self {
@@ -39,12 +38,12 @@ impl Input {
 
     /// Reads a source.
     fn read(source: &Source, what: &Wording, files: &dyn Files) -> Result<Self> {
-        let content = match source.value() {
-            Some(bytes) => Arc::clone(bytes),
-            None => Arc::new(read(source, what, files)?),
+        let (content, fingerprint) = match source.value() {
+            Some((bytes, fingerprint)) => (Arc::clone(bytes), fingerprint),
+            None => read(source, what, files)?,
         };
         Ok(Self {
-            fingerprint: Fingerprint::of(&content),
+            fingerprint,
             content: Some(content),
         })
     }
@@ -63,21 +62,24 @@ impl Input {
     }
 }
 
-/// Reads a file, and remembers its fingerprint if nothing happened to it meanwhile.
-fn read(source: &Source, what: &Wording, files: &dyn Files) -> Result<Secret> {
+/// Reads a file, and remembers its fingerprint if nothing happened to it meanwhile. With its fingerprint comes that
+/// of the content that was read, whatever happens to the file.
+fn read(source: &Source, what: &Wording, files: &dyn Files) -> Result<(Arc<Secret>, Fingerprint)> {
     let name = source.name().unwrap_or_default();
+    let started = SystemTime::now();
     let before = files.stamp(name);
     let content = files
         .read(name)
         .map_err(|error| source.unreadable(what, error))?;
     COUNTERS.reads.add();
+    let fingerprint = Fingerprint::of(&content);
     if let Some(stamp) = before
         && files.stamp(name) == before
-        && !stamp.racy(SystemTime::now())
+        && !stamp.racy(started)
     {
-        cache::keep_file(name, stamp, Fingerprint::of(&content));
+        cache::keep_file(name, stamp, fingerprint);
     }
-    Ok(content)
+    Ok((Arc::new(content), fingerprint))
 }
 
 /// Everything that some settings name.

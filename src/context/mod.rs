@@ -15,6 +15,7 @@ mod connection;
 mod fingerprint;
 mod hello;
 mod inputs;
+mod keylog;
 mod name;
 mod pem;
 mod source;
@@ -33,10 +34,10 @@ mod tests;
 
 use std::sync::Arc;
 
-use openssl::ssl::{Ssl, SslContext, SslContextRef, SslRef};
+use openssl::ssl::{Ssl, SslContext, SslContextRef, SslRef, SslVerifyMode};
 
 pub(crate) use self::cache::{COUNTERS, Counters};
-pub(crate) use self::connection::Connection;
+pub(crate) use self::connection::{Connection, ask_certificate};
 pub(crate) use self::files::{Files, Stamp};
 pub(crate) use self::hello::ClientHello;
 pub(crate) use self::identity::{AskPassword, Identity, PASSWORD_MAX};
@@ -139,9 +140,15 @@ impl Context {
     /// Makes a server's connection go on with this context's certificate, trust and checks, while its handshake
     /// looks at the server name. Protocol versions and ciphers stay those it started with.
     fn take_over(&self, ssl: &mut SslRef) -> Result<()> {
+        if !self.server {
+            // A client's context lacks callbacks that the rest of the handshake counts on.
+            let message = "the settings for a server name are not those of a server";
+            return Err(Error::failed(Reason::ImportOption, message));
+        }
+        let post_handshake = ssl.verify_mode() & SslVerifyMode::POST_HANDSHAKE;
         ssl.set_ssl_context(&self.ssl)
             .map_err(|stack| failed("can't change to another context", &stack))?;
-        ssl.set_verify(self.ssl.verify_mode());
+        ssl.set_verify(self.ssl.verify_mode() | post_handshake);
         Ok(())
     }
 }
@@ -173,6 +180,11 @@ impl Settings {
             }
         }
         self.trust.mix(&mut mixer);
+        mixer.add_option(
+            keylog::target()
+                .as_ref()
+                .map(|path| path.as_encoded_bytes()),
+        );
         mixer.finish()
     }
 

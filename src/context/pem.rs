@@ -2,6 +2,8 @@
 //!
 //! Pure.
 
+use crate::x509::der::{self, Element, tag};
+
 /// What every PEM block starts with.
 const BEGIN: &[u8] = b"-----BEGIN ";
 
@@ -68,48 +70,28 @@ pub(super) fn holds_instead(content: &[u8], missing: &str) -> String {
 }
 
 /// The DER values, one behind the other, that make up the content; `None` if it is anything else.
-pub(super) fn der_pieces(content: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
-    let mut pieces = Vec::new();
-    let mut rest = content;
-    while !rest.is_empty() {
-        let (header, len) = der_header(rest)?;
-        let (piece, behind) = rest.split_at_checked(header.checked_add(len)?)?;
-        pieces.push(piece);
-        rest = behind;
-    }
-    Some(pieces.into_iter())
+pub(super) fn der_pieces(content: &[u8]) -> Option<Vec<&[u8]>> {
+    let elements = der::elements(content)?;
+    elements
+        .iter()
+        .map(|element| (element.tag == tag::SEQUENCE).then_some(element.whole))
+        .collect()
 }
 
 /// Whether a DER key is an `EncryptedPrivateKeyInfo`. That one starts with a sequence, every plain key with a number.
 pub(super) fn der_encrypted(content: &[u8]) -> bool {
-    der_header(content)
-        .and_then(|(header, _)| content.get(header))
-        .is_some_and(|tag| *tag == SEQUENCE)
+    first_inside(content).is_some_and(|first| first.tag == tag::SEQUENCE)
 }
 
-/// The tag of a DER sequence.
-const SEQUENCE: u8 = 0x30;
+/// Whether DER content is a PKCS#12 archive. That one starts with the number 3; a certificate starts with a sequence.
+pub(super) fn is_pkcs12(content: &[u8]) -> bool {
+    first_inside(content).is_some_and(|first| first.expect(tag::INTEGER) == Some(&[3]))
+}
 
-/// The length of the header of a DER sequence, and that of its content.
-fn der_header(content: &[u8]) -> Option<(usize, usize)> {
-    let (tag, rest) = content.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    if *tag != SEQUENCE {
-        return None;
-    }
-    match usize::from(*first) {
-        short @ ..0x80 => Some((2, short)),
-        long => {
-            let octets = rest.get(..long - 0x80)?;
-            if octets.is_empty() || octets.len() > size_of::<u32>() {
-                return None;
-            }
-            let len = octets
-                .iter()
-                .fold(0, |len, octet| len << 8 | usize::from(*octet));
-            Some((2 + octets.len(), len))
-        }
-    }
+/// The first element within a DER sequence.
+fn first_inside(content: &[u8]) -> Option<Element<'_>> {
+    let inside = der::one(content)?.open(tag::SEQUENCE)?;
+    inside.first().copied()
 }
 
 /// Where a sequence of bytes first occurs.
@@ -143,11 +125,17 @@ mod tests {
     #[test]
     fn der_is_cut_into_its_values() {
         let content = [0x30, 1, 5, 0x30, 0x81, 2, 6, 7];
-        let pieces: Vec<_> = der_pieces(&content).unwrap().collect();
+        let pieces = der_pieces(&content).unwrap();
         assert_eq!(pieces, [&content[..3], &content[3..]]);
         assert!(der_pieces(&content[..7]).is_none());
         assert!(der_pieces(b"hello").is_none());
         assert!(der_pieces(&[0x30, 0x80]).is_none());
+    }
+
+    #[test]
+    fn what_is_in_der_shows_at_its_start() {
+        assert!(is_pkcs12(&[0x30, 3, 0x02, 1, 3]));
+        assert!(!is_pkcs12(&[0x30, 3, 0x30, 1, 0]) && !is_pkcs12(b"hello"));
         assert!(der_encrypted(&[0x30, 3, 0x30, 1, 0]));
         assert!(!der_encrypted(&[0x30, 3, 0x02, 1, 0]));
     }

@@ -20,16 +20,24 @@ pub(crate) struct Source {
 /// What a source gives.
 #[derive(Clone, Debug)]
 enum Content {
-    /// The thing itself, PEM or DER.
-    Bytes(Arc<Secret>),
+    /// The thing itself, PEM or DER, and its fingerprint.
+    Bytes(Arc<Secret>, Fingerprint),
     /// The name of a file that holds it.
     File(String),
+}
+
+impl Content {
+    /// The thing itself.
+    fn bytes(bytes: Secret) -> Self {
+        let fingerprint = Fingerprint::of(&bytes);
+        Self::Bytes(Arc::new(bytes), fingerprint)
+    }
 }
 
 impl Source {
     /// The thing itself, PEM text or DER bytes. Empty counts as not given.
     pub(crate) fn bytes(option: &'static str, bytes: Secret) -> Option<Self> {
-        let content = Content::Bytes(Arc::new(bytes));
+        let content = Content::bytes(bytes);
         let source = Self { option, content };
         (!source.is_empty()).then_some(source)
     }
@@ -37,17 +45,35 @@ impl Source {
     /// The name of a file, or PEM text, which starts with `-----BEGIN `. Empty counts as not given.
     pub(crate) fn file(option: &'static str, value: &str) -> Option<Self> {
         let content = match value.trim_start().starts_with("-----BEGIN ") {
-            true => Content::Bytes(Arc::new(Secret::from(value.as_bytes()))),
+            true => Content::bytes(Secret::from(value.as_bytes())),
             false => Content::File(value.to_owned()),
         };
         let source = Self { option, content };
         (!source.is_empty()).then_some(source)
     }
 
+    /// Whether bytes are DER rather than PEM or a file's name: an ASN.1 sequence that ends where the bytes end.
+    pub(crate) fn is_der(bytes: &[u8]) -> bool {
+        let [0x30, length, rest @ ..] = bytes else {
+            return false;
+        };
+        match length {
+            0..0x80 => rest.len() == usize::from(*length),
+            0x81..=0x84 => {
+                let (size, content) = rest.split_at(usize::from(length & 0x7F).min(rest.len()));
+                let size = size
+                    .iter()
+                    .fold(0, |size, byte| size << 8 | usize::from(*byte));
+                content.len() == size
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the value is empty.
     fn is_empty(&self) -> bool {
         match &self.content {
-            Content::Bytes(bytes) => bytes.is_empty(),
+            Content::Bytes(bytes, _) => bytes.is_empty(),
             Content::File(name) => name.is_empty(),
         }
     }
@@ -60,15 +86,15 @@ impl Source {
     /// The file's name, if it is a file.
     pub(crate) fn name(&self) -> Option<&str> {
         match &self.content {
-            Content::Bytes(_) => None,
+            Content::Bytes(..) => None,
             Content::File(name) => Some(name),
         }
     }
 
-    /// The bytes, if it is no file.
-    pub(super) fn value(&self) -> Option<&Arc<Secret>> {
+    /// The bytes and their fingerprint, if it is no file.
+    pub(super) fn value(&self) -> Option<(&Arc<Secret>, Fingerprint)> {
         match &self.content {
-            Content::Bytes(bytes) => Some(bytes),
+            Content::Bytes(bytes, fingerprint) => Some((bytes, *fingerprint)),
             Content::File(_) => None,
         }
     }
@@ -76,9 +102,9 @@ impl Source {
     /// Adds which source this is: the file's name, or the bytes themselves.
     pub(super) fn mix(&self, mixer: &mut Mixer) {
         match &self.content {
-            Content::Bytes(bytes) => {
+            Content::Bytes(_, fingerprint) => {
                 mixer.add(b"bytes");
-                mixer.add(&Fingerprint::of(bytes).0);
+                mixer.add(&fingerprint.0);
             }
             Content::File(name) => {
                 mixer.add(b"file");

@@ -20,3 +20,23 @@ int tls_SSL_set_retry_verify(SSL *ssl)
 {
     return (int)SSL_set_retry_verify(ssl);
 }
+
+int tls_SSL_get_signature_nid(SSL *ssl, int *nid)
+{
+    return (int)SSL_get_signature_nid(ssl, nid);
+}
+
+int tls_SSL_get_peer_signature_nid(SSL *ssl, int *nid)
+{
+    return (int)SSL_get_peer_signature_nid(ssl, nid);
+}
+
+int tls_SSL_get_secure_renegotiation_support(SSL *ssl)
+{
+    return (int)SSL_get_secure_renegotiation_support(ssl);
+}
+
+int tls_SSL_CTX_get_session_cache_mode(SSL_CTX *ctx)
+{
+    return (int)SSL_CTX_get_session_cache_mode(ctx);
+}

@@ -15,3 +15,7 @@ int tls_SSL_get_negotiated_group(SSL *ssl);
 int tls_SSL_CTX_clear_mode(SSL_CTX *ctx, long mode);
 int tls_SSL_CTX_set_dh_auto(SSL_CTX *ctx);
 int tls_SSL_set_retry_verify(SSL *ssl);
+int tls_SSL_get_signature_nid(SSL *ssl, int *nid);
+int tls_SSL_get_peer_signature_nid(SSL *ssl, int *nid);
+int tls_SSL_get_secure_renegotiation_support(SSL *ssl);
+int tls_SSL_CTX_get_session_cache_mode(SSL_CTX *ctx);

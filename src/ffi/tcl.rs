@@ -194,6 +194,7 @@ slots! {
     fn Tcl_DeleteTimerHandler(token: Tcl_TimerToken) = tcl_DeleteTimerHandler;
     fn Tcl_DictObjPut(interp: *mut Tcl_Interp, dict: *mut Tcl_Obj, key: *mut Tcl_Obj, value: *mut Tcl_Obj) -> c_int = tcl_DictObjPut;
     fn Tcl_DiscardInterpState(state: Tcl_InterpState) = tcl_DiscardInterpState;
+    fn Tcl_DoOneEvent(flags: c_int) -> c_int = tcl_DoOneEvent;
     fn Tcl_ErrnoId() -> *const c_char = tcl_ErrnoId;
     fn Tcl_ErrnoMsg(errno: c_int) -> *const c_char = tcl_ErrnoMsg;
     fn Tcl_EvalObjv(interp: *mut Tcl_Interp, objc: Size, objv: *const *mut Tcl_Obj, flags: c_int) -> c_int = tcl_EvalObjv;

@@ -59,7 +59,10 @@ kinds! {
     List, "list" => Vec<W>, |spec, word| word
         .list()
         .ok_or_else(|| spec.bad_value("LIST", "list", &word.text()));
-    /// Bytes, or text such as PEM.
+    /// A certificate, key or the like: PEM text, DER bytes, or the name of a file that holds it; empty is the same as
+    /// none given.
+    Material, "material" => W, |_, word| Ok(word.clone());
+    /// Bytes.
     Bytes, "bytes" => Vec<u8>, |spec, word| word
         .bytes()
         .ok_or_else(|| spec.bad_value("BYTES", "bytes", &word.text()));

@@ -61,6 +61,13 @@ impl Table {
 }
 
 impl<W: Word> Given<W> {
+    /// Whether the option `name` (its main spelling) was given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.settings
+            .iter()
+            .any(|setting| setting.spec.name == name)
+    }
+
     /// The value of the option `name` (its main spelling), the last one where it was given several times.
     pub(crate) fn last<K: Kind>(&self, name: &str) -> Result<Option<K::Out<W>>> {
         let mut found = None;

@@ -36,3 +36,48 @@ pub(crate) fn is_unexpected_eof(entry: &OpenSslEntry) -> bool {
 pub(crate) fn is_verify_failure(entry: &OpenSslEntry) -> bool {
     entry.code == ffi::SSL_R_CERTIFICATE_VERIFY_FAILED
 }
+
+/// The level of an alert: `warning`, `fatal` or `unknown`. Corresponds to `SSL_alert_type_string_long`.
+pub(crate) fn level(value: c_int) -> String {
+    // SAFETY: any number is allowed, and the result is a static string.
+    let level = unsafe { ffi::SSL_alert_type_string_long(value) };
+    // SAFETY: OpenSSL's strings end with a zero byte.
+    unsafe { CStr::from_ptr(level) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// A change of state in the words of the `info` event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// handshake, alert, connect, accept or unknown.
+    pub(crate) major: &'static str,
+    /// start, done, read, write, loop, exit or unknown.
+    pub(crate) minor: &'static str,
+}
+
+impl Step {
+    /// Reads the `SSL_CB_` and `SSL_ST_` bits of an info callback.
+    pub(crate) fn read(kind: c_int) -> Self {
+        let has = |bits: c_int| kind & bits != 0;
+        let major = match () {
+            () if has(ffi::SSL_CB_HANDSHAKE_START) || has(ffi::SSL_CB_HANDSHAKE_DONE) => {
+                "handshake"
+            }
+            () if kind & ffi::SSL_CB_ALERT == ffi::SSL_CB_ALERT => "alert",
+            () if has(ffi::SSL_ST_CONNECT) => "connect",
+            () if has(ffi::SSL_ST_ACCEPT) => "accept",
+            () => "unknown",
+        };
+        let minor = match () {
+            () if has(ffi::SSL_CB_HANDSHAKE_START) => "start",
+            () if has(ffi::SSL_CB_HANDSHAKE_DONE) => "done",
+            () if has(ffi::SSL_CB_READ) => "read",
+            () if has(ffi::SSL_CB_WRITE) => "write",
+            () if has(ffi::SSL_CB_LOOP) => "loop",
+            () if has(ffi::SSL_CB_EXIT) => "exit",
+            () => "unknown",
+        };
+        Self { major, minor }
+    }
+}

@@ -1,106 +1,149 @@
-//! Configuration files, read by OpenSSL's own reader: variables, `.include`, the environment and all.
+//! OpenSSL's configuration files: sections of names and values, with its variables and its `.include`.
 
 use std::ffi::{CStr, CString};
+use std::ptr;
 
-use foreign_types::ForeignType;
-use foreign_types::ForeignTypeRef;
 use libc::{c_char, c_int, c_long};
-use openssl::conf::{Conf, ConfMethod, ConfRef};
-use openssl::error::ErrorStack;
 use openssl_sys as sys;
 
-use super::error::{QueueGuard, cvt, cvt_p};
+use super::error::{QueueGuard, queue};
+use crate::error::OpenSslEntry;
 use crate::ffi::ossl;
 
-/// What keeps a configuration from being read: the line, and OpenSSL's reasons.
+/// A configuration that was loaded.
 #[derive(Debug)]
-pub(crate) struct Unreadable {
-    /// The number of the line, 0 if it is none.
-    pub(crate) line: i64,
-    /// The reasons.
-    pub(crate) stack: ErrorStack,
-}
+pub(crate) struct Conf(*mut ossl::CONF);
 
-/// Reads a configuration from its text (NCONF_load_bio).
-pub(crate) fn parse(text: &[u8]) -> Result<Conf, Unreadable> {
-    let unreadable = |stack| Unreadable { line: 0, stack };
-    let conf = Conf::new(ConfMethod::default()).map_err(unreadable)?;
-    let len = c_int::try_from(text.len()).map_err(|_| unreadable(ErrorStack::get()))?;
-    // SAFETY: the BIO reads `len` bytes of `text`, which outlives it.
-    let bio = unsafe { sys::BIO_new_mem_buf(text.as_ptr().cast(), len) };
-    let bio = cvt_p(bio).map_err(unreadable)?;
-    let mut line: c_long = 0;
-    // SAFETY: `conf` and `bio` are live, `line` is a place for a long.
-    let done = unsafe { ossl::NCONF_load_bio(conf.as_ptr(), bio, &raw mut line) };
-    let done = cvt(done).map_err(|stack| Unreadable {
-        line: i64::from(line),
-        stack,
-    });
-    // SAFETY: `bio` came from BIO_new_mem_buf and is used no more.
-    unsafe { sys::BIO_free_all(bio) };
-    done.map(|_| conf)
-}
-
-/// The value of a name in a section, or else in the default section (NCONF_get_string).
-pub(crate) fn value(conf: &ConfRef, section: &str, name: &str) -> Option<String> {
-    let (section, name) = (CString::new(section).ok()?, CString::new(name).ok()?);
-    let _guard = QueueGuard::new();
-    // SAFETY: `conf` is live, both names end with a null byte.
-    let value = unsafe { ossl::NCONF_get_string(conf.as_ptr(), section.as_ptr(), name.as_ptr()) };
-    // SAFETY: a value is a string that lives as long as its configuration.
-    unsafe { text(value) }
-}
-
-/// The names and values of a section in their order; `None` if there is no such section (NCONF_get_section).
-pub(crate) fn section(conf: &ConfRef, section: &str) -> Option<Vec<(String, String)>> {
-    let section = CString::new(section).ok()?;
-    let _guard = QueueGuard::new();
-    // SAFETY: `conf` is live, the name ends with a null byte.
-    let stack = unsafe { ossl::NCONF_get_section(conf.as_ptr(), section.as_ptr()) };
-    if stack.is_null() {
-        return None;
+impl Drop for Conf {
+    #[doc(alias = "NCONF_free")]
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from NCONF_new and is freed only here.
+        unsafe { ossl::NCONF_free(self.0) };
     }
-    // SAFETY: the stack lives as long as its configuration.
-    let count = unsafe { sys::OPENSSL_sk_num(stack.cast()) };
-    let mut pairs = Vec::new();
-    for index in 0..count {
-        // SAFETY: as above, and the index is in range.
-        let entry = unsafe { sys::OPENSSL_sk_value(stack.cast(), index) };
-        let entry = entry.cast::<ossl::CONF_VALUE>();
-        // SAFETY: the stack's elements are valid CONF_VALUEs, which live as long as it.
-        let entry = unsafe { &*entry };
-        // SAFETY: a name is a string that lives as long as its configuration.
-        let name = unsafe { text(entry.name) };
-        // SAFETY: a value is a string that lives as long as its configuration.
-        let value = unsafe { text(entry.value) };
-        pairs.extend(name.zip(value));
-    }
-    Some(pairs)
 }
 
-/// A string of OpenSSL's.
-///
-/// # Safety
-///
-/// `pointer` must be null or a string that ends with a null byte and isn't changed during the call.
-unsafe fn text(pointer: *const c_char) -> Option<String> {
-    if pointer.is_null() {
-        return None;
+/// Why a configuration can't be loaded.
+#[derive(Debug)]
+pub(crate) struct LoadError {
+    /// The line of the fault, counted from 1, if it is the content's.
+    pub(crate) line: Option<i64>,
+    /// What OpenSSL says.
+    pub(crate) entries: Vec<OpenSslEntry>,
+}
+
+impl Conf {
+    /// Reads a configuration (NCONF_load_bio). Files that it includes are native ones.
+    pub(crate) fn load(content: &[u8]) -> Result<Self, LoadError> {
+        let failed = || LoadError {
+            line: None,
+            entries: queue(),
+        };
+        let len = c_int::try_from(content.len()).map_err(|_| failed())?;
+        // SAFETY: the default method table is static, and asked for by null.
+        let conf = unsafe { ossl::NCONF_new(ptr::null_mut()) };
+        if conf.is_null() {
+            return Err(failed());
+        }
+        let conf = Self(conf);
+        // SAFETY: `len` bytes can be read at `content`, which outlives the BIO.
+        let bio = unsafe { sys::BIO_new_mem_buf(content.as_ptr().cast(), len) };
+        if bio.is_null() {
+            return Err(failed());
+        }
+        let mut line: c_long = -1;
+        // SAFETY: both are alive, and `line` is a place for a long.
+        let loaded = unsafe { ossl::NCONF_load_bio(conf.as_ptr(), bio, &raw mut line) };
+        // SAFETY: the BIO came from BIO_new_mem_buf, and nobody uses it any more.
+        unsafe { sys::BIO_free_all(bio) };
+        if loaded > 0 {
+            return Ok(conf);
+        }
+        Err(LoadError {
+            line: (line > 0).then(|| i64::from(line)),
+            entries: queue(),
+        })
     }
-    // SAFETY: the caller says so.
-    let text = unsafe { CStr::from_ptr(pointer) };
-    Some(text.to_string_lossy().into_owned())
+
+    /// The pointer, for this floor alone; it lives as long as `self`.
+    pub(super) fn as_ptr(&self) -> *mut ossl::CONF {
+        self.0
+    }
+
+    /// The names of all sections, in no particular order (NCONF_get_section_names).
+    pub(crate) fn sections(&self) -> Vec<String> {
+        // SAFETY: the configuration lives as long as `self`.
+        let names = unsafe { ossl::NCONF_get_section_names(self.as_ptr()) };
+        let stack: *mut sys::OPENSSL_STACK = names.cast();
+        let names = items(stack).map(|name| copied(name.cast())).collect();
+        // SAFETY: the stack was made for the caller, the names in it belong to the configuration; null is allowed.
+        unsafe { sys::OPENSSL_sk_free(stack) };
+        names
+    }
+
+    /// The names and values of a section in their order; `None` if there is no such section (NCONF_get_section).
+    pub(crate) fn section(&self, name: &str) -> Option<Vec<(String, String)>> {
+        let _queue = QueueGuard::new();
+        let name = CString::new(name).ok()?;
+        // SAFETY: the configuration lives as long as `self`, `name` ends with a null byte.
+        let values = unsafe { ossl::NCONF_get_section(self.as_ptr(), name.as_ptr()) };
+        if values.is_null() {
+            return None;
+        }
+        let pairs = items(values.cast()).map(|item| {
+            let item: *const ossl::CONF_VALUE = item.cast();
+            // SAFETY: the stack holds values that belong to the configuration, which isn't changed.
+            let item = unsafe { &*item };
+            (copied(item.name), copied(item.value))
+        });
+        Some(pairs.collect())
+    }
+
+    /// The value of a name in a section, or else in the section `default`; without a section, only in the latter
+    /// (NCONF_get_string).
+    pub(crate) fn value(&self, section: Option<&str>, name: &str) -> Option<String> {
+        let _queue = QueueGuard::new();
+        let section = section.map(CString::new).transpose().ok()?;
+        let name = CString::new(name).ok()?;
+        let section = section
+            .as_ref()
+            .map_or(ptr::null(), |section| section.as_ptr());
+        // SAFETY: the configuration lives as long as `self`; both texts end with a null byte and outlive the
+        // call, or are null where that is allowed.
+        let value = unsafe { ossl::NCONF_get_string(self.as_ptr(), section, name.as_ptr()) };
+        (!value.is_null()).then(|| copied(value))
+    }
+}
+
+/// The items of a stack; none if it is null.
+fn items(stack: *const sys::OPENSSL_STACK) -> impl Iterator<Item = *mut libc::c_void> {
+    // SAFETY: `stack` is null or a live stack, by the two callers above; null has -1 items.
+    let count = unsafe { sys::OPENSSL_sk_num(stack) };
+    // SAFETY: the index is one that the stack has.
+    (0..count).map(move |index| unsafe { sys::OPENSSL_sk_value(stack, index) })
+}
+
+/// A copy of a text that belongs to the configuration; empty for null.
+fn copied(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: names and values end with a null byte, and live as long as the configuration that the caller borrows.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_string_lossy().into_owned()
 }
 
 /// Makes an object identifier known by names (OBJ_create); one that is known already is left as it is.
-pub(crate) fn create_object(oid: &str, short: &str, long: &str) -> Result<(), ErrorStack> {
+pub(crate) fn create_object(oid: &str, short: &str, long: &str) -> Result<(), Vec<OpenSslEntry>> {
     let words = [oid, short, long].map(CString::new);
     let [Ok(oid), Ok(short), Ok(long)] = words else {
         return Ok(());
     };
     // SAFETY: all three end with a null byte.
     let nid = unsafe { sys::OBJ_create(oid.as_ptr(), short.as_ptr(), long.as_ptr()) };
-    cvt(nid).map(|_| ())
+    match nid {
+        0 => Err(queue()),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -108,23 +151,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_come_with_variables_replaced_and_in_order() {
-        let conf = parse(b"top = 1\n[a]\ndir = /x\nfile = $dir/y\n[b]\nz=1\ny=2\n").unwrap();
-        assert_eq!(value(&conf, "a", "file").as_deref(), Some("/x/y"));
-        assert_eq!(value(&conf, "a", "top").as_deref(), Some("1"));
-        assert_eq!(value(&conf, "a", "none"), None);
+    fn sections_and_values_are_found() {
+        let conf = Conf::load(b"a = 1\n[ x ]\nb = $a # note\nc = \"two words\"\n[y]\n").unwrap();
+        let mut sections = conf.sections();
+        sections.sort();
+        assert_eq!(sections, ["default", "x", "y"]);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
-            section(&conf, "b"),
-            Some(vec![pair("z", "1"), pair("y", "2")])
+            conf.section("x").unwrap(),
+            [pair("b", "1"), pair("c", "two words")]
         );
-        assert_eq!(section(&conf, "c"), None);
-        assert_eq!(ErrorStack::get().errors().len(), 0);
+        assert_eq!(conf.section("y").unwrap(), []);
+        assert_eq!(conf.section("z"), None);
+        assert_eq!(conf.value(Some("x"), "b").as_deref(), Some("1"));
+        assert_eq!(conf.value(Some("x"), "a").as_deref(), Some("1"));
+        assert_eq!(conf.value(None, "a").as_deref(), Some("1"));
+        assert_eq!(conf.value(None, "b"), None);
+        assert_eq!(conf.value(Some("x\0"), "b"), None);
+        assert!(queue().is_empty());
     }
 
     #[test]
-    fn a_wrong_line_is_told() {
-        let error = parse(b"a = 1\n[x\n").err().unwrap();
-        assert_eq!(error.line, 2);
+    fn a_fault_is_told_with_its_line() {
+        let error = Conf::load(b"a = 1\nb = 2\n[ x\n").err().unwrap();
+        assert_eq!(error.line, Some(3));
+        assert!(!error.entries.is_empty());
+        assert!(Conf::load(b"").unwrap().section("x").is_none());
+        assert!(Conf::load(&[0xff; 1000]).is_err());
     }
 }

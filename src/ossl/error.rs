@@ -1,7 +1,11 @@
 //! OpenSSL's error queue as the crate's error, and a guard that keeps the queue apart from what runs in between.
 
-use libc::c_int;
+use std::ffi::CStr;
+use std::ptr;
+
+use libc::{c_char, c_int};
 use openssl::error::ErrorStack;
+use openssl_sys as sys;
 
 use crate::error::{Error, OpenSslEntry};
 use crate::ffi::ossl as ffi;
@@ -32,9 +36,62 @@ pub(crate) fn failed(doing: &str, stack: &ErrorStack) -> Error {
     }
 }
 
-/// Takes whatever is in this thread's error queue.
+/// Takes whatever is in this thread's error queue, earliest first.
+///
+/// This reads the queue itself: the openssl crate's `ErrorStack` panics if the data of an entry isn't UTF-8, and the
+/// data may quote a file name, a configuration or anything else from outside.
 pub(crate) fn queue() -> Vec<OpenSslEntry> {
-    entries(&ErrorStack::get())
+    std::iter::from_fn(next).collect()
+}
+
+/// Takes the earliest entry of the queue.
+fn next() -> Option<OpenSslEntry> {
+    let mut data = ptr::null();
+    let mut flags = 0;
+    let null = ptr::null_mut();
+    // SAFETY: works on the calling thread's own queue; `data` and `flags` have their places, the rest isn't wanted.
+    let code =
+        unsafe { sys::ERR_get_error_all(null, null.cast(), null, &raw mut data, &raw mut flags) };
+    if code == 0 {
+        return None;
+    }
+    let data = match flags & sys::ERR_TXT_STRING {
+        0 => String::new(),
+        // SAFETY: the flag says that the data is text; it stays until the next error is raised.
+        _ => unsafe { lossy(data) },
+    };
+    // SAFETY: any code may be asked for; an unknown one gives null.
+    let library = unsafe { sys::ERR_lib_error_string(code) };
+    // SAFETY: as above.
+    let reason = unsafe { sys::ERR_reason_error_string(code) };
+    let number = sys::ERR_GET_REASON(code);
+    // SAFETY: the name stands in OpenSSL's tables.
+    let library = unsafe { lossy(library) };
+    // SAFETY: as above.
+    let reason = unsafe { lossy(reason) };
+    Some(OpenSslEntry {
+        library,
+        reason: match reason.is_empty() {
+            true => format!("reason {number}"),
+            false => reason,
+        },
+        code: number,
+        data,
+    })
+}
+
+/// A copy of a text, empty for null.
+///
+/// # Safety
+///
+/// `text` must be null, or end with a null byte.
+unsafe fn lossy(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: the caller says that it ends with a null byte.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_string_lossy().into_owned()
 }
 
 /// Checks a result of 1 for success, 0 or less for failure.

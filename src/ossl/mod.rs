@@ -5,13 +5,17 @@
 pub(crate) mod alert;
 pub(crate) mod conf;
 pub(crate) mod error;
+pub(crate) mod pkcs12;
 pub(crate) mod print;
 pub(crate) mod secret;
 pub(crate) mod sign;
 pub(crate) mod spkac;
 pub(crate) mod ssl;
+pub(crate) mod ssl_state;
 pub(crate) mod store;
+pub(crate) mod trace;
 pub(crate) mod x509;
+pub(crate) mod x509_draft;
 pub(crate) mod x509_name;
 pub(crate) mod x509_store;
 pub(crate) mod x509v3;

@@ -3,10 +3,10 @@
 use foreign_types::ForeignTypeRef;
 use libc::{c_char, c_int, c_ulong};
 use openssl::error::ErrorStack;
-use openssl::x509::{X509CrlRef, X509NameRef, X509Ref, X509ReqRef};
+use openssl::x509::{X509CrlRef, X509ExtensionRef, X509NameRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
-use super::error::cvt_p;
+use super::error::{cvt_p, queue};
 use crate::ffi;
 use crate::ffi::ossl;
 
@@ -39,22 +39,21 @@ impl Drop for MemoryBio {
     }
 }
 
-/// Runs a printing function and takes what it printed.
-fn printed(print: impl FnOnce(*mut sys::BIO) -> c_int) -> Result<Vec<u8>, ErrorStack> {
-    let bio = MemoryBio::new()?;
+/// Runs a printing function and takes what it printed; a failure has no more to say than that.
+pub(super) fn printed(print: impl FnOnce(*mut sys::BIO) -> c_int) -> Option<Vec<u8>> {
+    let bio = MemoryBio::new().ok()?;
     // The functions return 1 or the number of characters, -1 or 0 for failure; an empty name is 0 characters long.
     match print(bio.0) {
-        0.. => Ok(bio.written()),
-        _ => Err(ErrorStack::get()),
+        0.. => Some(bio.written()),
+        _ => {
+            queue();
+            None
+        }
     }
 }
 
 /// A name as text, in the form that the `XN_FLAG_` and `ASN1_STRFLGS_` bits ask for (X509_NAME_print_ex).
-pub(crate) fn name(
-    name: &X509NameRef,
-    indent: c_int,
-    flags: c_ulong,
-) -> Result<Vec<u8>, ErrorStack> {
+pub(crate) fn name(name: &X509NameRef, indent: c_int, flags: c_ulong) -> Option<Vec<u8>> {
     printed(|bio| {
         // SAFETY: `bio` is a live BIO, and the name lives as long as its reference.
         unsafe { ossl::X509_NAME_print_ex(bio, name.as_ptr(), indent, flags) }
@@ -62,16 +61,20 @@ pub(crate) fn name(
 }
 
 /// A name as `/C=DE/O=x` with everything but printable ASCII as `\xHH` (X509_NAME_oneline).
-pub(crate) fn name_oneline(name: &X509NameRef) -> Result<Vec<u8>, ErrorStack> {
+pub(crate) fn name_oneline(name: &X509NameRef) -> Option<Vec<u8>> {
     // SAFETY: the name lives as long as its reference; without a buffer OpenSSL allocates one of the right size.
-    let text = cvt_p(unsafe { ossl::X509_NAME_oneline(name.as_ptr(), std::ptr::null_mut(), 0) })?;
+    let text = unsafe { ossl::X509_NAME_oneline(name.as_ptr(), std::ptr::null_mut(), 0) };
+    if text.is_null() {
+        queue();
+        return None;
+    }
     // SAFETY: OpenSSL ends what it returns with a null byte.
     let copy = unsafe { std::ffi::CStr::from_ptr(text) }
         .to_bytes()
         .to_vec();
     // SAFETY: `text` was allocated by OpenSSL for the caller and isn't used any more.
     unsafe { sys::OPENSSL_free(text.cast()) };
-    Ok(copy)
+    Some(copy)
 }
 
 /// A certificate in full (X509_print_ex).
@@ -79,7 +82,7 @@ pub(crate) fn certificate(
     certificate: &X509Ref,
     name_flags: c_ulong,
     omit: c_ulong,
-) -> Result<Vec<u8>, ErrorStack> {
+) -> Option<Vec<u8>> {
     printed(|bio| {
         // SAFETY: `bio` is a live BIO. Printing fills the certificate's extension cache under OpenSSL's own lock.
         let done = unsafe { ossl::X509_print_ex(bio, certificate.as_ptr(), name_flags, omit) };
@@ -88,11 +91,7 @@ pub(crate) fn certificate(
 }
 
 /// A request in full (X509_REQ_print_ex).
-pub(crate) fn request(
-    request: &X509ReqRef,
-    name_flags: c_ulong,
-    omit: c_ulong,
-) -> Result<Vec<u8>, ErrorStack> {
+pub(crate) fn request(request: &X509ReqRef, name_flags: c_ulong, omit: c_ulong) -> Option<Vec<u8>> {
     printed(|bio| {
         // SAFETY: `bio` is a live BIO, and the request lives as long as its reference.
         let done = unsafe { ossl::X509_REQ_print_ex(bio, request.as_ptr(), name_flags, omit) };
@@ -101,10 +100,21 @@ pub(crate) fn request(
 }
 
 /// A revocation list in full (X509_CRL_print_ex).
-pub(crate) fn crl(crl: &X509CrlRef, name_flags: c_ulong) -> Result<Vec<u8>, ErrorStack> {
+pub(crate) fn crl(crl: &X509CrlRef, name_flags: c_ulong) -> Option<Vec<u8>> {
     printed(|bio| {
         // SAFETY: `bio` is a live BIO, and the list lives as long as its reference.
         let done = unsafe { ossl::X509_CRL_print_ex(bio, crl.as_ptr(), name_flags) };
+        done - c_int::from(done == 0)
+    })
+}
+
+/// The value of an extension; one that OpenSSL doesn't know as its structure or as bytes (X509V3_EXT_print).
+pub(crate) fn extension(extension: &X509ExtensionRef) -> Option<Vec<u8>> {
+    /// Dump what isn't known.
+    const DUMP_UNKNOWN: c_ulong = 3 << 16;
+    printed(|bio| {
+        // SAFETY: `bio` is a live BIO, and the extension lives as long as its reference.
+        let done = unsafe { ossl::X509V3_EXT_print(bio, extension.as_ptr(), DUMP_UNKNOWN, 0) };
         done - c_int::from(done == 0)
     })
 }

@@ -7,7 +7,7 @@ use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::{c_int, c_long, c_void};
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    Ssl, SslCipherRef, SslContextBuilder, SslContextRef, SslMode, SslRef, SslSession,
+    Ssl, SslCipherRef, SslContextBuilder, SslContextRef, SslMode, SslRef, SslSession, SslSessionRef,
 };
 use openssl::stack::StackRef;
 use openssl::x509::X509Name;
@@ -79,23 +79,13 @@ pub(crate) fn set_post_handshake_auth(ssl: &mut SslRef, willing: bool) {
 }
 
 /// Makes a server ask for a certificate now; the request goes out with the next handshake call or write.
+///
+/// The connection may be shared: this is called by the operation that has it.
 #[doc(alias = "SSL_verify_client_post_handshake")]
-pub(crate) fn verify_client_post_handshake(ssl: &mut SslRef) -> Result<(), ErrorStack> {
+pub(crate) fn verify_client_post_handshake(ssl: &SslRef) -> Result<(), ErrorStack> {
     // SAFETY: the connection is alive during the call.
     cvt(unsafe { ffi::SSL_verify_client_post_handshake(ssl.as_ptr()) })?;
     Ok(())
-}
-
-/// The names of the authorities that the peer takes certificates of, as it sent them; `None` if it sent none.
-#[doc(alias = "SSL_get0_peer_CA_list")]
-pub(crate) fn peer_authorities(ssl: &SslRef) -> Option<&StackRef<X509Name>> {
-    // SAFETY: the connection is alive; the list belongs to it.
-    let names = unsafe { ffi::SSL_get0_peer_CA_list(ssl.as_ptr()) };
-    match names.is_null() {
-        true => None,
-        // SAFETY: the list isn't null, and stays as long as the connection isn't used for anything else.
-        false => Some(unsafe { StackRef::from_ptr(names.cast_mut()) }),
-    }
 }
 
 /// Has a client offer a session.

@@ -48,6 +48,7 @@ impl Store {
     }
 }
 
+/// Ends at the first error: what comes after one must not be asked for.
 impl Iterator for Store {
     type Item = Result<Item, ErrorStack>;
 
@@ -59,12 +60,13 @@ impl Iterator for Store {
         }
         // SAFETY: the store is open.
         let info = unsafe { ffi::OSSL_STORE_load(self.0.as_ptr()) };
+        // Some versions leave errors in the queue although nothing went wrong.
+        let stack = ErrorStack::get();
         if info.is_null() {
-            let stack = ErrorStack::get();
-            return match stack.errors().is_empty() {
-                true => None,
-                false => Some(Err(stack)),
-            };
+            // The end shows only now. Without it, what follows can't be read, and may never come to an end.
+            // SAFETY: the store is open.
+            let end = unsafe { ffi::OSSL_STORE_eof(self.0.as_ptr()) } == 1;
+            return (!end).then_some(Err(stack));
         }
         // SAFETY: what was loaded is ours until it is freed below.
         let item = unsafe { read(info) };

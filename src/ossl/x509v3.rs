@@ -1,264 +1,109 @@
-//! Extensions from configuration text, and the extensions of certificates that aren't signed yet.
+//! Extensions from the words of a configuration, and as text.
 
 use std::ffi::CString;
-use std::mem::MaybeUninit;
+use std::{mem, ptr};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::c_int;
-use openssl::asn1::{Asn1ObjectRef, Asn1OctetStringRef, Asn1TimeRef};
-use openssl::conf::ConfRef;
-use openssl::error::ErrorStack;
-use openssl::pkey::{HasPrivate, PKeyRef};
-use openssl::x509::{
-    X509, X509Crl, X509CrlRef, X509Extension, X509ExtensionRef, X509NameRef, X509Ref, X509Req, X509ReqRef,
-};
+use openssl::pkey::{PKeyRef, Private};
+use openssl::stack::{Stack, StackRef};
+use openssl::x509::{X509CrlRef, X509Extension, X509ExtensionRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
-use super::error::{cvt, cvt_p};
+use super::conf::Conf;
+use super::error::queue;
+use crate::error::OpenSslEntry;
 use crate::ffi::ossl;
 
-/// Whom the text of an extension may speak of.
+/// What the words of an extension may refer to: `hash`, `keyid`, `issuer`, `email:copy` and their like.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Parties<'a> {
-    /// The configuration, for values that name a section.
-    pub(crate) conf: Option<&'a ConfRef>,
-    /// The issuer.
+pub(crate) struct Context<'a> {
+    /// The certificate of who signs.
     pub(crate) issuer: Option<&'a X509Ref>,
-    /// The certificate.
+    /// The certificate that is made, as far as it is made: with names and key.
     pub(crate) subject: Option<&'a X509Ref>,
-    /// The request it answers.
+    /// The request that asked for it.
     pub(crate) request: Option<&'a X509ReqRef>,
-    /// The revocation list.
+    /// The revocation list that is made.
     pub(crate) crl: Option<&'a X509CrlRef>,
+    /// The key that signs, for a certificate that signs itself.
+    pub(crate) issuer_key: Option<&'a PKeyRef<Private>>,
 }
 
-impl Parties<'_> {
-    /// Calls `work` with OpenSSL's form of this (X509V3_set_ctx, X509V3_set_nconf).
-    fn with<T>(&self, flags: c_int, work: impl FnOnce(*mut sys::X509V3_CTX) -> T) -> T {
-        let mut context = MaybeUninit::<sys::X509V3_CTX>::zeroed();
-        let context = context.as_mut_ptr();
-        // SAFETY: `context` is a place for the structure; the parties outlive it, and OpenSSL only reads them.
-        unsafe {
-            sys::X509V3_set_ctx(
-                context,
-                pointer(self.issuer),
-                pointer(self.subject),
-                pointer(self.request),
-                pointer(self.crl),
-                flags,
-            );
+impl Context<'_> {
+    /// Calls `work` with OpenSSL's form of this (X509V3_set_ctx, X509V3_set_issuer_pkey, X509V3_set_nconf).
+    pub(super) fn with<T>(
+        self,
+        conf: Option<&Conf>,
+        flags: c_int,
+        work: impl FnOnce(*mut sys::X509V3_CTX) -> T,
+    ) -> Result<T, Vec<OpenSslEntry>> {
+        // SAFETY: the structure holds pointers and ints alone, for which zero is a value.
+        let mut raw: sys::X509V3_CTX = unsafe { mem::zeroed() };
+        let certificate = |given: Option<&X509Ref>| given.map_or(ptr::null_mut(), X509Ref::as_ptr);
+        let request = self.request.map_or(ptr::null_mut(), X509ReqRef::as_ptr);
+        let crl = self.crl.map_or(ptr::null_mut(), X509CrlRef::as_ptr);
+        let (issuer, subject) = (certificate(self.issuer), certificate(self.subject));
+        // SAFETY: all are null or live as long as `self`, which outlives `raw`'s use.
+        unsafe { ossl::X509V3_set_ctx(&raw mut raw, issuer, subject, request, crl, flags) };
+        if let Some(key) = self.issuer_key {
+            // SAFETY: as above.
+            let set = unsafe { ossl::X509V3_set_issuer_pkey(&raw mut raw, key.as_ptr()) };
+            if set != 1 {
+                return Err(queue());
+            }
         }
-        if let Some(conf) = self.conf {
-            // SAFETY: `context` is initialised, the configuration outlives it.
-            unsafe { sys::X509V3_set_nconf(context, conf.as_ptr()) };
+        if let Some(conf) = conf {
+            // SAFETY: the configuration outlives `raw`'s use.
+            unsafe { ossl::X509V3_set_nconf(&raw mut raw, conf.as_ptr()) };
         }
-        work(context)
+        Ok(work(&raw mut raw))
     }
 }
 
-/// The pointer of a reference that may be missing.
-fn pointer<T: ForeignTypeRef>(reference: Option<&T>) -> *mut T::CType {
-    reference.map_or(std::ptr::null_mut(), ForeignTypeRef::as_ptr)
-}
-
-/// The name of a section for OpenSSL. One with a null byte names no section.
-fn section_name(section: &str) -> CString {
-    CString::new(section).unwrap_or_default()
-}
-
-/// Checks the syntax of a section of extensions (X509V3_EXT_add_nconf, X509V3_CTX_TEST).
-pub(crate) fn check(conf: &ConfRef, section: &str) -> Result<(), ErrorStack> {
-    let parties = Parties {
-        conf: Some(conf),
-        ..Parties::default()
-    };
-    let section = section_name(section);
-    parties.with(ossl::X509V3_CTX_TEST, |context| {
-        let none = std::ptr::null_mut();
-        // SAFETY: all is live for the call; without a certificate nothing is added.
-        cvt(unsafe { ossl::X509V3_EXT_add_nconf(conf.as_ptr(), context, section.as_ptr(), none) })
-    })?;
-    Ok(())
-}
-
-/// Adds the extensions of a section to a certificate; one that is there already is replaced (X509V3_EXT_add_nconf).
-pub(crate) fn add_to_certificate(
-    conf: &ConfRef,
+/// Makes the extensions that a section describes, in its order (X509V3_EXT_add_nconf_sk).
+pub(crate) fn from_section(
+    conf: &Conf,
     section: &str,
-    parties: &Parties<'_>,
-    certificate: &X509,
-) -> Result<(), ErrorStack> {
-    let section = section_name(section);
-    parties.with(ossl::X509V3_CTX_REPLACE, |context| {
-        let certificate = certificate.as_ptr();
-        // SAFETY: all is live for the call; no reference into the certificate's extensions is.
-        let done = unsafe {
-            ossl::X509V3_EXT_add_nconf(conf.as_ptr(), context, section.as_ptr(), certificate)
-        };
-        cvt(done)
+    context: Context<'_>,
+) -> Result<Stack<X509Extension>, Vec<OpenSslEntry>> {
+    let section = CString::new(section).map_err(|_| queue())?;
+    let made = Stack::<X509Extension>::new().map_err(|_| queue())?;
+    let mut stack = made.as_ptr();
+    let done = context.with(Some(conf), 0, |raw| {
+        let (conf, section) = (conf.as_ptr(), section.as_ptr());
+        // SAFETY: all are alive. The stack exists already, so that OpenSSL adds to it and leaves the pointer as it is;
+        // what it added before a failure stays, and is freed with the stack.
+        unsafe { ossl::X509V3_EXT_add_nconf_sk(conf, raw, section, &raw mut stack) }
     })?;
-    Ok(())
-}
-
-/// Adds the extensions of a section to a request (X509V3_EXT_REQ_add_nconf).
-pub(crate) fn add_to_request(
-    conf: &ConfRef,
-    section: &str,
-    request: &X509Req,
-) -> Result<(), ErrorStack> {
-    let parties = Parties {
-        conf: Some(conf),
-        request: Some(request),
-        ..Parties::default()
-    };
-    let section = section_name(section);
-    parties.with(0, |context| {
-        let request = request.as_ptr();
-        // SAFETY: all is live for the call; no reference into the request's extensions is.
-        let done = unsafe {
-            ossl::X509V3_EXT_REQ_add_nconf(conf.as_ptr(), context, section.as_ptr(), request)
-        };
-        cvt(done)
-    })?;
-    Ok(())
-}
-
-/// Adds the extensions of a section to a revocation list (X509V3_EXT_CRL_add_nconf).
-pub(crate) fn add_to_crl(
-    conf: &ConfRef,
-    section: &str,
-    issuer: &X509Ref,
-    crl: &X509Crl,
-) -> Result<(), ErrorStack> {
-    let parties = Parties {
-        conf: Some(conf),
-        issuer: Some(issuer),
-        crl: Some(crl),
-        ..Parties::default()
-    };
-    let section = section_name(section);
-    parties.with(0, |context| {
-        let crl = crl.as_ptr();
-        // SAFETY: all is live for the call; no reference into the list's extensions is.
-        let done = unsafe {
-            ossl::X509V3_EXT_CRL_add_nconf(conf.as_ptr(), context, section.as_ptr(), crl)
-        };
-        cvt(done)
-    })?;
-    Ok(())
-}
-
-/// One extension from its name and its text (X509V3_EXT_nconf); `key` is what the issuer signs with.
-pub(crate) fn one<T: HasPrivate>(
-    name: &str,
-    value: &str,
-    parties: &Parties<'_>,
-    key: &PKeyRef<T>,
-) -> Result<X509Extension, ErrorStack> {
-    let (name, value) = (section_name(name), section_name(value));
-    parties.with(0, |context| {
-        // SAFETY: `context` is initialised, the key outlives it.
-        cvt(unsafe { ossl::X509V3_set_issuer_pkey(context, key.as_ptr()) })?;
-        let none = std::ptr::null_mut();
-        // SAFETY: `context` is initialised, both texts end with a null byte.
-        let made = unsafe { sys::X509V3_EXT_nconf(none, context, name.as_ptr(), value.as_ptr()) };
-        // SAFETY: a new extension that belongs to the caller.
-        cvt_p(made).map(|made| unsafe { X509Extension::from_ptr(made) })
-    })
-}
-
-/// Adds an extension to a certificate at the end (X509_add_ext).
-pub(crate) fn append(certificate: &X509, extension: &X509ExtensionRef) -> Result<(), ErrorStack> {
-    // SAFETY: both are live; the certificate gets a copy.
-    cvt(unsafe { sys::X509_add_ext(certificate.as_ptr(), extension.as_ptr(), -1) })?;
-    Ok(())
-}
-
-/// Adds an extension to a revocation list at the end (X509_CRL_add_ext).
-pub(crate) fn append_to_crl(crl: &X509Crl, extension: &X509ExtensionRef) -> Result<(), ErrorStack> {
-    // SAFETY: both are live; the list gets a copy.
-    cvt(unsafe { ossl::X509_CRL_add_ext(crl.as_ptr(), extension.as_ptr(), -1) })?;
-    Ok(())
-}
-
-/// Takes the extension at a place away from a certificate (X509_delete_ext).
-pub(crate) fn remove(certificate: &X509, place: usize) {
-    let Ok(place) = c_int::try_from(place) else {
-        return;
-    };
-    // SAFETY: the certificate is live, and no reference to its extensions is.
-    let removed = unsafe { sys::X509_delete_ext(certificate.as_ptr(), place) };
-    if !removed.is_null() {
-        // SAFETY: what was taken away belongs to the caller.
-        unsafe { sys::X509_EXTENSION_free(removed) };
+    match done {
+        1 => Ok(made),
+        _ => Err(queue()),
     }
 }
 
-/// Sets a version of a certificate: 0 is version 1 (X509_set_version).
-pub(crate) fn set_version(certificate: &X509, version: i32) -> Result<(), ErrorStack> {
-    // SAFETY: the certificate is live.
-    cvt(unsafe { sys::X509_set_version(certificate.as_ptr(), version.into()) })?;
-    Ok(())
-}
-
-/// Sets the version of a revocation list: 1 is version 2 (X509_CRL_set_version).
-pub(crate) fn set_crl_version(crl: &X509Crl, version: i32) -> Result<(), ErrorStack> {
-    // SAFETY: the list is live.
-    cvt(unsafe { ossl::X509_CRL_set_version(crl.as_ptr(), version.into()) })?;
-    Ok(())
-}
-
-/// Where a certificate has an extension of this kind, if it has one (X509_get_ext_by_OBJ).
-pub(crate) fn find(certificate: &X509, kind: &Asn1ObjectRef) -> Option<usize> {
-    // SAFETY: both are live.
-    let place = unsafe { sys::X509_get_ext_by_OBJ(certificate.as_ptr(), kind.as_ptr(), -1) };
-    usize::try_from(place).ok()
-}
-
-/// The DER of the value of the extension at a place (X509_EXTENSION_get_data).
-pub(crate) fn value_at(certificate: &X509, place: usize) -> Vec<u8> {
-    let place = c_int::try_from(place).unwrap_or(c_int::MAX);
-    // SAFETY: the certificate is live; a place that it doesn't have gives null.
-    let extension = unsafe { sys::X509_get_ext(certificate.as_ptr(), place) };
-    if extension.is_null() {
-        return Vec::new();
+/// The extensions of a certificate; `None` if it has none (X509_get0_extensions).
+pub(crate) fn of_certificate(certificate: &X509Ref) -> Option<&StackRef<X509Extension>> {
+    // SAFETY: the certificate lives as long as its reference.
+    let stack = unsafe { sys::X509_get0_extensions(certificate.as_ptr()) };
+    if stack.is_null() {
+        return None;
     }
-    // SAFETY: the extension is live as long as its certificate.
-    let data = unsafe { sys::X509_EXTENSION_get_data(extension) };
-    // SAFETY: the string is live as long as its extension, and copied before that ends.
-    let data = unsafe { Asn1OctetStringRef::from_ptr(data) };
-    data.as_slice().to_vec()
+    // SAFETY: the stack belongs to the certificate, which isn't changed while it is borrowed.
+    Some(unsafe { StackRef::from_ptr(stack.cast_mut()) })
 }
 
-/// How many extensions a certificate has (X509_get_ext_count).
-pub(crate) fn count(certificate: &X509) -> usize {
-    // SAFETY: the certificate is live.
-    let count = unsafe { sys::X509_get_ext_count(certificate.as_ptr()) };
-    usize::try_from(count).unwrap_or_default()
+/// The object identifier's content bytes of an extension (X509_EXTENSION_get_object).
+pub(crate) fn object(extension: &X509ExtensionRef) -> &openssl::asn1::Asn1ObjectRef {
+    // SAFETY: the extension lives as long as its reference.
+    let object = unsafe { sys::X509_EXTENSION_get_object(extension.as_ptr()) };
+    // SAFETY: an extension always has an object, which belongs to it.
+    unsafe { openssl::asn1::Asn1ObjectRef::from_ptr(object) }
 }
 
-/// Sets the subject of a certificate (X509_set_subject_name).
-pub(crate) fn set_subject(certificate: &X509, name: &X509NameRef) -> Result<(), ErrorStack> {
-    // SAFETY: both are live, and nothing refers to the present subject.
-    cvt(unsafe { sys::X509_set_subject_name(certificate.as_ptr(), name.as_ptr()) })?;
-    Ok(())
-}
-
-/// A revocation list without entries, not signed yet (X509_CRL_new, X509_CRL_set_issuer_name and others).
-pub(crate) fn new_crl(
-    issuer: &X509NameRef,
-    this_update: &Asn1TimeRef,
-    next_update: &Asn1TimeRef,
-) -> Result<X509Crl, ErrorStack> {
-    // SAFETY: has no precondition.
-    let list = cvt_p(unsafe { sys::X509_CRL_new() })?;
-    // SAFETY: a new list that belongs to nobody else.
-    let list = unsafe { X509Crl::from_ptr(list) };
-    // SAFETY: both are live.
-    cvt(unsafe { sys::X509_CRL_set_issuer_name(list.as_ptr(), issuer.as_ptr()) })?;
-    // SAFETY: both are live.
-    cvt(unsafe { sys::X509_CRL_set1_lastUpdate(list.as_ptr(), this_update.as_ptr()) })?;
-    // SAFETY: both are live.
-    cvt(unsafe { sys::X509_CRL_set1_nextUpdate(list.as_ptr(), next_update.as_ptr()) })?;
-    Ok(list)
+/// Whether who doesn't know the extension must refuse the whole (X509_EXTENSION_get_critical).
+pub(crate) fn is_critical(extension: &X509ExtensionRef) -> bool {
+    // SAFETY: the extension lives as long as its reference.
+    let critical: c_int = unsafe { sys::X509_EXTENSION_get_critical(extension.as_ptr()) };
+    critical != 0
 }

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::rc::Rc;
+use std::time::Instant;
 
 use libc::{c_char, c_int, c_void};
 
@@ -242,6 +243,46 @@ impl Channel {
         // SAFETY: the channel is open, and the place for the handle is valid.
         let code = unsafe { c::Tcl_GetChannelHandle(self.0, direction.as_raw(), &raw mut handle) };
         (code == 0).then_some(handle)
+    }
+
+    /// Waits until the layer is ready for a direction, or until the deadline; `false` then. A layer that the operating
+    /// system doesn't know is a script's, and makes progress in the event loop only: that is run once.
+    pub(crate) fn wait(self, direction: Mask, deadline: Option<Instant>) -> io::Result<bool> {
+        if direction.has(Mask::READABLE) && self.input_buffered() > 0 {
+            return Ok(true);
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Ok(false);
+        }
+        let Some(handle) = self.os_handle(direction) else {
+            // SAFETY: runs one event of this thread, whatever it is; no borrow of ours is held across it.
+            unsafe { c::Tcl_DoOneEvent(0) };
+            return Ok(true);
+        };
+        let events = if direction.has(Mask::READABLE) {
+            libc::POLLIN
+        } else {
+            libc::POLLOUT
+        };
+        let descriptor = c_int::try_from(handle.addr()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut poll = libc::pollfd {
+            fd: descriptor,
+            events,
+            revents: 0,
+        };
+        let left = left.map_or(-1, |left| {
+            c_int::try_from(left.as_millis() + 1).unwrap_or(c_int::MAX)
+        });
+        // SAFETY: one record is given, and lives during the call.
+        match unsafe { libc::poll(&raw mut poll, 1, left) } {
+            0 => Ok(false),
+            1.. => Ok(true),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+                error => Err(error),
+            },
+        }
     }
 
     /// The value of an option.

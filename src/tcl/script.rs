@@ -49,6 +49,30 @@ impl Script {
         })
     }
 
+    /// Calls like [`Script::call_reporting`]; a command that doesn't take the words is called without them.
+    pub(crate) fn call_fitting(&self, words: &[Obj]) -> Option<Result<Obj>> {
+        match self.call(words)? {
+            Err(Error::Script { code, .. }) if code == ["TCL", "WRONGARGS"] => {
+                self.call_reporting(&[])
+            }
+            Err(error) => {
+                self.report(&error);
+                Some(Err(error))
+            }
+            done => Some(done),
+        }
+    }
+
+    /// Reports an error to the background error handler of the script's interpreter.
+    pub(crate) fn report(&self, error: &Error) {
+        self.interp.with(|interp| interp.report(error));
+    }
+
+    /// The words of the prefix as a list.
+    pub(crate) fn prefix(&self) -> Obj {
+        Obj::list(self.prefix.iter().cloned())
+    }
+
     /// Evaluates prefix and words.
     fn call_here(&self, interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         // Own references: the script may replace what holds this prefix while it runs.

@@ -176,6 +176,20 @@ fn up_to_end_mark(bytes: &[u8], depth: u8) -> Option<(&[u8], &[u8])> {
     }
 }
 
+/// Makes an element of a tag and its content.
+pub(crate) fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {
+    let bytes = content.len().to_be_bytes();
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let digits = bytes.get(zeros..).unwrap_or_default();
+    let length = match digits {
+        [] => vec![0],
+        [short @ 0..0x80] => vec![*short],
+        // A length has at most eight digits.
+        _ => [&[0x80 | u8::try_from(digits.len()).unwrap_or(0)], digits].concat(),
+    };
+    [&[tag], length.as_slice(), content].concat()
+}
+
 /// An object identifier in dotted decimals.
 pub(crate) fn oid(content: &[u8]) -> Option<String> {
     let mut arcs: Vec<u128> = Vec::new();
@@ -269,6 +283,18 @@ mod tests {
         assert_eq!(definite.content, [2, 1, 5]);
         assert_eq!(definite.content, long.content);
         assert_eq!(definite.content, indefinite.content);
+    }
+
+    #[test]
+    fn what_is_made_can_be_read() {
+        for len in [0, 1, 127, 128, 255, 256, 65_536] {
+            let content = vec![7; len];
+            let made = wrap(tag::OCTET_STRING, &content);
+            assert_eq!(
+                one(&made).unwrap().expect(tag::OCTET_STRING),
+                Some(content.as_slice())
+            );
+        }
     }
 
     #[test]

@@ -45,10 +45,15 @@ const PURPOSES: [(i32, &str); 7] = [
 /// Everything about a certificate.
 pub(crate) fn certificate(certificate: &X509Ref) -> Record {
     let mut record = summary(certificate);
+    record.put("all", dump(certificate));
+    record
+}
+
+/// The value of the key `all`: what `openssl x509 -text` prints.
+pub(crate) fn dump(certificate: &X509Ref) -> String {
     let _queue = QueueGuard::new();
     let dump = print::certificate(certificate, Form::RFC_2253.bits(), 0);
-    record.put("all", text(&dump.unwrap_or_default()));
-    record
+    text(&dump.unwrap_or_default())
 }
 
 /// Everything about a certificate but the text dump `all`, which costs more than the rest together.
@@ -316,3 +321,6 @@ fn text(bytes: &[u8]) -> String {
         Err(_) => der::visible(bytes),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,28 +214,10 @@ fn point_name(content: &[u8]) -> Option<Vec<String>> {
             names.into_iter().map(address).collect()
         }
         relative if relative == tag::constructed(1) => {
-            let set = [
-                &[tag::SET],
-                length(choice.content.len()).as_slice(),
-                choice.content,
-            ]
-            .concat();
-            let name = [&[tag::SEQUENCE], length(set.len()).as_slice(), &set].concat();
+            let name = der::wrap(tag::SEQUENCE, &der::wrap(tag::SET, choice.content));
             Some(vec![directory_name(&name)])
         }
         _ => None,
-    }
-}
-
-/// A DER length.
-fn length(len: usize) -> Vec<u8> {
-    let bytes = len.to_be_bytes();
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    let digits = bytes.get(zeros..).unwrap_or_default();
-    match (u8::try_from(len), u8::try_from(digits.len())) {
-        (Ok(short @ 0..0x80), _) => vec![short],
-        (_, Ok(count)) => [&[0x80 | count], digits].concat(),
-        (_, Err(_)) => Vec::new(),
     }
 }
 

@@ -9,10 +9,14 @@ use std::fmt;
 pub(crate) mod der;
 pub(crate) mod describe;
 pub(crate) mod extension_values;
+pub(crate) mod extensions;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub(crate) mod frame;
 pub(crate) mod name;
 pub(crate) mod oid;
 pub(crate) mod time;
+pub(crate) mod verify;
 
 /// Why something couldn't be read or made, as a sentence; the caller knows the option and the command's error words.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -156,7 +156,7 @@ pub(crate) fn text(name: &X509NameRef, form: Form, indent: c_int) -> String {
         return oneline(name);
     }
     let print = |bits| {
-        let bytes = print::name(name, indent, bits).ok()?;
+        let bytes = print::name(name, indent, bits)?;
         String::from_utf8(bytes).ok()
     };
     let readable = print(form.bits()).or_else(|| print(form.bits() | DUMP_ALL | DUMP_DER));
@@ -310,11 +310,8 @@ mod tests {
 
     /// A name of one attribute, commonName, with the given element as its value.
     fn raw(value: &[u8]) -> Option<X509Name> {
-        let wrap = |tag: u8, content: &[u8]| {
-            [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
-        };
-        let pair = wrap(0x30, &[&[6, 3, 0x55, 4, 3], value].concat());
-        X509Name::from_der(&wrap(0x30, &wrap(0x31, &pair))).ok()
+        let pair = der::wrap(0x30, &[&[6, 3, 0x55, 4, 3], value].concat());
+        X509Name::from_der(&der::wrap(0x30, &der::wrap(0x31, &pair))).ok()
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use openssl::asn1::Asn1Time;
@@ -58,9 +59,13 @@ pub(super) enum Role {
     Client,
 }
 
-/// Makes a certificate; without an issuer it signs itself.
+/// Makes a certificate for a new key; without an issuer it signs itself.
 pub(super) fn party(name: &str, role: Role, issuer: Option<&Party>) -> Party {
-    let key = key();
+    certify(key(), name, role, issuer)
+}
+
+/// Makes a certificate for a key.
+pub(super) fn certify(key: PKey<Private>, name: &str, role: Role, issuer: Option<&Party>) -> Party {
     let mut subject = X509NameBuilder::new().unwrap();
     subject.append_entry_by_text("CN", name).unwrap();
     let subject = subject.build();
@@ -117,10 +122,12 @@ pub(super) struct Pki {
     pub(super) client: Party,
 }
 
-/// Makes them, other ones for another prefix.
+/// Makes them, with a name of its own for each authority.
 pub(super) fn pki() -> Pki {
-    let root = party("root", Role::Authority, None);
-    let intermediate = party("intermediate", Role::Authority, Some(&root));
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("root {}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let root = party(&name, Role::Authority, None);
+    let intermediate = party(&format!("under {name}"), Role::Authority, Some(&root));
     let server = party("server.test", Role::Server, Some(&intermediate));
     let client = party("client.test", Role::Client, Some(&intermediate));
     Pki {
@@ -316,6 +323,13 @@ impl End {
             }
         }
         Ok(())
+    }
+
+    /// Asks for the other end's certificate.
+    pub(super) fn ask_certificate(&mut self) -> std::result::Result<(), String> {
+        crate::context::ask_certificate(self.stream.ssl()).map_err(|error| error.message())?;
+        self.run(SslStream::do_handshake)?
+            .map_err(|error| error.to_string())
     }
 
     /// Reads what has arrived, handshake messages included.

@@ -1,6 +1,9 @@
 //! Certificates and keys of every kind, good and bad.
 
+use openssl::pkcs12::Pkcs12;
+use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
+use openssl::stack::Stack;
 use openssl::symm::Cipher;
 
 use super::fixtures::*;
@@ -51,15 +54,9 @@ fn every_form_of_certificate_and_key_is_taken() {
 
 #[test]
 fn a_key_of_rsa_is_taken_in_its_old_form() {
-    let mut party = party("rsa", Role::Server, None);
     let rsa = Rsa::generate(2048).unwrap();
-    party.key = openssl::pkey::PKey::from_rsa(rsa.clone()).unwrap();
-    let mut builder = openssl::x509::X509::builder().unwrap();
-    builder.set_pubkey(&party.key).unwrap();
-    builder
-        .sign(&party.key, openssl::hash::MessageDigest::sha256())
-        .unwrap();
-    let certificate = builder.build().to_der().unwrap();
+    let key = PKey::from_rsa(rsa.clone()).unwrap();
+    let certificate = certify(key, "rsa", Role::Server, None).pem();
     for key in [
         rsa.private_key_to_pem().unwrap(),
         rsa.private_key_to_der().unwrap(),
@@ -108,7 +105,7 @@ fn encrypted_keys_ask_for_the_password() {
         let error = refused(context(&settings));
         assert_eq!(error.code(), ["TLS", "PASSWORD", "FAILED", "-key"]);
 
-        let (wrong, _) = context_with_password(&settings, "wrong", owner);
+        let (wrong, _) = context_with_password(&settings, "hunter2", owner);
         let error = refused(wrong);
         assert_eq!(error.code()[..4], ["TLS", "IMPORT", "KEY", "FAILED"]);
         assert!(error.message().starts_with("unable to set public key: "));
@@ -117,7 +114,7 @@ fn encrypted_keys_ask_for_the_password() {
             "{}",
             error.message()
         );
-        assert!(!error.message().contains("wrong"));
+        assert!(!error.message().contains("hunter2"));
 
         let (long, _) = context_with_password(&settings, &"x".repeat(1025), owner);
         assert!(refused(long).message().contains("the password is too long"));
@@ -279,4 +276,54 @@ fn a_failed_password_script_is_the_error() {
     let error = refused(crate::context::obtain(&settings, &files, &mut ask, None));
     assert_eq!(error, script);
     assert_ne!(error, Error::failed(Reason::Password, ""));
+}
+
+#[test]
+fn an_archive_brings_chain_and_key() {
+    let pki = pki();
+    let archive = |password: &str| {
+        let mut chain = Stack::new().unwrap();
+        chain.push(pki.intermediate.certificate.clone()).unwrap();
+        let mut builder = Pkcs12::builder();
+        builder
+            .cert(&pki.server.certificate)
+            .pkey(&pki.server.key)
+            .ca(chain);
+        builder.build2(password).unwrap().to_der().unwrap()
+    };
+    let client = context(&pki.client_settings()).unwrap();
+    let open = context(&server(&archive(""), None)).unwrap();
+    Pair::of(&client, &open).talk();
+
+    let settings = server(&archive("swordfish"), None);
+    let owner = PasswordOwner::new(7, "script");
+    let error = refused(context(&settings));
+    assert_eq!(error.code(), ["TLS", "PASSWORD", "FAILED", "-cert"]);
+    let (wrong, _) = context_with_password(&settings, "hunter2", owner);
+    assert_eq!(
+        refused(wrong).message(),
+        "unable to set certificate: mac verify failure (option -cert)"
+    );
+    let (right, asked) = context_with_password(&settings, "swordfish", owner);
+    assert_eq!(asked, 1);
+    Pair::of(&client, &right.unwrap()).talk();
+
+    let error = refused(context(&server(&archive(""), Some(&pki.server.key_pem()))));
+    assert!(error.message().contains("brings its own key"));
+}
+
+#[test]
+fn a_lonely_certificate_gets_its_chain_from_the_trusted_ones() {
+    let pki = pki();
+    let settings = Settings {
+        trust: trust(&[pki.root.pem(), pki.intermediate.pem()].concat()),
+        ..server(&pki.server.pem(), Some(&pki.server.key_pem()))
+    };
+    let server = context(&settings).unwrap();
+    let client = context(&pki.client_settings()).unwrap();
+    let mut pair = Pair::of(&client, &server);
+    pair.talk();
+    // The root stays at home.
+    let sent = pair.client.stream.ssl().peer_cert_chain().unwrap();
+    assert_eq!(sent.len(), 2);
 }

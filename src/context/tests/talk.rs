@@ -425,3 +425,58 @@ fn a_server_cannot_put_off_verification() {
     let why = outcome.unwrap_err();
     assert!(why.contains("can't put off the verification"), "{why}");
 }
+
+#[test]
+fn a_clients_context_is_no_answer_to_a_name() {
+    let (client, server) = contexts();
+    let hooks = Script {
+        name: Some(ServerName::Use(Arc::clone(&client))),
+        ..Script::default()
+    };
+    let (_, outcome) = Pair::of(&client, &server)
+        .server_hooks(Rc::new(hooks))
+        .shake();
+    assert_eq!(
+        outcome.unwrap_err(),
+        "the settings for a server name are not those of a server"
+    );
+}
+
+#[test]
+fn a_server_can_ask_for_the_certificate_later() {
+    let pki = pki();
+    let server = Settings {
+        trust: trust(&pki.root.pem()),
+        require: true,
+        ..pki.server_settings()
+    };
+    let client = Settings {
+        identity: identity(&pki.bundle(&pki.client)),
+        ..pki.client_settings()
+    };
+    let (client, server) = (context(&client).unwrap(), context(&server).unwrap());
+    let later = Connection {
+        post_handshake: true,
+        ..Connection::default()
+    };
+    let mut pair = Pair::with(&client, &later, &server, &later);
+    pair.talk();
+    assert!(pair.server.stream.ssl().peer_certificate().is_none());
+    pair.server.ask_certificate().unwrap();
+    pair.talk();
+    assert_eq!(pair.server.read().unwrap(), b"");
+    let shown = pair.server.stream.ssl().peer_certificate().unwrap();
+    assert_eq!(
+        shown.to_der().unwrap(),
+        pki.client.certificate.to_der().unwrap()
+    );
+
+    // A client that wasn't made ready for it can't be asked.
+    let mut pair = Pair::with(&client, &Connection::default(), &server, &later);
+    pair.talk();
+    let why = pair.server.ask_certificate().unwrap_err();
+    assert!(
+        why.starts_with("can't ask the client for a certificate: "),
+        "{why}"
+    );
+}

@@ -250,6 +250,21 @@ fn folders_and_stores_are_trusted() {
         let client = context(&settings).unwrap();
         assert_eq!(client_outcome(&client, &server, "server.test"), Ok(()));
     }
+    let cut = [pki.root.pem(), pki.root.pem()[..100].to_vec()].concat();
+    for (name, content, why) in [
+        ("cut", &cut[..], "unsupported"),
+        ("junk", b"hello", "no certificate in it"),
+        ("empty", b"", "no certificate in it"),
+    ] {
+        let file = folder.join(name);
+        std::fs::write(&file, content).unwrap();
+        let settings = Settings {
+            trust: Trust::new(None, None, file.to_str()),
+            ..pki.client_settings()
+        };
+        let message = refused(&settings).message();
+        assert!(message.contains(why), "{message}");
+    }
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -1,0 +1,405 @@
+//! The caller's scripts: each event of OpenSSL to words, each answer to a decision.
+//!
+//! The words are those of the field's packages; `doc/tls.man` lists them. A script that fails, or answers with what is
+//! no answer, is reported to its interpreter's background error handler, and what it was asked about is refused.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use libc::c_int;
+use openssl::ssl::{SslAlert, SslRef, SslSession};
+use openssl::x509::X509StoreContextRef;
+
+use crate::context::hooks::{AlpnChoice, Hello, Hooks, Message, ServerName, Verdict};
+use crate::context::{ClientHello, Context, alpn};
+use crate::error::{Error, Reason, Result};
+use crate::ossl::{alert, ssl_state, trace};
+use crate::tcl::channel::Channel;
+use crate::tcl::script::Script;
+use crate::tcl::{Interp, Obj};
+use crate::x509::describe;
+
+/// Finds the context for options that an `sni` answer names.
+pub(crate) type Resolve = dyn Fn(&[Obj]) -> Result<Arc<Context>>;
+
+/// The scripts of a channel.
+#[derive(Clone, Default)]
+pub(crate) struct Scripts {
+    /// `-command`: hears of events, and decides on certificates if there is no other script for that.
+    pub(crate) command: Option<Script>,
+    /// `-validatecommand`: decides.
+    pub(crate) validate: Option<Script>,
+    /// Finds the context that an answer to `sni` names.
+    pub(crate) resolve: Option<Rc<Resolve>>,
+}
+
+/// The scripts in action: what the engine's hooks are.
+pub(super) struct Callbacks {
+    /// The channel's name, which stays the same for its life.
+    name: String,
+    /// Our layer; none once it is closed.
+    layer: Rc<Cell<Option<Channel>>>,
+    /// The scripts.
+    scripts: RefCell<Scripts>,
+    /// Whether the scripts were left behind in another thread. Then nobody can decide what they would have decided.
+    left_behind: Cell<bool>,
+    /// How deep in the peer's chain something was last found wrong.
+    fault_depth: Cell<Option<u32>>,
+}
+
+/// What a script answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// No: 0 or false.
+    No,
+    /// Yes: 1 or true.
+    Yes,
+    /// Another number, whose meaning depends on the question.
+    Other,
+    /// `later`.
+    Later,
+    /// Nothing, where that is allowed.
+    Nothing,
+}
+
+impl Callbacks {
+    /// The callbacks of a channel that is about to get the name.
+    pub(super) fn new(name: String, layer: Rc<Cell<Option<Channel>>>, scripts: Scripts) -> Self {
+        Self {
+            name,
+            layer,
+            scripts: RefCell::new(scripts),
+            left_behind: Cell::new(false),
+            fault_depth: Cell::new(None),
+        }
+    }
+
+    /// The channel's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The scripts, for a channel that takes this one as its model.
+    pub(super) fn scripts(&self) -> Scripts {
+        self.scripts.borrow().clone()
+    }
+
+    /// Leaves the scripts behind, because they belong to the thread that the channel leaves.
+    pub(super) fn leave_thread(&self) {
+        let scripts = self.scripts.take();
+        self.left_behind
+            .set(self.left_behind.get() || scripts.validate.is_some() || scripts.command.is_some());
+    }
+
+    /// Sets new scripts.
+    pub(super) fn replace(&self, change: impl FnOnce(&mut Scripts)) {
+        // Old scripts are dropped when nothing is borrowed: dropping a value can run a script's trace.
+        let mut scripts = self.scripts.borrow().clone();
+        change(&mut scripts);
+        drop(self.scripts.replace(scripts));
+        self.left_behind.set(false);
+    }
+
+    /// How deep in the peer's chain something was last found wrong.
+    pub(super) fn fault_depth(&self) -> Option<u32> {
+        self.fault_depth.get()
+    }
+
+    /// Tells the script of an error, once it is known.
+    pub(super) fn error(&self, error: &Error) {
+        self.tell("error", vec![Obj::text(&error.message())]);
+    }
+
+    /// Tells `-command` of an event: the event's word, the channel, and what else there is to say.
+    fn tell(&self, event: &str, words: Vec<Obj>) {
+        let script = self.scripts.borrow().command.clone();
+        if let Some(script) = script {
+            // A failure is reported in the background, and has no other consequence.
+            let _ = script.call_reporting(&self.words(event, words));
+        }
+    }
+
+    /// Asks `-validatecommand`; without one, `None`.
+    fn ask(&self, event: &str, words: Vec<Obj>) -> Result<Option<(Answer, Obj)>> {
+        if self.left_behind.get() {
+            return Err(Error::failed(
+                Reason::CallbackGone,
+                "the callbacks were left behind in another thread; configure -validatecommand and -command again",
+            ));
+        }
+        let script = self.scripts.borrow().validate.clone();
+        match script {
+            Some(script) => self
+                .decide(&script, self.words(event, words), false)
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Calls a script that is to decide, and reads its answer.
+    fn decide(
+        &self,
+        script: &Script,
+        words: Vec<Obj>,
+        may_be_empty: bool,
+    ) -> Result<(Answer, Obj)> {
+        let Some(outcome) = script.call_reporting(&words) else {
+            return Err(Error::failed(
+                Reason::CallbackGone,
+                "the interpreter of the callback is gone",
+            ));
+        };
+        let value = outcome?;
+        if self.layer.get().is_none() {
+            return Err(Error::failed(
+                Reason::ChannelClosed,
+                "the channel was closed by its callback",
+            ));
+        }
+        let answer = match Answer::read(&value) {
+            Some(Answer::Nothing) if !may_be_empty => None,
+            answer => answer,
+        };
+        match answer {
+            Some(answer) => Ok((answer, value)),
+            None => {
+                let text = value.as_text();
+                let shown: String = text.chars().take(50).collect();
+                let error = Error::usage(
+                    ["TCL", "VALUE", "BOOLEAN"],
+                    format!(
+                        "expected boolean value but got \"{shown}\" from the callback of channel \"{}\"",
+                        self.name
+                    ),
+                );
+                script.report(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// The words of an event.
+    fn words(&self, event: &str, words: Vec<Obj>) -> Vec<Obj> {
+        [Obj::text(event), Obj::text(&self.name)]
+            .into_iter()
+            .chain(words)
+            .collect()
+    }
+
+    /// Tells `-command` in the words of the 1.8 manual, which leave the channel out, of what `-validatecommand` is
+    /// asked where there is one.
+    fn tell_of_question(&self, event: &str, what: &[u8]) {
+        let (script, asked) = {
+            let scripts = self.scripts.borrow();
+            (scripts.command.clone(), scripts.validate.is_some())
+        };
+        if let (Some(script), false) = (script, asked) {
+            let _ = script
+                .call_reporting(&[Obj::text(event), Obj::text(&String::from_utf8_lossy(what))]);
+        }
+    }
+}
+
+impl Answer {
+    /// Reads an answer; `None` if it is none.
+    fn read(value: &Obj) -> Option<Self> {
+        match value.as_int() {
+            Some(0) => return Some(Self::No),
+            Some(1) => return Some(Self::Yes),
+            Some(_) => return Some(Self::Other),
+            None => {}
+        }
+        match value.as_bool() {
+            Some(true) => Some(Self::Yes),
+            Some(false) => Some(Self::No),
+            None => match &*value.as_text() {
+                "later" => Some(Self::Later),
+                "" => Some(Self::Nothing),
+                text if text.starts_with('-') => Some(Self::Other),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Hooks for Callbacks {
+    fn verify(&self, ok: bool, chain: &mut X509StoreContextRef) -> Result<Verdict> {
+        if !ok {
+            self.fault_depth.set(Some(chain.error_depth()));
+        }
+        let (command, validate) = {
+            let scripts = self.scripts.borrow();
+            (scripts.command.clone(), scripts.validate.clone())
+        };
+        if command.is_none() && validate.is_none() {
+            return match self.left_behind.get() {
+                true => self.ask("verify", Vec::new()).map(|_| Verdict::Reject),
+                false => Ok(Verdict::Default),
+            };
+        }
+        let record = chain
+            .current_cert()
+            .map(describe::certificate)
+            .unwrap_or_default();
+        let why = match (ok, &validate) {
+            (true, Some(_)) => "ok",
+            (true, None) => "",
+            (false, _) => chain.error().error_string(),
+        };
+        let words = vec![
+            Obj::int(i64::from(chain.error_depth())),
+            Obj::from(&record),
+            Obj::bool(ok),
+            Obj::text(why),
+        ];
+        let words = self.words("verify", words);
+        let (answer, _) = match (&validate, &command) {
+            (Some(script), _) => self.decide(script, words, false)?,
+            // A -command that has nothing to say leaves the decision with OpenSSL.
+            (None, Some(script)) => self.decide(script, words, true)?,
+            (None, None) => return Ok(Verdict::Default),
+        };
+        Ok(match answer {
+            Answer::No => Verdict::Reject,
+            Answer::Yes | Answer::Other => Verdict::Accept,
+            Answer::Later => Verdict::Later,
+            Answer::Nothing => Verdict::Default,
+        })
+    }
+
+    fn client_hello(&self, hello: &ClientHello<'_>) -> Result<Hello> {
+        let name = hello.server_name().unwrap_or_default();
+        self.tell_of_question("hello", name);
+        let words = vec![
+            Obj::text(&String::from_utf8_lossy(name)),
+            Obj::bytes(hello.session_id()),
+        ];
+        Ok(match self.ask("hello", words)? {
+            None | Some((Answer::Yes | Answer::Nothing, _)) => Hello::Proceed,
+            Some((Answer::No, _)) => Hello::Fail(SslAlert::ACCESS_DENIED),
+            Some((Answer::Other | Answer::Later, _)) => Hello::Later,
+        })
+    }
+
+    fn server_name(&self, name: &str) -> Result<ServerName> {
+        self.tell_of_question("sni", name.as_bytes());
+        let Some((answer, value)) = self.ask("sni", vec![Obj::text(name)])? else {
+            return Ok(ServerName::Accept);
+        };
+        let options = value.as_list().unwrap_or_default();
+        if options
+            .first()
+            .is_some_and(|word| word.as_text().starts_with('-') && word.as_int().is_none())
+        {
+            let resolve = self.scripts.borrow().resolve.clone();
+            return match resolve {
+                Some(resolve) => self.reported(resolve(&options)).map(ServerName::Use),
+                None => Ok(ServerName::Fail),
+            };
+        }
+        Ok(match answer {
+            Answer::Yes | Answer::Nothing => ServerName::Accept,
+            Answer::Other | Answer::Later => ServerName::Warn,
+            Answer::No => ServerName::Fail,
+        })
+    }
+
+    fn select_alpn(&self, selected: Option<&[u8]>, offered: &[u8]) -> Result<AlpnChoice> {
+        let named = selected
+            .or_else(|| alpn::names(offered).next())
+            .unwrap_or_default();
+        self.tell_of_question("alpn", named);
+        let words = vec![
+            Obj::text(&String::from_utf8_lossy(named)),
+            Obj::bool(selected.is_some()),
+        ];
+        Ok(match self.ask("alpn", words)? {
+            None | Some((Answer::Yes | Answer::Nothing, _)) => AlpnChoice::Default,
+            Some((Answer::Other | Answer::Later, _)) => AlpnChoice::Without,
+            Some((Answer::No, _)) => AlpnChoice::Fail,
+        })
+    }
+
+    fn info(&self, ssl: &SslRef, kind: c_int, value: c_int) -> Result<()> {
+        let step = alert::Step::read(kind);
+        let (message, level) = match step.major {
+            "alert" => (alert::name(value & 0xFF), alert::level(value)),
+            _ => (ssl.state_string_long().to_owned(), "info".to_owned()),
+        };
+        let words = [step.major, step.minor, &message, &level];
+        self.tell("info", words.into_iter().map(Obj::text).collect());
+        Ok(())
+    }
+
+    fn message(&self, ssl: &SslRef, message: Message<'_>) -> Result<()> {
+        let Message {
+            sent,
+            version,
+            content_type,
+            bytes,
+        } = message;
+        if let Some(text) = trace::text(ssl, sent, version, content_type, bytes) {
+            let direction = if sent { "Sent" } else { "Received" };
+            let words = [
+                direction,
+                trace::version(version),
+                trace::content(content_type),
+                &text,
+            ];
+            self.tell("message", words.into_iter().map(Obj::text).collect());
+        }
+        Ok(())
+    }
+
+    fn new_session(&self, _ssl: &SslRef, session: SslSession) -> Result<()> {
+        if self.scripts.borrow().command.is_some() {
+            let lifetime = ssl_state::ticket_lifetime(&session);
+            let ticket = ssl_state::ticket(&session);
+            self.tell(
+                "session",
+                vec![
+                    Obj::bytes(session.id()),
+                    Obj::bytes(ticket),
+                    Obj::int(lifetime),
+                ],
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Callbacks {
+    /// Reports an error that an answer led to, in the background of the script that gave it.
+    fn reported<T>(&self, outcome: Result<T>) -> Result<T> {
+        if let Err(error) = &outcome {
+            let script = self.scripts.borrow().validate.clone();
+            if let Some(script) = script {
+                script.report(error);
+            }
+        }
+        outcome
+    }
+
+    /// Whether scripts hear of changes of state and of messages, which costs something per message.
+    pub(super) fn is_needed(scripts: &Scripts) -> bool {
+        scripts.command.is_some()
+    }
+
+    /// Binds scripts again that were left behind in another thread.
+    pub(super) fn bind(&self, interp: Interp<'_>, option: &str, prefix: &Obj) {
+        let script = Script::new(interp, prefix);
+        self.replace(|scripts| match option {
+            "-command" => scripts.command = script,
+            _ => scripts.validate = script,
+        });
+    }
+}
+
+impl std::fmt::Debug for Callbacks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Callbacks")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,82 @@
+//! The channel options of a TLS layer. What isn't one of them is the channel's below.
+
+use crate::error::{Error, Reason};
+use crate::tcl::{Interp, Obj};
+
+use super::TlsChannel;
+
+/// The options that a listing shows.
+pub(super) const NAMES: &[&str] = &[
+    "-alpn",
+    "-cipher",
+    "-command",
+    "-protocol",
+    "-validatecommand",
+    "-verifyresult",
+];
+
+/// The value of an option; `None` if it isn't one of ours.
+pub(super) fn get(tls: &TlsChannel, name: &str) -> Option<String> {
+    let ssl = tls.ssl();
+    let open = tls.is_open();
+    let scripts = || tls.callbacks.scripts();
+    let prefix = |script: Option<crate::tcl::script::Script>| {
+        script
+            .map(|script| script.prefix().as_text().into_owned())
+            .unwrap_or_default()
+    };
+    Some(match name {
+        "-alpn" => {
+            String::from_utf8_lossy(ssl.selected_alpn_protocol().unwrap_or_default()).into_owned()
+        }
+        "-cipher" => ssl
+            .current_cipher()
+            .filter(|_| open)
+            .map(|cipher| cipher.name().to_owned())
+            .unwrap_or_default(),
+        "-command" => prefix(scripts().command),
+        "-protocol" => {
+            if open {
+                ssl.version_str().to_owned()
+            } else {
+                String::new()
+            }
+        }
+        "-validatecommand" => prefix(scripts().validate),
+        "-verifyresult" => {
+            if open {
+                ssl.verify_result().error_string().to_owned()
+            } else {
+                String::new()
+            }
+        }
+        // Once the connection has failed, that is the channel's error; before, it is the socket's.
+        "-error" => {
+            let engine = tls.engine.try_borrow().ok()?;
+            let failure = engine.failure()?.clone();
+            tls.worded(failure).message()
+        }
+        _ => return None,
+    })
+}
+
+/// Sets an option; `None` if it isn't one of ours.
+pub(super) fn set(
+    tls: &TlsChannel,
+    interp: Option<Interp<'_>>,
+    name: &str,
+    value: &str,
+) -> Option<Result<(), Error>> {
+    match (name, interp) {
+        ("-command" | "-validatecommand", Some(interp)) => {
+            tls.callbacks.bind(interp, name, &Obj::text(value));
+            Some(Ok(()))
+        }
+        _ if NAMES.contains(&name) => Some(Err(Error::failed_with(
+            Reason::ChannelOption,
+            [name],
+            format!("channel option \"{name}\" can't be set"),
+        ))),
+        _ => None,
+    }
+}
