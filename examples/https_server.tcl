@@ -2,8 +2,8 @@
 #
 # Usage: tclsh https_server.tcl CERTIFICATE KEY ?PORT?
 #
-# CERTIFICATE and KEY are files. Without a PORT the system chooses one; it is printed in the first
-# line of output. The server runs until its standard input ends.
+# CERTIFICATE and KEY are files. Without a PORT the server is for this machine alone, and the system
+# chooses a port, which is the first line of output. The server runs until its standard input ends.
 
 package require tls 3
 
@@ -55,7 +55,11 @@ proc Serve {chan} {
 
 lassign $argv certificate key port
 set options [list -certfile $certificate -keyfile $key]
-set listener [tls::socket -server Accept {*}$options [expr {$port eq {} ? 0 : $port}]]
+if {$port eq {}} {
+    lappend options -myaddr localhost
+    set port 0
+}
+set listener [tls::socket -server Accept {*}$options $port]
 puts [lindex [fconfigure $listener -sockname] 2]
 flush stdout
 fileevent stdin readable {if {[gets stdin] eq {} && [eof stdin]} {exit}}

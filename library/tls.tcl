@@ -1,44 +1,43 @@
 # tls.tcl --
-#
-#	The script part of package tls: tls::init and tls::socket, and the reference callbacks. Native are tls::import,
-#	tls::unimport, tls::handshake, tls::status, tls::connection, tls::ciphers, tls::protocols, tls::version and
-#	tls::describe.
+#       The script part of package tls: tls::init and tls::socket, and the reference callbacks.
+#       Native are tls::import, tls::unimport, tls::handshake, tls::status, tls::connection,
+#       tls::ciphers, tls::protocols, tls::version and tls::describe.
 
 namespace eval ::tls {
     # The options that tls::init was given.
     variable defaults {}
 
-    # What makes a plain socket. Some packages put a replacement of their own here; http does so if this is exactly
-    # "::socket".
+    # What makes a plain socket. Some packages put a replacement of their own here; http does so if
+    # this is exactly "::socket".
     variable socketCmd ::socket
 
-    # How talkative the reference callbacks are: 0 is silent. Other than in older packages it never makes them accept
-    # a certificate.
+    # How talkative the reference callbacks are: 0 is silent. Other than in older packages it never
+    # makes them accept a certificate.
     variable debug 0
 
-    # What the reference callbacks tell things to: a command prefix to which a line is appended.
+    # What the reference callbacks tell things to: a command prefix, a line is appended.
     variable logcmd tclLog
 
-    # The option tables of tls::socket and tls::init, taken from tls::describe when they are first needed.
+    # The option tables of tls::socket and tls::init, taken from tls::describe when they are first
+    # needed.
     variable tables {}
 
-    namespace export authenticate ciphers closewrite connection describe handshake import init protocols socket
-    namespace export starttls status unimport version
+    namespace export authenticate ciphers closewrite connection describe handshake import init \
+        protocols socket starttls status unimport version
 }
 
 # tls::init --
-#
-#	Sets the default options of tls::socket; those of an earlier call are forgotten.
+#       Sets the default options of tls::socket; those of an earlier call are forgotten.
 #
 # Arguments:
-#	args	Options of tls::socket; -server means the role in the handshake, as for tls::import.
+#       args        Options of tls::socket; -server means the role in the handshake, as for
+#                   tls::import.
 #
 # Results:
-#	None.
+#       None.
 #
 # Errors:
-#	An option that tls::socket doesn't know, or one without its value: nothing is changed.
-
+#       An option that tls::socket doesn't know, or one without its value: nothing is changed.
 proc ::tls::init {args} {
     variable defaults
     Sort tls::init $args
@@ -47,20 +46,18 @@ proc ::tls::init {args} {
 }
 
 # tls::socket --
-#
-#	Connects to a TLS server, or listens as one, as Tcl's socket does without TLS. The options of tls::init come
-#	first, then those given here; the last of two counts. Bad options, and files that can't be used, are refused
-#	before anything is connected.
+#       Connects to a TLS server, or listens as one, as Tcl's socket does without TLS. The options
+#       of tls::init come first, then those given here; the last of two counts. Bad options, and
+#       files that can't be used, are refused before anything is connected.
 #
 # Arguments:
-#	args	?options? host port, or -server command ?options? port
+#       args        ?options? host port, or -server command ?options? port
 #
 # Results:
-#	The channel. Its handshake takes place when it is first used, or in tls::handshake.
+#       The channel. Its handshake takes place when it is first used, or in tls::handshake.
 #
 # Errors:
-#	Those of tls::import and of Tcl's socket. No channel is left behind.
-
+#       Those of tls::import and of Tcl's socket. No channel is left behind.
 proc ::tls::socket {args} {
     variable defaults
     variable socketCmd
@@ -68,7 +65,8 @@ proc ::tls::socket {args} {
     set last [expr {$isServer ? 1 : 2}]
     if {[llength $args] < $last} {
         set syntax [expr {$isServer ? "-server command ?options? port" : "?options? host port"}]
-        return -code error -errorcode {TCL WRONGARGS} "wrong # args: should be \"tls::socket $syntax\""
+        return -code error -errorcode {TCL WRONGARGS} \
+            "wrong # args: should be \"tls::socket $syntax\""
     }
     lassign [Sort tls::init $defaults] transport layer own
     lassign [Sort tls::socket [lrange $args 0 end-$last] $transport $layer $own] transport layer own
@@ -95,22 +93,20 @@ proc ::tls::socket {args} {
 }
 
 # tls::Accept --
-#
-#	Takes a connection of a listening socket: puts TLS on it and calls the server's command.
+#       Takes a connection of a listening socket: puts TLS on it and calls the server's command.
 #
 # Arguments:
-#	layer	Options of tls::import.
-#	command	The command prefix; channel, address and port are appended.
-#	channel	The new connection.
-#	address	The client's address.
-#	port	The client's port.
+#       layer       Options of tls::import.
+#       command     The command prefix; channel, address and port are appended.
+#       channel     The new connection.
+#       address     The client's address.
+#       port        The client's port.
 #
 # Results:
-#	None.
+#       None.
 #
 # Errors:
-#	Those of tls::import and of the command. The connection is closed then.
-
+#       Those of tls::import and of the command. The connection is closed then.
 proc ::tls::Accept {layer command channel address port} {
     Secure $channel $layer
     try {
@@ -123,19 +119,17 @@ proc ::tls::Accept {layer command channel address port} {
 }
 
 # tls::Secure --
-#
-#	Puts TLS on a new connection, which is closed if that fails.
+#       Puts TLS on a new connection, which is closed if that fails.
 #
 # Arguments:
-#	channel	The connection.
-#	layer	Options of tls::import.
+#       channel     The connection.
+#       layer       Options of tls::import.
 #
 # Results:
-#	None.
+#       None.
 #
 # Errors:
-#	Those of tls::import.
-
+#       Those of tls::import.
 proc ::tls::Secure {channel layer} {
     try {
         import $channel {*}$layer
@@ -147,15 +141,14 @@ proc ::tls::Secure {channel layer} {
 }
 
 # tls::IsServer --
-#
-#	Finds out whether words of tls::socket are those of a server: whether -server stands where an option stands.
+#       Finds out whether words of tls::socket are those of a server: whether -server stands where
+#       an option stands.
 #
 # Arguments:
-#	words	The words.
+#       words       The words.
 #
 # Results:
-#	A boolean.
-
+#       A boolean.
 proc ::tls::IsServer {words} {
     set table [Table tls::socket]
     for {set index 0} {$index < [llength $words]} {incr index} {
@@ -172,22 +165,20 @@ proc ::tls::IsServer {words} {
 }
 
 # tls::Sort --
-#
-#	Sorts options by who carries them out.
+#       Sorts options by who carries them out.
 #
 # Arguments:
-#	command		The command whose options they are.
-#	words		The options.
-#	transport	Options for Tcl's socket, to which some are added.
-#	layer		Options for tls::import, to which some are added; a dict.
-#	own		Options for tls::socket itself, to which some are added; a dict.
+#       command     The command whose options they are.
+#       words       The options.
+#       transport   Options for Tcl's socket, to which some are added.
+#       layer       Options for tls::import, to which some are added; a dict.
+#       own         Options for tls::socket itself, to which some are added; a dict.
 #
 # Results:
-#	A list of the last three.
+#       A list of the last three.
 #
 # Errors:
-#	An unknown option, or one without its value.
-
+#       An unknown option, or one without its value.
 proc ::tls::Sort {command words {transport {}} {layer {}} {own {}}} {
     set table [Table $command]
     for {set index 0} {$index < [llength $words]} {incr index} {
@@ -198,41 +189,75 @@ proc ::tls::Sort {command words {transport {}} {layer {}} {own {}}} {
             return -code error -errorcode [list TCL LOOKUP INDEX option $word] \
                 "bad option \"$word\": must be [join $names ", "]"
         }
-        lassign [dict get $table $word] name place takesValue
+        lassign [dict get $table $word] name place takesValue kind
         if {!$takesValue} {
             lappend transport $name
             continue
         }
         if {[incr index] >= [llength $words]} {
-            return -code error -errorcode {TCL WRONGARGS} "\"$word\" option must be followed by value"
+            return -code error -errorcode {TCL WRONGARGS} \
+                "\"$word\" option must be followed by value"
         }
         set value [lindex $words $index]
         switch -- $place {
-            socket  { lappend transport $name $value }
-            import  { dict set layer $name $value }
-            command { dict set own $name $value }
+            socket {lappend transport $name $value}
+            import {dict set layer $name $value}
+            command {
+                Check $name $kind $value
+                dict set own $name $value
+            }
         }
     }
     return [list $transport $layer $own]
 }
 
-# tls::Table --
-#
-#	An option table of tls::describe in the form that Sort needs.
+# tls::Check --
+#       Checks a value that tls::socket uses itself, as the native commands check theirs.
 #
 # Arguments:
-#	command	The command whose table it is.
+#       name        The option.
+#       kind        What kind of value it takes.
+#       value       The value.
 #
 # Results:
-#	A dict: each spelling of each option -> a list of its main spelling, its place, and 1 if a value follows.
+#       None.
+#
+# Errors:
+#       A value of another kind.
+proc ::tls::Check {name kind value} {
+    switch $kind {
+        boolean {
+            if {![string is boolean -strict $value]} {
+                return -code error -errorcode {TCL VALUE BOOLEAN} \
+                    "expected boolean value but got \"$value\" for option \"$name\""
+            }
+        }
+        script {
+            if {![string is list $value]} {
+                return -code error -errorcode {TCL VALUE LIST} \
+                    "expected command prefix but got \"$value\" for option \"$name\""
+            }
+        }
+    }
+}
 
+# tls::Table --
+#       An option table of tls::describe in the form that Sort needs.
+#
+# Arguments:
+#       command     The command whose table it is.
+#
+# Results:
+#       A dict: each spelling of each option -> a list of its main spelling, its place, 1 if a value
+#       follows, and the kind of value.
 proc ::tls::Table {command} {
     variable tables
     if {![dict exists $tables $command]} {
         set table {}
         dict for {name facts} [describe $command] {
             foreach spelling [list $name {*}[dict get $facts aliases]] {
-                dict set table $spelling [list $name [dict get $facts place] [dict get $facts value]]
+                set sorting [lmap fact {place value kind} {dict get $facts $fact}]
+                dict set table $spelling [list $name {*}$sorting]
             }
         }
         dict set tables $command $table
@@ -352,15 +377,14 @@ proc ::tls::xhandshake {channel} {
 }
 
 # tls::password --
-#
-#	The reference password command, used where -password isn't given. Keys worth protecting have another password.
+#       The reference password command, used where -password isn't given. Keys worth protecting have
+#       another password.
 #
 # Arguments:
-#	args	Whether a key is read (0) or written (1), and the longest password allowed.
+#       args        Whether a key is read (0) or written (1), and the longest password allowed.
 #
 # Results:
-#	The password.
-
+#       The password.
 proc ::tls::password {args} {
     return secret
 }

@@ -7,7 +7,7 @@
 source [file join [file dirname [info script]] helpers.tcl]
 
 # Evaluates the script in the next line of standard input.
-proc Answer {} {
+proc helpers::Answer {} {
     if {[gets stdin line] < 0} {
         if {[eof stdin]} {
             exit
@@ -22,5 +22,5 @@ proc Answer {} {
 fconfigure stdin -blocking 0
 fconfigure stdout -buffering line
 interp bgerror {} [list apply {{message options} {puts "background error: $message"}}]
-fileevent stdin readable Answer
+fileevent stdin readable helpers::Answer
 vwait forever

@@ -60,19 +60,10 @@ commands! {
     "tls::version" => info::version;
 }
 
-/// Creates the commands in an interpreter, and says that the package is there.
-pub(crate) fn register(interp: Interp<'_>) -> bool {
+/// Creates the commands in an interpreter. Which version of the package that makes is for `pkgIndex.tcl` to say.
+pub(crate) fn register(interp: Interp<'_>) {
     interp.create_namespace("::tls");
     for entry in COMMANDS {
         interp.create_command(&entry.command);
     }
-    interp.provide(c"tls", VERSION)
 }
-
-/// The version of the package.
-const VERSION: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
-    concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
-) {
-    Ok(version) => version,
-    Err(_) => c"0",
-};

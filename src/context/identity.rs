@@ -19,7 +19,7 @@ use crate::ossl::secret::Secret;
 use crate::ossl::x509_store::read_certificate;
 
 /// The longest password that OpenSSL takes.
-pub(crate) const PASSWORD_MAX: usize = 1024;
+pub(super) const PASSWORD_MAX: usize = 1024;
 
 /// Asks for the password of a private key. The number is the longest that is of use.
 pub(crate) type AskPassword<'a> = dyn FnMut(usize) -> Result<Secret> + 'a;
@@ -166,11 +166,6 @@ impl Loaded {
                 ))
             }
         }
-    }
-
-    /// The certificates: the own one first.
-    pub(super) fn certificates(&self) -> &[X509] {
-        &self.certificates
     }
 
     /// Gives certificate, chain and key to a context. The library may find the key too weak for its security level.

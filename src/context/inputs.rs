@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::cache::{self, COUNTERS};
-use super::files::{Files, Stamp};
+use super::files::Files;
 use super::fingerprint::{Fingerprint, Mixer};
 use super::source::{CERTIFICATE, DH, KEY, Source, TRUST, Wording};
 use super::{Settings, trust::Trust};
@@ -117,7 +117,7 @@ impl<'a> Inputs<'a> {
             key: look(key, &KEY)?,
             cafile: look(settings.trust.cafile(), &TRUST)?,
             dhparams: look(settings.dhparams.as_ref(), &DH)?,
-            places: places(&settings.trust, files),
+            places: places(&settings.trust, files)?,
         })
     }
 
@@ -193,24 +193,20 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// What the folders, stores and default files of trust look like. OpenSSL reads these itself, so their stamps have
-/// to do; one that proves nothing makes the result unlike any other.
-fn places(trust: &Trust, files: &dyn Files) -> Fingerprint {
+/// What the folders, stores and default files of trust look like. A stamp that proves nothing makes the result unlike
+/// any other.
+fn places(trust: &Trust, files: &dyn Files) -> Result<Fingerprint> {
     let mut mixer = Mixer::new("places");
     let now = SystemTime::now();
-    for place in trust.places() {
-        let stamp = files.stamp(&place);
+    for (place, stamp) in trust.look(files)? {
         mixer.add(place.as_bytes());
-        mixer.add_option(
-            stamp
-                .as_ref()
-                .map(Stamp::bytes)
-                .as_ref()
-                .map(<[u8; 56]>::as_slice),
-        );
+        match stamp {
+            None => mixer.add_option(None),
+            Some(stamp) => mixer.add_option(Some(&stamp.bytes())),
+        }
         if stamp.is_some_and(|stamp| stamp.racy(now)) {
             mixer.add(&COUNTERS.unique.add().to_le_bytes());
         }
     }
-    mixer.finish()
+    Ok(mixer.finish())
 }

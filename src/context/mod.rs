@@ -36,11 +36,11 @@ use std::sync::Arc;
 
 use openssl::ssl::{Ssl, SslContext, SslContextRef, SslRef, SslVerifyMode};
 
-pub(crate) use self::cache::{COUNTERS, Counters};
+pub(crate) use self::cache::COUNTERS;
 pub(crate) use self::connection::{Connection, ask_certificate};
 pub(crate) use self::files::{Files, Stamp};
 pub(crate) use self::hello::ClientHello;
-pub(crate) use self::identity::{AskPassword, Identity, PASSWORD_MAX};
+pub(crate) use self::identity::{AskPassword, Identity};
 pub(crate) use self::name::Name;
 pub(crate) use self::protocols::{Protocol, ProtocolSet};
 pub(crate) use self::source::Source;
@@ -52,8 +52,10 @@ use self::inputs::Inputs;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::error::failed;
 
-/// Everything that makes one context differ from another.
-#[derive(Clone, Debug, Default)]
+/// Everything that makes one context differ from another. There is no default on purpose: what is safe for a client
+/// isn't what a server needs.
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct Settings {
     /// Whether connections are a server's.
     pub(crate) server: bool,

@@ -11,7 +11,7 @@ use openssl::stack::Stack;
 use openssl::x509::store::{HashDir, X509Lookup, X509Store, X509StoreBuilder, X509StoreBuilderRef};
 use openssl::x509::{X509, X509Crl, X509Name};
 
-use super::files::Files;
+use super::files::{Files, Stamp};
 use super::fingerprint::Mixer;
 use super::source::{Source, TRUST};
 use super::{identity, pem};
@@ -62,15 +62,31 @@ impl Trust {
         mixer.add_option(self.castore.as_deref().map(str::as_bytes));
     }
 
-    /// The paths whose stamps tell whether a store built from this is still up to date, `-cafile` apart.
-    pub(super) fn places(&self) -> Vec<String> {
-        let mut places = Vec::new();
+    /// The stamps of all that a store is built from, `-cafile` apart: they tell whether it is still up to date.
+    ///
+    /// OpenSSL reads these places itself and when it needs them, so stamps have to do. That of a folder shows what
+    /// was added, removed or replaced in it, but not a file that was overwritten in its place.
+    ///
+    /// Who may not see a folder or store gets an error here, so that he can't use what others built from it.
+    pub(super) fn look(&self, files: &dyn Files) -> Result<Vec<(String, Option<Stamp>)>> {
+        let mut stamps = Vec::new();
         if self.is_system() {
-            places.extend(system_places());
+            stamps.extend(system_places().into_iter().map(|place| {
+                // These are OpenSSL's own places: neither Tcl's file systems nor an interpreter's rights matter.
+                let metadata = std::fs::metadata(&place).ok();
+                (place, metadata.as_ref().map(Stamp::of))
+            }));
         }
-        places.extend(self.cadir.clone());
-        places.extend(self.castore.clone());
-        places
+        if let Some(folder) = &self.cadir {
+            native(files, "-cadir", folder, folder)?;
+            stamps.push((folder.clone(), files.stamp(folder)));
+        }
+        if let Some(uri) = &self.castore {
+            let path = file_path(uri).unwrap_or(uri);
+            native(files, "-castore", uri, path)?;
+            stamps.push((uri.clone(), files.stamp(path)));
+        }
+        Ok(stamps)
     }
 
     /// Builds the store. `content` is that of `-cafile`.
@@ -133,12 +149,17 @@ fn refuse(option: &str, value: &str, why: &str) -> Error {
     Error::failed_with(Reason::ImportTrust, [option, value], message)
 }
 
+/// The native path of what an option names; an error if there is none, or if the caller may not see it.
+fn native(files: &dyn Files, option: &str, value: &str, path: &str) -> Result<PathBuf> {
+    files
+        .native(path)
+        .map_err(|error| refuse(option, value, &error.message()))
+}
+
 /// Adds a folder whose files are named by hash; they are read when they are needed.
 fn add_folder(store: &mut X509StoreBuilderRef, folder: &str, files: &dyn Files) -> Result<()> {
     let refuse = |why: &str| refuse("-cadir", folder, why);
-    let path = files
-        .native(folder)
-        .map_err(|error| refuse(&error.message()))?;
+    let path = native(files, "-cadir", folder, folder)?;
     if let Err(error) = std::fs::read_dir(&path) {
         return Err(refuse(&os_text(&error)));
     }
@@ -177,9 +198,7 @@ fn add_uri(store: &mut X509StoreBuilderRef, uri: &str, files: &dyn Files) -> Res
     let refuse = |why: &str| refuse("-castore", uri, why);
     let path = match has_scheme(uri) {
         true => PathBuf::from(uri),
-        false => files
-            .native(uri)
-            .map_err(|error| refuse(&error.message()))?,
+        false => native(files, "-castore", uri, uri)?,
     };
     let name = utf8(&path).ok_or_else(|| refuse("its name isn't UTF-8"))?;
     let name = CString::new(name).map_err(|_| refuse("there is a zero byte in its name"))?;
@@ -193,6 +212,16 @@ fn add_uri(store: &mut X509StoreBuilderRef, uri: &str, files: &dyn Files) -> Res
             .map_err(|stack| refuse(&reasons_text(&entries(&stack))))?;
     }
     Ok(())
+}
+
+/// The path in a `file:` URI, as OpenSSL reads it.
+fn file_path(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix("file:")?;
+    let path = rest
+        .strip_prefix("//localhost")
+        .or_else(|| rest.strip_prefix("//"))
+        .unwrap_or(rest);
+    path.starts_with('/').then_some(path).or(Some(rest))
 }
 
 /// Whether a text starts like a URI. One letter and a colon is a drive of Windows.
@@ -256,6 +285,20 @@ pub(super) fn names(content: &[u8]) -> Result<Stack<X509Name>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_of_a_file_uri_is_found() {
+        for (uri, path) in [
+            ("file:/a/b", Some("/a/b")),
+            ("file:///a/b", Some("/a/b")),
+            ("file://localhost/a/b", Some("/a/b")),
+            ("file:a", Some("a")),
+            ("pkcs11:a", None),
+            ("/a", None),
+        ] {
+            assert_eq!(file_path(uri), path, "{uri}");
+        }
+    }
 
     #[test]
     fn a_scheme_is_told_from_a_path() {

@@ -233,7 +233,6 @@ slots! {
     fn Tcl_NewWideIntObj(value: i64) -> *mut Tcl_Obj = tcl_NewWideIntObj;
     fn Tcl_NotifyChannel(chan: Tcl_Channel, mask: c_int) = tcl_NotifyChannel;
     fn Tcl_OutputBuffered(chan: Tcl_Channel) -> c_int = tcl_OutputBuffered;
-    fn Tcl_PkgProvideEx(interp: *mut Tcl_Interp, name: *const c_char, version: *const c_char, data: *const c_void) -> c_int = tcl_PkgProvideEx;
     fn Tcl_Preserve(data: ClientData) = tcl_Preserve;
     fn Tcl_Read(chan: Tcl_Channel, buffer: *mut c_char, length: Size) -> Size = tcl_Read;
     fn Tcl_ReadRaw(chan: Tcl_Channel, buffer: *mut c_char, length: Size) -> Size = tcl_ReadRaw;

@@ -26,7 +26,7 @@ impl Drop for Conf {
 #[derive(Debug)]
 pub(crate) struct LoadError {
     /// The line of the fault, counted from 1, if it is the content's.
-    pub(crate) line: Option<i64>,
+    pub(crate) line: Option<c_long>,
     /// What OpenSSL says.
     pub(crate) entries: Vec<OpenSslEntry>,
 }
@@ -59,7 +59,7 @@ impl Conf {
             return Ok(conf);
         }
         Err(LoadError {
-            line: (line > 0).then(|| i64::from(line)),
+            line: (line > 0).then_some(line),
             entries: queue(),
         })
     }

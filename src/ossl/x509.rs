@@ -1,10 +1,12 @@
 //! What OpenSSL knows about a certificate beyond what the openssl crate asks it for.
 
-use foreign_types::ForeignTypeRef;
+use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::{c_int, c_long};
+use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::x509::X509Ref;
+use openssl::x509::{X509, X509Ref};
 
+use super::error::cvt_p;
 use crate::ffi;
 use crate::ffi::ossl;
 
@@ -108,4 +110,14 @@ pub(crate) fn key_id(certificate: &X509Ref) -> &[u8] {
     let len = usize::try_from(len).unwrap_or(0);
     // SAFETY: OpenSSL holds `len` bytes at `start` for as long as the certificate lives; null comes with length 0.
     unsafe { ffi::bytes(start.cast(), if start.is_null() { 0 } else { len }) }
+}
+
+/// Reads a certificate with the trust settings that stand behind it in a `TRUSTED CERTIFICATE` (d2i_X509_AUX).
+pub(crate) fn trusted_from_der(der: &[u8]) -> Result<X509, ErrorStack> {
+    let len = c_long::try_from(der.len()).map_err(|_| ErrorStack::get())?;
+    let mut start = der.as_ptr();
+    // SAFETY: `len` bytes can be read at `start`, which is a place of our own.
+    let read = unsafe { ossl::d2i_X509_AUX(std::ptr::null_mut(), &raw mut start, len) };
+    // SAFETY: a certificate that was just made belongs to the caller.
+    cvt_p(read).map(|read| unsafe { X509::from_ptr(read) })
 }

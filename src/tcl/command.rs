@@ -73,7 +73,7 @@ unsafe extern "C" fn trampoline(
 /// # Safety
 ///
 /// `interp` must be a live interpreter of the calling thread.
-pub(crate) unsafe fn entry(interp: *mut c::Tcl_Interp, register: fn(Interp<'_>) -> bool) -> c_int {
+pub(crate) unsafe fn entry(interp: *mut c::Tcl_Interp, register: fn(Interp<'_>)) -> c_int {
     // SAFETY: the caller says that the interpreter is alive.
     if !unsafe { c::init_stubs(interp) } {
         return 1;
@@ -81,8 +81,7 @@ pub(crate) unsafe fn entry(interp: *mut c::Tcl_Interp, register: fn(Interp<'_>) 
     // SAFETY: the caller says that the interpreter is alive.
     let interp = unsafe { Interp::from_raw(interp) };
     match catch_unwind(AssertUnwindSafe(|| register(interp))) {
-        Ok(true) => 0,
-        Ok(false) => 1,
+        Ok(()) => 0,
         Err(_) => {
             interp.set_error(&Error::panic("the package's initialisation"));
             1

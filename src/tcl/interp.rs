@@ -90,19 +90,6 @@ impl<'a> Interp<'a> {
         unsafe { c::Tcl_IsSafe(self.raw) != 0 }
     }
 
-    /// Says that a package is there.
-    pub(crate) fn provide(self, package: &CStr, version: &CStr) -> bool {
-        // SAFETY: the interpreter is alive, and the strings are copied.
-        unsafe {
-            c::Tcl_PkgProvideEx(
-                self.raw,
-                package.as_ptr(),
-                version.as_ptr(),
-                std::ptr::null(),
-            ) == 0
-        }
-    }
-
     /// Makes a namespace; that it is there already is fine.
     pub(crate) fn create_namespace(self, name: &str) {
         let name = utf::to_c(name);

@@ -13,8 +13,10 @@ pub(crate) mod extensions;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod frame;
+pub(crate) mod load;
 pub(crate) mod name;
 pub(crate) mod oid;
+pub(crate) mod pem;
 pub(crate) mod time;
 pub(crate) mod verify;
 

@@ -3,9 +3,9 @@
 //! OpenSSL prints; what it refuses to print, because a string in the name isn't what it claims to be, is shown as
 //! the hexadecimal of its DER, so that a name is never empty by accident.
 
+use std::ffi::{c_int, c_ulong};
 use std::fmt::Write as _;
 
-use libc::{c_int, c_ulong};
 use openssl::asn1::Asn1Object;
 use openssl::x509::{X509Name, X509NameRef};
 

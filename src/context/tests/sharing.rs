@@ -1,12 +1,16 @@
 //! Which connections share a context, and which files are read for it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openssl::symm::Cipher;
 
 use super::fixtures::*;
-use crate::context::{Identity, PasswordOwner, Secret, Settings, Source, Trust};
+use crate::context::{
+    Files, Identity, PasswordOwner, Secret, Settings, Source, Stamp, Trust, obtain,
+};
+use crate::error::{Error, Reason, Result};
 
 /// A server whose certificate and key are in a file of the given name.
 fn from_file(name: &str) -> Settings {
@@ -52,7 +56,7 @@ fn other_settings_have_another_context() {
         },
         Settings {
             identity: identity(&pki.bundle(&pki.client)),
-            ..base.clone()
+            ..base
         },
     ];
     for other in others {
@@ -188,4 +192,56 @@ fn contexts_serve_many_threads_at_once() {
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+/// An interpreter that has no access to files.
+struct Denied;
+
+impl Files for Denied {
+    fn stamp(&self, _path: &str) -> Option<Stamp> {
+        None
+    }
+
+    fn read(&self, path: &str) -> Result<Secret> {
+        Err(Error::failed(
+            Reason::ImportOption,
+            format!("{path} denied"),
+        ))
+    }
+
+    fn native(&self, path: &str) -> Result<PathBuf> {
+        Err(Error::failed(
+            Reason::ImportOption,
+            format!("{path} denied"),
+        ))
+    }
+}
+
+#[test]
+fn who_may_not_see_files_gets_nothing_that_others_built_from_them() {
+    let pki = pki();
+    let folder = std::env::temp_dir().join(format!("tls-denied-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("root.pem");
+    std::fs::write(&file, pki.root.pem()).unwrap();
+    let (folder_name, name) = (folder.to_str().unwrap(), file.to_str().unwrap());
+    let uri = format!("file:{name}");
+    let files = Memory::default();
+    files.write(name, stamp(9), &pki.root.pem());
+    for trust in [
+        Trust::new(Source::file("-cafile", name), None, None),
+        Trust::new(None, Some(folder_name), None),
+        Trust::new(None, None, Some(name)),
+        Trust::new(None, None, Some(&uri)),
+    ] {
+        let settings = Settings {
+            trust,
+            ..pki.client_settings()
+        };
+        context_from(&settings, &files).unwrap();
+        let mut password = |_| Ok(Secret::default());
+        let denied = obtain(&settings, &Denied, &mut password, None);
+        assert!(denied.unwrap_err().message().contains("denied"));
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

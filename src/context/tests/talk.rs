@@ -16,12 +16,18 @@ use crate::context::{
 };
 use crate::error::{Error, Result};
 
+/// What is answered for the n-th question, and OpenSSL's view.
+type VerifyAnswer = Box<dyn Fn(usize, bool) -> Result<Verdict>>;
+
+/// What is answered for the n-th question.
+type HelloAnswer = Box<dyn Fn(usize) -> Hello>;
+
 /// Hooks that answer what they are told to, and write down what they were asked.
 #[derive(Default)]
 struct Script {
     log: RefCell<Vec<String>>,
-    verify: Option<Box<dyn Fn(usize, bool) -> Result<Verdict>>>,
-    hello: Option<Box<dyn Fn(usize) -> Hello>>,
+    verify: Option<VerifyAnswer>,
+    hello: Option<HelloAnswer>,
     name: Option<ServerName>,
     alpn: Option<AlpnChoice>,
     sessions: RefCell<Vec<Session>>,

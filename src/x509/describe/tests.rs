@@ -475,6 +475,17 @@ fn every_cut_and_every_flipped_byte_is_survived() {
 }
 
 #[test]
+fn a_trusted_certificate_brings_its_alias() {
+    let key = fixtures::key();
+    let pem = fixtures::certificate("/CN=x", &key, None, false)
+        .to_pem()
+        .unwrap();
+    let trusted = openssl("x509 -trustout -setalias Zoë", &pem);
+    let found = super::super::load::certificates(trusted.as_bytes()).unwrap();
+    assert_eq!(shown(&summary(&found[0]), "alias"), "Zoë");
+}
+
+#[test]
 fn requests_are_described() {
     let key = openssl("genpkey -algorithm ed25519", b"");
     let path = std::env::temp_dir().join(format!("tls-request-{}.pem", std::process::id()));
