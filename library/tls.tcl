@@ -266,16 +266,14 @@ proc ::tls::Table {command} {
 }
 
 # tls::callback --
-#
-#	The reference for -command: logs what happens.
+#       The reference for -command: logs what happens.
 #
 # Arguments:
-#	option	The event: error, info, message, session, verify, ….
-#	args	What belongs to the event.
+#       option      The event: error, info, message, session, verify, ….
+#       args        What belongs to the event.
 #
 # Results:
-#	For verify, OpenSSL's own verdict; else nothing.
-
+#       For verify, OpenSSL's own verdict; else nothing.
 proc ::tls::callback {option args} {
     variable debug
     switch -- $option {
@@ -302,17 +300,16 @@ proc ::tls::callback {option args} {
 }
 
 # tls::validate_command --
-#
-#	The reference for -validatecommand: logs what is to be decided and leaves it at OpenSSL's verdict.
+#       The reference for -validatecommand: logs what is to be decided and leaves it at OpenSSL's
+#       verdict.
 #
 # Arguments:
-#	option	What is to be decided: alpn, hello, sni or verify.
-#	channel	The channel.
-#	args	What belongs to it.
+#       option      What is to be decided: alpn, hello, sni or verify.
+#       channel     The channel.
+#       args        What belongs to it.
 #
 # Results:
-#	1 or 0.
-
+#       1 or 0.
 proc ::tls::validate_command {option channel args} {
     if {$option eq "verify"} {
         return [callback verify $channel {*}$args]
@@ -322,16 +319,14 @@ proc ::tls::validate_command {option channel args} {
 }
 
 # tls::log --
-#
-#	Logs a line of the reference callbacks.
+#       Logs a line of the reference callbacks.
 #
 # Arguments:
-#	level	How talkative tls::debug must be for it.
-#	message	The line.
+#       level       How talkative tls::debug must be for it.
+#       message     The line.
 #
 # Results:
-#	None.
-
+#       None.
 proc ::tls::log {level message} {
     variable debug
     variable logcmd
@@ -342,18 +337,17 @@ proc ::tls::log {level message} {
 }
 
 # tls::xhandshake --
-#
-#	Waits in the event loop until the handshake of a channel is done.
+#       Waits in the event loop until the handshake of a channel is done.
 #
 # Arguments:
-#	channel	The channel.
+#       channel     The channel.
 #
 # Results:
-#	1.
+#       1.
 #
 # Errors:
-#	Those of tls::handshake. The channel's mode and its event handler are those from before, either way.
-
+#       Those of tls::handshake. The channel's mode and its event handler are those from before,
+#       either way.
 proc ::tls::xhandshake {channel} {
     variable waiting
     set blocking [fconfigure $channel -blocking]

@@ -143,15 +143,6 @@ pub(crate) enum Error {
         /// The error queue; never shown empty.
         entries: Vec<OpenSslEntry>,
     },
-    /// The peer's certificate was refused.
-    Verify {
-        /// The name of the `X509_V_ERR_` constant without that prefix, e.g. `CERT_HAS_EXPIRED`.
-        name: Cow<'static, str>,
-        /// The chain depth at which it was found.
-        depth: i32,
-        /// The sentence.
-        message: String,
-    },
     /// The operating system refused.
     Io {
         /// The errno value.
@@ -243,14 +234,6 @@ impl Error {
                     first.reason,
                 ]
             }
-            Self::Verify { name, depth, .. } => {
-                vec![
-                    "TLS".to_owned(),
-                    "VERIFY".to_owned(),
-                    name.to_string(),
-                    depth.to_string(),
-                ]
-            }
             Self::Io { name, text, .. } => vec!["POSIX".to_owned(), name.to_string(), text.clone()],
         }
     }
@@ -260,7 +243,6 @@ impl Error {
         match self {
             Self::Usage { message, .. }
             | Self::Failed { message, .. }
-            | Self::Verify { message, .. }
             | Self::Io { message, .. }
             | Self::Script { message, .. } => message.clone(),
             Self::OpenSsl { doing, entries } => {

@@ -14,7 +14,7 @@
 //!
 //! `tests/floors.rs` holds the code against this map.
 
-use tcl_sys::Tcl_Interp;
+use std::ffi::c_int;
 
 mod ca;
 mod channel;
@@ -43,7 +43,7 @@ mod tcl;
 /// `interp` must be a live interpreter of the calling thread.
 #[expect(unsafe_code, reason = "the entry symbols are called by Tcl")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn Tls_Init(interp: *mut Tcl_Interp) -> libc::c_int {
+pub unsafe extern "C" fn Tls_Init(interp: *mut tcl::RawInterp) -> c_int {
     // SAFETY: the caller says that the interpreter is alive.
     unsafe { tcl::entry(interp, cmd::register) }
 }
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn Tls_Init(interp: *mut Tcl_Interp) -> libc::c_int {
 /// `interp` must be a live interpreter of the calling thread.
 #[expect(unsafe_code, reason = "the entry symbols are called by Tcl")]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn Tls_SafeInit(interp: *mut Tcl_Interp) -> libc::c_int {
+pub unsafe extern "C" fn Tls_SafeInit(interp: *mut tcl::RawInterp) -> c_int {
     // SAFETY: the caller says that the interpreter is alive.
     unsafe { tcl::entry(interp, cmd::register) }
 }

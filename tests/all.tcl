@@ -93,7 +93,7 @@ proc all::RunFile {file forwarded} {
     after cancel $timer
     if {$ended eq "deadline"} {
         foreach pid [pid $pipe] {
-            exec kill -KILL $pid
+            exec sh -c "kill -KILL $pid"
         }
     }
     fconfigure $pipe -blocking 1

@@ -12,7 +12,8 @@ package require tcltest 2.5
 
 namespace eval helpers {
     namespace export ask backgroundErrors child collect connected ended fixture freePort \
-        handshake line pair port program receive run said say start stop tidy wait
+        handshake idle line outcome pair port program receive relay relayed run said say start \
+        stop tidy wait
 
     variable root [file dirname [file dirname [file normalize [info script]]]]
 
@@ -176,6 +177,85 @@ proc helpers::pair {{clientOptions {}} {serverOptions {}}} {
     return [list $client $server]
 }
 
+# relayed --
+#       Makes a TLS connection whose bytes pass through the hands of the test, with the handshake done.
+#
+# Arguments:
+#       clientOptions   as for pair
+#       serverOptions   as for pair
+#
+# Results:
+#       A list: the client, the server, and the two plain ends in between, the client's first. What
+#       comes out of one is for the other; once this has returned, relay carries it there.
+proc helpers::relayed {{clientOptions {}} {serverOptions {}}} {
+    lassign [connected] client near
+    lassign [connected] server far
+    foreach chan [list $client $server $near $far] {
+        fconfigure $chan -blocking 0
+    }
+    foreach {from to} [list $near $far $far $near] {
+        fconfigure $from -translation binary -buffering none
+        fileevent $from readable [list helpers::relay $from $to]
+    }
+    tls::import $client -cafile [fixture ca.pem] -servername localhost {*}$clientOptions
+    tls::import $server -server 1 -certfile [fixture server.pem] -keyfile [fixture server.key] \
+        {*}$serverOptions
+    set outcomes [handshake $client $server]
+    if {$outcomes ne {done done}} {
+        error "handshake of a relayed pair failed: $outcomes"
+    }
+    # What the server sends at the end of a handshake must not turn up later.
+    idle
+    fileevent $near readable {}
+    fileevent $far readable {}
+    return [list $client $server $near $far]
+}
+
+# relay --
+#       Carries what has come out of one plain channel into another.
+#
+# Arguments:
+#       from    the one
+#       to      the other
+#       count   how many characters, by default all that are there
+#
+# Results:
+#       How many they were.
+proc helpers::relay {from to {count {}}} {
+    set data [read $from {*}$count]
+    puts -nonewline $to $data
+    return [string length $data]
+}
+
+# idle --
+#       Runs the event loop until nothing has come for a while.
+#
+# Arguments:
+#       ms      how long to wait for further events
+#
+# Results:
+#       None.
+proc helpers::idle {{ms 50}} {
+    after $ms {set ::helpers::idled 1}
+    wait ::helpers::idled
+}
+
+# outcome --
+#       Evaluates a script and tells how that ended.
+#
+# Arguments:
+#       script  the script
+#
+# Results:
+#       A list of ok and the result; or of error, the message and errorCode.
+proc helpers::outcome {script} {
+    try {
+        return [list ok [uplevel 1 $script]]
+    } on error {message options} {
+        return [list error $message [dict get $options -errorcode]]
+    }
+}
+
 # handshake --
 #       Carries out the handshake on several non-blocking channels at once.
 #
@@ -185,31 +265,32 @@ proc helpers::pair {{clientOptions {}} {serverOptions {}}} {
 # Results:
 #       A list with an element for each channel: done, or a list of error, message and errorCode.
 proc helpers::handshake {args} {
-    variable outcome
-    array unset outcome
+    variable shaken
+    array unset shaken
     foreach chan $args {
         fileevent $chan readable [list helpers::Shake $chan]
-        Shake $chan
+        fileevent $chan writable [list helpers::Shake $chan]
     }
     set outcomes {}
     foreach chan $args {
-        lappend outcomes [wait ::helpers::outcome($chan)]
+        lappend outcomes [wait ::helpers::shaken($chan)]
     }
     return $outcomes
 }
 
 # Takes a channel's handshake one step on.
 proc helpers::Shake {chan} {
-    variable outcome
+    variable shaken
     try {
         if {[tls::handshake $chan]} {
-            set outcome($chan) done
+            set shaken($chan) done
         }
     } on error {message options} {
-        set outcome($chan) [list error $message [dict get $options -errorcode]]
+        set shaken($chan) [list error $message [dict get $options -errorcode]]
     }
-    if {[info exists outcome($chan)]} {
+    if {[info exists shaken($chan)]} {
         fileevent $chan readable {}
+        fileevent $chan writable {}
     }
 }
 
@@ -358,7 +439,7 @@ proc helpers::stop {handle} {
     if {![info exists status($handle)]} {
         foreach pid [pid $handle] {
             # It may end by itself right now.
-            catch {exec kill -KILL $pid}
+            catch {exec sh -c "kill -KILL $pid"}
         }
     }
     return [ended $handle]

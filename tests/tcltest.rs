@@ -4,6 +4,8 @@
 //! What the suite prints goes straight to the terminal; its last line says how many tests passed, failed and were
 //! skipped.
 
+#![expect(clippy::explicit_write, clippy::unwrap_used, reason = "this is a test")]
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,9 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use libc::c_int;
 use openssl::ssl::{SslAlert, SslRef, SslSession};
 use openssl::x509::X509StoreContextRef;
+use std::ffi::c_int;
 
 use crate::context::hooks::{AlpnChoice, Hello, Hooks, Message, ServerName, Verdict};
 use crate::context::{ClientHello, Context, alpn};

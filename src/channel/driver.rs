@@ -1,6 +1,6 @@
 //! What Tcl calls: [`Driver`] for [`TlsChannel`]. It only carries out what the engine and the interest table say.
 
-use libc::c_void;
+use std::ffi::c_void;
 
 use crate::error::{Error, Reason};
 use crate::tcl::Interp;

@@ -69,6 +69,8 @@ pub(crate) struct Engine<S> {
     phase: Phase,
     /// What went wrong for good.
     failure: Option<Error>,
+    /// Why nothing more can be written, where reading may still go on.
+    write_failure: Option<Error>,
     /// What a read waits for, if not for data from the peer.
     read_waits_to_write: bool,
     /// What a write waits for, if not for room.
@@ -113,6 +115,7 @@ impl<S: Read + Write> Engine<S> {
                 Waiting::Write
             }),
             failure: None,
+            write_failure: None,
             read_waits_to_write: false,
             write_waits_to_read: false,
             peer_closed: false,
@@ -165,7 +168,7 @@ impl<S: Read + Write> Engine<S> {
             Phase::Failed => return Err(self.sticky()),
             Phase::Handshake(_) => {}
         }
-        forget_old_errors();
+        queue::clear();
         let began = *self.totals.began.get_or_insert_with(Instant::now);
         match self.stream.do_handshake() {
             Ok(()) => {
@@ -232,7 +235,7 @@ impl<S: Read + Write> Engine<S> {
         if self.stream.get_shutdown().contains(ShutdownState::SENT) && !self.write_waits {
             return Ok(Progress::Done(()));
         }
-        forget_old_errors();
+        queue::clear();
         match self.stream.shutdown() {
             // The peer's answer comes with what is read.
             Ok(_) => {
@@ -256,9 +259,9 @@ impl<S: Read + Write> Engine<S> {
     /// Tells the peer that nothing more is sent, once, if there is a connection to tell it on. A peer that can't be told
     /// can't be helped.
     pub(crate) fn close(&mut self) {
-        if self.phase == Phase::Open {
+        if self.phase == Phase::Open && self.write_failure.is_none() {
             let _ = self.close_write();
-            forget_old_errors();
+            queue::clear();
         }
     }
 
@@ -266,7 +269,7 @@ impl<S: Read + Write> Engine<S> {
     fn transfer(
         &mut self,
         direction: Direction,
-        operation: impl FnOnce(&mut SslStream<S>) -> std::result::Result<usize, openssl::ssl::Error>,
+        mut operation: impl FnMut(&mut SslStream<S>) -> std::result::Result<usize, openssl::ssl::Error>,
     ) -> Result<Progress<usize>> {
         match self.handshake()? {
             Progress::Done(()) => {}
@@ -275,8 +278,18 @@ impl<S: Read + Write> Engine<S> {
             Progress::WantDecision => return Ok(Progress::WantDecision),
             Progress::Closed => return Ok(Progress::Closed),
         }
-        forget_old_errors();
-        let outcome = operation(&mut self.stream);
+        if let (Direction::Write, Some(error)) = (direction, &self.write_failure) {
+            return Err(error.clone());
+        }
+        queue::clear();
+        let outcome = loop {
+            match operation(&mut self.stream) {
+                // A record that wasn't data has been dealt with, and the stream hasn't said that it has no more.
+                Err(error)
+                    if error.code() == ErrorCode::WANT_READ && error.io_error().is_none() => {}
+                outcome => break outcome,
+            }
+        };
         self.waits(direction, None);
         match outcome {
             Ok(count) => Ok(Progress::Done(count)),
@@ -294,6 +307,12 @@ impl<S: Read + Write> Engine<S> {
                 {
                     self.peer_closed = true;
                     Ok(Progress::Closed)
+                }
+                Verdict::Failed(cause @ Cause::Io(_)) if direction == Direction::Write => {
+                    // What the peer sent before it went away can still be read.
+                    let error = transfer_failure(direction, &cause);
+                    self.write_failure = Some(error.clone());
+                    Err(error)
                 }
                 Verdict::Failed(cause) => {
                     let error = transfer_failure(direction, &cause);
@@ -313,6 +332,13 @@ impl<S: Read + Write> Engine<S> {
 
     /// Sorts OpenSSL's answer.
     fn verdict(&self, error: &openssl::ssl::Error) -> Verdict {
+        // The stream of the openssl crate takes a connection that isn't there for one that may still come.
+        if let Some(error) = error
+            .io_error()
+            .filter(|error| error.kind() == io::ErrorKind::NotConnected)
+        {
+            return Verdict::Failed(Cause::Io(error.raw_os_error().unwrap_or(libc::ENOTCONN)));
+        }
         match error.code() {
             ErrorCode::WANT_READ => Verdict::Wait(Waiting::Read),
             ErrorCode::WANT_WRITE => Verdict::Wait(Waiting::Write),
@@ -377,10 +403,11 @@ impl<S: Read + Write> Engine<S> {
             return handshake_error(["ALERT", &number.to_string(), &alert::name(number)], &text);
         }
         let verdict = self.stream.ssl().verify_result();
-        let refused = entries.iter().any(alert::is_verify_failure);
-        if refused && verdict != X509VerifyResult::OK {
+        // The reason may stand behind that of the cryptography that led to it.
+        let refused = entries.iter().find(|entry| alert::is_verify_failure(entry));
+        if let Some(refused) = refused.filter(|_| verdict != X509VerifyResult::OK) {
             let why = verdict.error_string();
-            let message = format!("{text} due to \"{why}\"");
+            let message = format!("{} due to \"{why}\"", refused.reason);
             return handshake_error(["VERIFY", &verify::name(verdict.as_raw())], &message);
         }
         handshake_error(["OPENSSL", &first.library, &first.reason], &text)
@@ -461,7 +488,5 @@ fn io_failure(errno: i32) -> Error {
     }
 }
 
-/// Empties this thread's error queue, so that an answer isn't explained by somebody else's errors.
-fn forget_old_errors() {
-    drop(openssl::error::ErrorStack::get());
-}
+#[cfg(test)]
+mod tests;

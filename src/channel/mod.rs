@@ -76,6 +76,8 @@ pub(crate) struct TlsChannel {
     delivered: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
+    /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
+    awaited: Cell<bool>,
 }
 
 impl TlsChannel {
@@ -108,6 +110,7 @@ impl TlsChannel {
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
             told: Cell::new(false),
+            awaited: Cell::new(false),
         });
         tls.below.set_blocking(under.is_blocking());
         tls.below.attach(under);
@@ -156,7 +159,9 @@ impl TlsChannel {
 
     /// Goes on with the handshake; in blocking mode, to its end.
     pub(crate) fn handshake(&self) -> Result<Progress<()>> {
-        self.run_waiting(Engine::handshake)
+        let progress = self.run_waiting(Engine::handshake)?;
+        self.awaited.set(progress != Progress::Done(()));
+        Ok(progress)
     }
 
     /// Tells the peer that nothing more is sent, after all that was written so far. Reading goes on.
@@ -312,7 +317,10 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
-        let mask = self.events(Mask::READABLE);
+        self.delivered.set(false);
+        // No event says that a read of the channel below wouldn't wait.
+        let look = || self.look(Mask::READABLE, self.wanted.get());
+        let mask = self.below.with_allowance(0, look);
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.
@@ -353,10 +361,13 @@ impl TlsChannel {
             true => u32::MAX,
             false => 0,
         };
-        match self
-            .below
-            .with_allowance(reads, || self.run(Engine::handshake))
-        {
+        self.below.with_allowance(reads, || self.look(mask, wanted))
+    }
+
+    /// Looks which events there are, in reads that [`TlsChannel::events`] has counted.
+    fn look(&self, mask: Mask, wanted: Mask) -> Mask {
+        match self.run(Engine::handshake) {
+            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
@@ -367,7 +378,7 @@ impl TlsChannel {
             return Mask::NONE;
         }
         let reading = wanted.has(Mask::READABLE)
-            && match self.below.with_allowance(reads, || self.run(Engine::peek)) {
+            && match self.run(Engine::peek) {
                 Ok(Progress::Done(_) | Progress::Closed) => true,
                 Ok(_) => false,
                 Err(error) => !is_busy(&error),

@@ -105,6 +105,9 @@ impl Below {
 
     /// Takes the bytes that were read ahead and not used.
     pub(super) fn take_ahead(&self) -> Vec<u8> {
+        if !self.has_ahead() {
+            return Vec::new();
+        }
         let unused = self.start.replace(0)..self.end.replace(0);
         let mut ahead = self.ahead.take();
         ahead.truncate(unused.end);

@@ -48,7 +48,7 @@ options! {
 
 options! {
     /// What only `tls::import` takes.
-    pub(super) struct Import, IMPORT {
+    struct Import, IMPORT {
         model: Channel = "-model", Both, Import, "1.4", "none",
             "TLS channel whose context and callbacks to share";
         server: Bool = "-server", Both, Import, "1.4", "false", "Be the server of the handshake";
@@ -57,8 +57,8 @@ options! {
 
 options! {
     /// The role that `tls::init` sets.
-    pub(super) struct Role, ROLE {
-        server: Bool = "-server", Both, Import, "1.4", "false", "Be the server of the handshake";
+    pub(super) table ROLE {
+        Bool = "-server", Both, Import, "1.4", "false", "Be the server of the handshake";
     }
 }
 

@@ -17,7 +17,7 @@ use super::source::DH;
 use super::{Settings, callbacks, ciphers, keylog, pem, session, trust};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::error::{entries, failed};
-use crate::ossl::ssl::{clear_mode, set_dh_auto};
+use crate::ossl::ssl::set_dh_auto;
 use crate::ossl::x509_store;
 
 /// What was built.
@@ -89,11 +89,11 @@ fn set_modes(context: &mut SslContextBuilder) {
         SslMode::ACCEPT_MOVING_WRITE_BUFFER
             | SslMode::ENABLE_PARTIAL_WRITE
             | SslMode::NO_AUTO_CHAIN
-            | SslMode::RELEASE_BUFFERS,
+            | SslMode::RELEASE_BUFFERS
+            // A read goes on after a record without data, such as a session ticket: whether it may wait for the
+            // next one is the stream's business.
+            | SslMode::AUTO_RETRY,
     );
-    // A read returns after each record, even if that was a session ticket, say, and no data: only the caller knows
-    // whether he wants to wait for the next one.
-    clear_mode(context, SslMode::AUTO_RETRY);
     context.set_options(SslOptions::NO_COMPRESSION);
 }
 

@@ -3,12 +3,12 @@
 //!
 //! Safe OpenSSL only.
 
-use libc::c_int;
 use openssl::ssl::{
     AlpnError, ClientHelloResponse, NameType, SniError, SslAlert, SslContextBuilder, SslRef,
     SslSession, SslVerifyMode,
 };
 use openssl::x509::{X509StoreContext, X509StoreContextRef, X509VerifyResult};
+use std::ffi::c_int;
 
 use super::connection;
 use super::hello::ClientHello;

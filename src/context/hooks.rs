@@ -13,9 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use libc::c_int;
 use openssl::ssl::{SslAlert, SslRef, SslSession};
 use openssl::x509::X509StoreContextRef;
+use std::ffi::c_int;
 
 use super::Context;
 use super::hello::ClientHello;

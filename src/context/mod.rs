@@ -30,7 +30,7 @@ pub(crate) mod session;
 pub(crate) mod trust;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::fingerprint::{Fingerprint, Mixer};
+use super::pem;
 use crate::error::{Error, Reason};
 use crate::ossl::secret::Secret;
 
@@ -52,22 +53,9 @@ impl Source {
         (!source.is_empty()).then_some(source)
     }
 
-    /// Whether bytes are DER rather than PEM or a file's name: an ASN.1 sequence that ends where the bytes end.
+    /// Whether bytes are DER rather than PEM or a file's name: ASN.1 sequences that end where the bytes end.
     pub(crate) fn is_der(bytes: &[u8]) -> bool {
-        let [0x30, length, rest @ ..] = bytes else {
-            return false;
-        };
-        match length {
-            0..0x80 => rest.len() == usize::from(*length),
-            0x81..=0x84 => {
-                let (size, content) = rest.split_at(usize::from(length & 0x7F).min(rest.len()));
-                let size = size
-                    .iter()
-                    .fold(0, |size, byte| size << 8 | usize::from(*byte));
-                content.len() == size
-            }
-            _ => false,
-        }
+        !bytes.is_empty() && pem::der_pieces(bytes).is_some()
     }
 
     /// Whether the value is empty.

@@ -1,6 +1,6 @@
 //! Contexts at work: both ends of a connection in one thread, over two byte queues.
 
-mod fixtures;
+pub(crate) mod fixtures;
 mod identity;
 mod sharing;
 mod talk;

@@ -14,10 +14,9 @@ use libc::{c_char, c_int, c_uchar, c_void};
 
 pub(crate) use tcl_sys::{
     ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
-    TCL_MODE_BLOCKING, TCL_OK, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelType,
-    Tcl_ChannelTypeVersion, Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_DriverCloseProc,
-    Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc,
-    Tcl_TimerProc, Tcl_TimerToken,
+    TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelType, Tcl_CmdDeleteProc,
+    Tcl_Command, Tcl_DString, Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace,
+    Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;
@@ -79,8 +78,8 @@ pub(crate) unsafe fn init_stubs(interp: *mut Tcl_Interp) -> bool {
             &raw mut minor,
             std::ptr::null_mut(),
             std::ptr::null_mut(),
-        )
-    };
+        );
+    }
     major == 9 || (major == 8 && minor >= 6)
 }
 
@@ -96,14 +95,9 @@ fn slot(offset: usize) -> *const c_void {
         !stubs.is_null(),
         "Tcl's stub table was used before it was taken"
     );
+    let place = stubs.wrapping_byte_add(offset).cast::<*const c_void>();
     // SAFETY: `offset` is that of a slot (the macro below computes it), and tables of both versions have all of them.
-    let slot = unsafe {
-        stubs
-            .cast::<u8>()
-            .add(offset)
-            .cast::<*const c_void>()
-            .read()
-    };
+    let slot = unsafe { place.read() };
     assert!(
         !slot.is_null(),
         "this Tcl has an empty slot at offset {offset}"
@@ -193,7 +187,6 @@ slots! {
     fn Tcl_DbIncrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int) = tcl_DbIncrRefCount;
     fn Tcl_DeleteTimerHandler(token: Tcl_TimerToken) = tcl_DeleteTimerHandler;
     fn Tcl_DictObjPut(interp: *mut Tcl_Interp, dict: *mut Tcl_Obj, key: *mut Tcl_Obj, value: *mut Tcl_Obj) -> c_int = tcl_DictObjPut;
-    fn Tcl_DiscardInterpState(state: Tcl_InterpState) = tcl_DiscardInterpState;
     fn Tcl_DoOneEvent(flags: c_int) -> c_int = tcl_DoOneEvent;
     fn Tcl_ErrnoId() -> *const c_char = tcl_ErrnoId;
     fn Tcl_ErrnoMsg(errno: c_int) -> *const c_char = tcl_ErrnoMsg;
@@ -201,7 +194,6 @@ slots! {
     fn Tcl_FSGetNativePath(path: *mut Tcl_Obj) -> *const c_void = tcl_FSGetNativePath;
     fn Tcl_FSOpenFileChannel(interp: *mut Tcl_Interp, path: *mut Tcl_Obj, mode: *const c_char, permissions: c_int) -> Tcl_Channel = tcl_FSOpenFileChannel;
     fn Tcl_Flush(chan: Tcl_Channel) -> c_int = tcl_Flush;
-    fn Tcl_Free(memory: *mut c_char) = tcl_Free;
     fn Tcl_GetAssocData(interp: *mut Tcl_Interp, name: *const c_char, function: *mut Tcl_InterpDeleteProc) -> ClientData = tcl_GetAssocData;
     fn Tcl_GetBooleanFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, value: *mut c_int) -> c_int = tcl_GetBooleanFromObj;
     fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = tcl_GetByteArrayFromObj;
@@ -224,7 +216,6 @@ slots! {
     fn Tcl_InputBuffered(chan: Tcl_Channel) -> c_int = tcl_InputBuffered;
     fn Tcl_InterpDeleted(interp: *mut Tcl_Interp) -> c_int = tcl_InterpDeleted;
     fn Tcl_IsSafe(interp: *mut Tcl_Interp) -> c_int = tcl_IsSafe;
-    fn Tcl_ListObjAppendElement(interp: *mut Tcl_Interp, list: *mut Tcl_Obj, element: *mut Tcl_Obj) -> c_int = tcl_ListObjAppendElement;
     fn Tcl_ListObjGetElements(interp: *mut Tcl_Interp, list: *mut Tcl_Obj, count: *mut SizeOut, elements: *mut *mut *mut Tcl_Obj) -> c_int = tcl_ListObjGetElements | 661;
     fn Tcl_NewByteArrayObj(bytes: *const c_uchar, length: Size) -> *mut Tcl_Obj = tcl_NewByteArrayObj;
     fn Tcl_NewDictObj() -> *mut Tcl_Obj = tcl_NewDictObj;

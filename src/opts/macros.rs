@@ -4,6 +4,7 @@
 ///
 /// A line is `field: Kind = "-name" | "-alias", side, place, since, default, help;`, with `secret` after the kind's
 /// name for a value that must never be shown. The field becomes `Option<value>`, `None` where the option isn't given.
+/// The form with `table` in place of `struct` has no fields: a procedure of the library reads these options.
 macro_rules! options {
     (
         $(#[$doc:meta])*
@@ -18,7 +19,28 @@ macro_rules! options {
             $(#[doc = $help] $vis $field: Option<<$crate::opts::kinds::$kind as $crate::opts::kinds::Kind>::Out<W>>,)+
         }
 
-        #[doc = concat!("The table of [`", stringify!($group), "`].")]
+        $crate::opts::options! {
+            #[doc = concat!("The table of [`", stringify!($group), "`].")]
+            $vis table $table {
+                $($kind $($secret)? = $name $(| $alias)*, $side, $place, $since, $default, $help;)+
+            }
+        }
+
+        impl<W: $crate::opts::Word> $group<W> {
+            /// Takes the values of this group out of a parsed command line; of an option given twice the last counts.
+            $vis fn read(given: &$crate::opts::Given<W>) -> $crate::error::Result<Self> {
+                Ok(Self { $($field: given.last::<$crate::opts::kinds::$kind>($name)?,)+ })
+            }
+        }
+    };
+    (
+        $(#[$doc:meta])*
+        $vis:vis table $table:ident {
+            $($kind:ident $($secret:ident)? = $name:literal $(| $alias:literal)*,
+                $side:ident, $place:ident, $since:literal, $default:literal, $help:literal;)+
+        }
+    ) => {
+        $(#[$doc])*
         $vis static $table: &[$crate::opts::Spec] = &[
             $($crate::opts::Spec {
                 name: $name,
@@ -33,13 +55,6 @@ macro_rules! options {
                 help: $help,
             },)+
         ];
-
-        impl<W: $crate::opts::Word> $group<W> {
-            /// Takes the values of this group out of a parsed command line; of an option given twice the last counts.
-            $vis fn read(given: &$crate::opts::Given<W>) -> $crate::error::Result<Self> {
-                Ok(Self { $($field: given.last::<$crate::opts::kinds::$kind>($name)?,)+ })
-            }
-        }
     };
     (@secret secret) => { true };
     (@secret) => { false };

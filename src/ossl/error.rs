@@ -94,6 +94,12 @@ unsafe fn lossy(text: *const c_char) -> String {
     text.to_string_lossy().into_owned()
 }
 
+/// Empties this thread's error queue, so that an answer isn't explained by somebody else's errors.
+pub(crate) fn clear() {
+    // SAFETY: works on the calling thread's own queue, and has no other precondition.
+    unsafe { openssl_sys::ERR_clear_error() };
+}
+
 /// Checks a result of 1 for success, 0 or less for failure.
 pub(crate) fn cvt(result: c_int) -> Result<c_int, ErrorStack> {
     match result {

@@ -4,13 +4,9 @@
 //! shared and moved between threads at will.
 
 use foreign_types::{ForeignType, ForeignTypeRef};
-use libc::{c_int, c_long, c_void};
+use libc::{c_int, c_void};
 use openssl::error::ErrorStack;
-use openssl::ssl::{
-    Ssl, SslCipherRef, SslContextBuilder, SslContextRef, SslMode, SslRef, SslSession, SslSessionRef,
-};
-use openssl::stack::StackRef;
-use openssl::x509::X509Name;
+use openssl::ssl::{Ssl, SslCipherRef, SslContextBuilder, SslContextRef, SslRef, SslSession};
 use openssl_sys as sys;
 
 use super::error::{cvt, cvt_p};
@@ -113,13 +109,6 @@ pub(crate) fn client_hello_extension(ssl: &SslRef, kind: u16) -> Option<&[u8]> {
     }
     // SAFETY: OpenSSL set both to bytes of the message, which stay as long as the callback runs, hence the reference.
     Some(unsafe { floor::bytes(body.cast(), len) })
-}
-
-/// Turns modes off.
-#[doc(alias = "SSL_CTX_clear_mode")]
-pub(crate) fn clear_mode(context: &mut SslContextBuilder, mode: SslMode) {
-    // SAFETY: the context is alive; the call clears bits of a field of it and nothing else.
-    unsafe { ffi::tls_SSL_CTX_clear_mode(context.as_ptr(), c_long::from(mode.bits())) };
 }
 
 /// Lets a server pick Diffie-Hellman parameters as strong as its certificate.

@@ -42,11 +42,6 @@ impl Mask {
         self.0 & other.0 == other.0
     }
 
-    /// Without those of `other`.
-    pub(crate) fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
     /// Those of `other` only if `condition`.
     pub(crate) fn with_if(self, other: Self, condition: bool) -> Self {
         if condition { self | other } else { self }
@@ -112,12 +107,6 @@ impl Channel {
         (!below.is_null()).then_some(Self(below))
     }
 
-    /// The top of the stack that this layer is in.
-    pub(crate) fn top(self) -> Self {
-        // SAFETY: the channel is open.
-        Self(unsafe { c::Tcl_GetTopChannel(self.0) })
-    }
-
     /// This layer's driver, where it is a `D`.
     pub(crate) fn driver<D: Driver>(self) -> Option<Rc<D>> {
         // SAFETY: the channel is open.
@@ -125,10 +114,8 @@ impl Channel {
         if kind != D::kind().as_ptr() {
             return None;
         }
-        // SAFETY: the channel is open.
-        let data = unsafe { c::Tcl_GetChannelInstanceData(self.0) };
         // SAFETY: the type says that the data is that of a `D`, and the channel is open.
-        Some(unsafe { driver::instance::<D>(data) })
+        Some(unsafe { driver::instance::<D>(self.data()) })
     }
 
     /// Puts a driver on top of this stack; its channel, or the error that Tcl reports.
@@ -229,11 +216,9 @@ impl Channel {
         let kind = unsafe { c::Tcl_GetChannelType(self.0) };
         // SAFETY: an open channel's type is valid, and channel types don't change.
         let watch = unsafe { (*kind).watchProc };
-        // SAFETY: the channel is open.
-        let data = unsafe { c::Tcl_GetChannelInstanceData(self.0) };
         if let Some(watch) = watch {
             // SAFETY: the driver's own function with the driver's own data.
-            unsafe { watch(data, mask.as_raw()) };
+            unsafe { watch(self.data(), mask.as_raw()) };
         }
     }
 
@@ -320,6 +305,12 @@ impl Channel {
         .map(|_| ())
     }
 
+    /// The data of this layer's driver.
+    fn data(self) -> c::ClientData {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_GetChannelInstanceData(self.0) }
+    }
+
     /// A channel from Tcl's pointer.
     pub(super) fn from_raw(raw: c::Tcl_Channel) -> Option<Self> {
         (!raw.is_null()).then_some(Self(raw))
@@ -341,7 +332,7 @@ impl Channel {
         // SAFETY: an open channel's type is valid.
         match unsafe { (*kind).setOptionProc } {
             // SAFETY: the driver's own function with the driver's own data, and the caller's arguments.
-            Some(set) => unsafe { set(c::Tcl_GetChannelInstanceData(self.0), interp, name, value) },
+            Some(set) => unsafe { set(self.data(), interp, name, value) },
             // SAFETY: the caller's arguments; a null list names the general options alone.
             None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },
         }
@@ -363,9 +354,7 @@ impl Channel {
         // SAFETY: an open channel's type is valid.
         match unsafe { (*kind).getOptionProc } {
             // SAFETY: the driver's own function with the driver's own data, and the caller's arguments.
-            Some(get) => unsafe {
-                get(c::Tcl_GetChannelInstanceData(self.0), interp, name, string)
-            },
+            Some(get) => unsafe { get(self.data(), interp, name, string) },
             None if name.is_null() => 0,
             // SAFETY: the caller's arguments.
             None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },

@@ -49,7 +49,7 @@ unsafe extern "C" fn trampoline(
         let words: Vec<Obj> = (1..usize::try_from(objc).unwrap_or(0))
             .filter_map(|index| {
                 // SAFETY: Tcl gives objc words.
-                let word = unsafe { *objv.add(index) };
+                let word = unsafe { objv.wrapping_add(index).read() };
                 // SAFETY: Tcl keeps the words alive for the call.
                 unsafe { Obj::from_raw(word) }
             })

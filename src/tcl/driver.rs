@@ -375,7 +375,9 @@ unsafe extern "C" fn set_option<D: Driver>(
     guarded::<D, _>(data, c::TCL_ERROR.cast_signed(), |driver| {
         let owner = option_interp(interp);
         // SAFETY: Tcl gives valid C strings.
-        let (name_text, value_text) = unsafe { (c_text(name), c_text(value)) };
+        let name_text = unsafe { c_text(name) };
+        // SAFETY: Tcl gives valid C strings.
+        let value_text = unsafe { c_text(value) };
         match driver.set_option(owner, &name_text, &value_text) {
             Some(Ok(())) => 0,
             Some(Err(error)) => option_failed(owner, &error),

@@ -136,10 +136,14 @@ fn file_error(errno: i32, doing: &str, name: &str) -> Error {
 pub(crate) fn os_error(errno: i32, doing: &str) -> Error {
     // SAFETY: sets Tcl's copy of this thread's errno.
     unsafe { c::Tcl_SetErrno(errno) };
-    // SAFETY: returns a static string for the errno that was just set.
-    let name = unsafe { driver::c_text(c::Tcl_ErrnoId()) };
-    // SAFETY: returns a static string.
-    let text = unsafe { driver::c_text(c::Tcl_ErrnoMsg(errno)) };
+    // SAFETY: there is no precondition.
+    let name = unsafe { c::Tcl_ErrnoId() };
+    // SAFETY: that is a static string for the errno that was just set.
+    let name = unsafe { driver::c_text(name) };
+    // SAFETY: there is no precondition.
+    let text = unsafe { c::Tcl_ErrnoMsg(errno) };
+    // SAFETY: that is a static string.
+    let text = unsafe { driver::c_text(text) };
     let message = if doing.is_empty() {
         text.clone()
     } else {

@@ -1,6 +1,5 @@
 //! Interpreters: one borrowed for the time of a call, and one kept for later.
 
-use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,8 +83,10 @@ impl<'a> Interp<'a> {
     /// The error that a script has just raised here, with its own errorCode.
     pub(super) fn script_error(self, status: i32) -> Error {
         let message = self.result().as_text().into_owned();
-        // SAFETY: the interpreter is alive; the result is a new dict that we take over.
-        let options = unsafe { Obj::from_raw(c::Tcl_GetReturnOptions(self.raw, status)) };
+        // SAFETY: the interpreter is alive.
+        let options = unsafe { c::Tcl_GetReturnOptions(self.raw, status) };
+        // SAFETY: that is a new dict, which nobody else refers to.
+        let options = unsafe { Obj::from_raw(options) };
         let code = options
             .and_then(|options| options.dict_value("-errorcode"))
             .and_then(|code| code.as_list())
@@ -148,11 +149,6 @@ impl Keeper {
         // SAFETY: alive, and `preserved` keeps its memory until the call is over.
         let interp = unsafe { Interp::from_raw(preserved.0) };
         Some(function(interp))
-    }
-
-    /// Whether this keeps that interpreter.
-    pub(crate) fn is(&self, interp: Interp<'_>) -> bool {
-        self.0.0 == interp.raw
     }
 }
 

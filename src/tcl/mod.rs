@@ -15,6 +15,8 @@ pub(crate) mod script;
 pub(crate) mod timer;
 mod utf;
 
+/// What Tcl hands to the entry symbols.
+pub(crate) use crate::ffi::tcl::Tcl_Interp as RawInterp;
 pub(crate) use command::entry;
 pub(crate) use interp::Interp;
 pub(crate) use obj::Obj;

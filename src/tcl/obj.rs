@@ -6,7 +6,6 @@ use std::ptr::NonNull;
 
 use libc::{c_int, c_void};
 
-use crate::error::{Error, Result};
 use crate::ffi::{self, tcl as c};
 use crate::opts::Word;
 
@@ -183,7 +182,7 @@ impl Obj {
         (0..count.value())
             .map(|index| {
                 // SAFETY: Tcl says that so many elements are there.
-                let element = unsafe { *elements.add(index) };
+                let element = unsafe { elements.wrapping_add(index).read() };
                 // SAFETY: the list keeps its elements alive.
                 unsafe { Self::from_raw(element) }
             })
@@ -253,9 +252,4 @@ impl Word for Obj {
     fn integer(&self) -> Option<i64> {
         self.as_int()
     }
-}
-
-/// The word at `index` of a command's words, for commands that have checked how many there are.
-pub(crate) fn word<'a>(words: &'a [Obj], index: usize, syntax: &str) -> Result<&'a Obj> {
-    words.get(index).ok_or_else(|| Error::wrong_args(syntax))
 }

@@ -30,17 +30,17 @@ use crate::error::{Error, Reason, Result};
 
 /// A certificate and its key.
 #[derive(Clone)]
-pub(super) struct Party {
-    pub(super) certificate: X509,
-    pub(super) key: PKey<Private>,
+pub(crate) struct Party {
+    pub(crate) certificate: X509,
+    pub(crate) key: PKey<Private>,
 }
 
 impl Party {
-    pub(super) fn pem(&self) -> Vec<u8> {
+    pub(crate) fn pem(&self) -> Vec<u8> {
         self.certificate.to_pem().unwrap()
     }
 
-    pub(super) fn key_pem(&self) -> Vec<u8> {
+    pub(crate) fn key_pem(&self) -> Vec<u8> {
         self.key.private_key_to_pem_pkcs8().unwrap()
     }
 }
@@ -115,18 +115,22 @@ pub(super) fn certify(key: PKey<Private>, name: &str, role: Role, issuer: Option
 }
 
 /// An authority, an intermediate, and a server and a client certificate from it.
-pub(super) struct Pki {
-    pub(super) root: Party,
-    pub(super) intermediate: Party,
-    pub(super) server: Party,
-    pub(super) client: Party,
+pub(crate) struct Pki {
+    pub(crate) root: Party,
+    pub(crate) intermediate: Party,
+    pub(crate) server: Party,
+    pub(crate) client: Party,
 }
 
 /// Makes them, with a name of its own for each authority.
-pub(super) fn pki() -> Pki {
+pub(crate) fn pki() -> Pki {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("root {}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let root = party(&name, Role::Authority, None);
+    pki_named(&format!("root {}", COUNT.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// Makes them with this name of the root. Two with one name are each other's impostor.
+pub(crate) fn pki_named(name: &str) -> Pki {
+    let root = party(name, Role::Authority, None);
     let intermediate = party(&format!("under {name}"), Role::Authority, Some(&root));
     let server = party("server.test", Role::Server, Some(&intermediate));
     let client = party("client.test", Role::Client, Some(&intermediate));
@@ -140,12 +144,12 @@ pub(super) fn pki() -> Pki {
 
 impl Pki {
     /// A party's certificate with the intermediate behind it, and its key.
-    pub(super) fn bundle(&self, party: &Party) -> Vec<u8> {
+    pub(crate) fn bundle(&self, party: &Party) -> Vec<u8> {
         [party.pem(), self.intermediate.pem(), party.key_pem()].concat()
     }
 
     /// Settings of a server that shows its certificate.
-    pub(super) fn server_settings(&self) -> Settings {
+    pub(crate) fn server_settings(&self) -> Settings {
         Settings {
             server: true,
             identity: identity(&self.bundle(&self.server)),
@@ -154,7 +158,7 @@ impl Pki {
     }
 
     /// Settings of a client that trusts the root, and requires a good certificate.
-    pub(super) fn client_settings(&self) -> Settings {
+    pub(crate) fn client_settings(&self) -> Settings {
         Settings {
             trust: trust(&self.root.pem()),
             request: true,
@@ -165,13 +169,13 @@ impl Pki {
 }
 
 /// An identity in memory.
-pub(super) fn identity(content: &[u8]) -> Option<Identity> {
+pub(crate) fn identity(content: &[u8]) -> Option<Identity> {
     let source = Source::bytes("-cert", Secret::from(content));
     Identity::new(source, None).unwrap()
 }
 
 /// Trust in memory.
-pub(super) fn trust(content: &[u8]) -> Trust {
+pub(crate) fn trust(content: &[u8]) -> Trust {
     Trust::new(Source::bytes("-cafile", Secret::from(content)), None, None)
 }
 
@@ -227,7 +231,7 @@ impl Files for Memory {
 }
 
 /// The context for settings without files and passwords.
-pub(super) fn context(settings: &Settings) -> Result<Arc<Context>> {
+pub(crate) fn context(settings: &Settings) -> Result<Arc<Context>> {
     obtain(settings, &Memory::default(), &mut no_password, None)
 }
 

@@ -82,12 +82,12 @@ impl Hooks for Script {
         Ok(self.alpn.unwrap_or(AlpnChoice::Default))
     }
 
-    fn info(&self, ssl: &SslRef, kind: libc::c_int, _value: libc::c_int) -> Result<()> {
+    fn info(&self, ssl: &SslRef, kind: std::ffi::c_int, _value: std::ffi::c_int) -> Result<()> {
         self.note(format!("info {kind} {}", ssl.state_string_long()));
         Ok(())
     }
 
-    fn message(&self, message: Message<'_>) -> Result<()> {
+    fn message(&self, _ssl: &SslRef, message: Message<'_>) -> Result<()> {
         self.note(format!("message {} {}", message.sent, message.bytes.len()));
         Ok(())
     }

@@ -176,7 +176,7 @@ fn a_server_that_asks_tells_the_names_it_trusts() {
     let mut pair = Pair::of(&client, &seen);
     let _ = pair.shake();
     // The client's library keeps the names that it was sent.
-    let names = crate::ossl::ssl::peer_authorities(pair.client.stream.ssl()).unwrap();
+    let names = crate::ossl::ssl_state::authorities(pair.client.stream.ssl()).unwrap();
     let names: Vec<_> = names.iter().map(|name| name.to_der().unwrap()).collect();
     assert_eq!(
         names,
