@@ -388,6 +388,9 @@ impl Issuer<'_> {
         applicant: &Applicant,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<String>> {
+        if self.profile.copying == Copying::None || !applicant.signed {
+            return Ok(Vec::new());
+        }
         let der = applicant.request.to_der().map_err(|stack| failed(&stack))?;
         let requested = frame::request(&der).map(|request| request.extensions).unwrap_or_default();
         let mut copied = Vec::new();
@@ -395,7 +398,7 @@ impl Issuer<'_> {
             let shown = oid::short_name(&extension.oid);
             let kind = Asn1Object::from_str(&extension.oid).map_err(|stack| failed(&stack))?;
             let present = x509_draft::find(certificate, &kind).is_some();
-            if self.profile.copying == Copying::None || present && self.profile.copying == Copying::Missing {
+            if present && self.profile.copying == Copying::Missing {
                 continue;
             }
             let authority = extension.oid == "2.5.29.19"
@@ -509,8 +512,16 @@ impl Issuer<'_> {
         record.put("operation", "issue");
         record.put("source", applicant.source.as_str());
         put_findings(&mut record, draft);
-        record.put("request", describe::request(&applicant.request));
-        record.put("certificate", describe::summary(&certificate));
+        if applicant.signed {
+            record.put("request", describe::request(&applicant.request));
+        }
+        let mut shown = Record::new();
+        for (key, value) in describe::summary(&certificate).iter() {
+            if !OF_SIGNATURE.contains(&key) {
+                shown.put(key, value.clone());
+            }
+        }
+        record.put("certificate", shown);
         Ok(record)
     }
 
@@ -522,6 +533,13 @@ impl Issuer<'_> {
         }
     }
 }
+
+/// What a description says of the signature and the serial number, which a draft doesn't have.
+const OF_SIGNATURE: &[&str] = &[
+    "signatureAlgorithm", "signature_algorithm", "signatureValue", "signature", "signingDigest",
+    "signatureDigest", "digest", "signatureHash", "serialNumber", "serial", "sha1_hash",
+    "sha256_hash", "certificate",
+];
 
 /// What was found out about a draft.
 fn put_findings(record: &mut Record, draft: &Draft) {

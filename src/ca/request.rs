@@ -23,6 +23,8 @@ pub(crate) struct Applicant {
     pub(crate) request: X509Req,
     /// The key to be certified.
     pub(crate) key: PKey<Public>,
+    /// Whether the request is signed, and so one that somebody sent.
+    pub(crate) signed: bool,
     /// The file's name, for messages.
     pub(crate) source: String,
     /// Whether the output is to be DER, as it is for a signed public key.
@@ -54,6 +56,7 @@ impl Applicant {
         Ok(Self {
             request,
             key,
+            signed: true,
             source: source.to_owned(),
             wants_der: false,
         })
@@ -116,6 +119,7 @@ impl Applicant {
         Ok(Self {
             request,
             key,
+            signed: false,
             source: source.to_owned(),
             wants_der,
         })
