@@ -13,9 +13,14 @@ namespace eval httpd {
     variable connections 0
     variable open [dict create]
 
-    # What the proxies were asked for, and after how many bytes to the client they cut it off.
+    # How many connections there were to the proxies.
+    variable tunnels 0
+
+    # What the proxies were asked for, after how many bytes to the client they cut it off, and the
+    # pairs of channels between which they pass on what comes.
     variable asked {}
     variable cutAfter {}
+    variable proxied {}
 }
 
 namespace eval httpd::page {}
@@ -50,14 +55,34 @@ proc httpd::proxy {{credentials {}}} {
     return [lindex [fconfigure $listener -sockname] 2]
 }
 
-# httpd::mute --
-#       Starts a server that accepts connections and never says anything.
+# httpd::greet --
+#       Starts a server that greets its clients without TLS, and does nothing else.
+#
+# Arguments:
+#       text        what it says; it may be nothing
 #
 # Results:
 #       Its port.
-proc httpd::mute {} {
-    set listener [socket -server list -myaddr 127.0.0.1 0]
+proc httpd::greet {text} {
+    set accept [list apply {{text chan args} {
+        puts -nonewline $chan $text
+        flush $chan
+    }} $text]
+    set listener [socket -server $accept -myaddr 127.0.0.1 0]
     return [lindex [fconfigure $listener -sockname] 2]
+}
+
+# httpd::cut --
+#       Cuts off the connections that go through the proxies.
+#
+# Results:
+#       None.
+proc httpd::cut {} {
+    variable proxied
+    foreach pair $proxied {
+        Part {*}$pair
+    }
+    set proxied {}
 }
 
 # ---- Connections --------------------------------------------------------------------------------
@@ -101,7 +126,8 @@ proc httpd::Request {chan} {
         return
     }
     lassign $line method target
-    regexp {^([^?]*)(?:\?(.*))?$} $target -> path query
+    # A client that talks to a proxy may name the server here as well.
+    regexp {^(?:https?://[^/]*)?([^?]*)(?:\?(.*))?$} $target -> path query
     set request [dict create method $method path $path query $query headers {} body {}]
     while {[set line [Line $chan]] ne {}} {
         regexp {^([^:]+):\s*(.*)$} $line -> name value
@@ -277,10 +303,10 @@ proc httpd::page::upload {chan request} {
     httpd::Answer $chan $request [list $length $checksum]
 }
 
-# A body that ends with the connection.
+# A body that ends with the connection, of as many bytes as the query says.
 proc httpd::page::untilclose {chan request} {
     httpd::Head $chan {-status "200 OK" Content-Type text/plain Connection close}
-    puts -nonewline $chan [string repeat u 20000]
+    puts -nonewline $chan [string repeat u [dict get $request query]]
     close $chan
 }
 
@@ -304,16 +330,17 @@ proc httpd::Pattern {count} {
 
 # Takes a connection of a proxy.
 proc httpd::AcceptProxied {credentials chan args} {
-    variable connections
-    incr connections
+    variable tunnels
+    incr tunnels
     fconfigure $chan -blocking 0 -translation binary
-    coroutine ::httpd::proxying$connections httpd::Proxy $chan $credentials
+    coroutine ::httpd::proxying$tunnels httpd::Proxy $chan $credentials
 }
 
 # Answers the one request of a connection, then passes on what comes.
 proc httpd::Proxy {chan credentials} {
     variable asked
     variable cutAfter
+    variable proxied
     if {[catch {Request $chan} request] || $request eq {}} {
         close $chan
         return
@@ -334,6 +361,7 @@ proc httpd::Proxy {chan credentials} {
     fconfigure $server -translation binary -blocking 0
     puts -nonewline $chan "HTTP/1.1 200 Connection established\r\n\r\n"
     flush $chan
+    lappend proxied [list $chan $server]
     set done [list httpd::Part $chan $server]
     fcopy $chan $server -command $done
     if {$cutAfter eq {}} {

@@ -298,6 +298,12 @@ impl<S: Read + Write> Engine<S> {
                     self.waits(direction, Some(waiting));
                     Ok(waiting.progress())
                 }
+                // OpenSSL says this of every failure once the peer has announced its end.
+                Verdict::Closed if direction == Direction::Write => {
+                    let error = transfer_failure(direction, &Cause::CutOff);
+                    self.write_failure = Some(error.clone());
+                    Err(error)
+                }
                 Verdict::Closed => {
                     self.peer_closed = true;
                     Ok(Progress::Closed)

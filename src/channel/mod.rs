@@ -54,10 +54,11 @@ pub(crate) struct Parts {
 /// A TLS layer on a Tcl channel.
 #[derive(Debug)]
 pub(crate) struct TlsChannel {
+    /// A second handle to the connection, for questions that come while the engine is borrowed. It stands before the
+    /// engine, so that it is dropped first: the connection mustn't outlive the stream that the engine gave it.
+    facts: Ssl,
     /// The TLS machine; borrowed while an operation runs, and thereby through every callback of it.
     engine: RefCell<Engine<Parent>>,
-    /// A second handle to the connection, for questions that come while the engine is borrowed.
-    facts: Ssl,
     /// The context, for channels that take this one as their model.
     context: Arc<Context>,
     /// The channel below, shared with the engine.
@@ -288,6 +289,9 @@ impl TlsChannel {
 
     /// Asks the channel below, or the timer, for the events that matter now.
     fn refresh(&self) {
+        if self.layer.get().is_none() {
+            return;
+        }
         let Ok(engine) = self.engine.try_borrow() else {
             // The operation that has the engine does this when it ends. Until then its channel is quiet: an event
             // that can't be dealt with would come again and again.
@@ -366,16 +370,19 @@ impl TlsChannel {
 
     /// Looks which events there are, in reads that [`TlsChannel::events`] has counted.
     fn look(&self, mask: Mask, wanted: Mask) -> Mask {
+        let due = self.due(mask, wanted);
+        // Nobody may be told of an event on a channel that a callback has closed.
+        self.layer.get().map_or(Mask::NONE, |_| due)
+    }
+
+    /// The events that there are, whether or not the channel still is.
+    fn due(&self, mask: Mask, wanted: Mask) -> Mask {
         match self.run(Engine::handshake) {
             Ok(Progress::Done(())) if self.awaited.take() => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
             Err(_) => return wanted,
-        }
-        if self.layer.get().is_none() {
-            // A callback closed the channel.
-            return Mask::NONE;
         }
         let reading = wanted.has(Mask::READABLE)
             && match self.run(Engine::peek) {

@@ -142,7 +142,7 @@ fn size_result(raw: isize) -> isize {
 }
 
 /// Declares functions by slot. `-> Size` marks a result that is an `int` in 8.6; `| N` names the slot of Tcl 9
-/// where that is another one.
+/// where that is another one, and a number alone is the slot of a function that only Tcl 9 has.
 macro_rules! slots {
     () => {};
     (fn $name:ident($($arg:ident: $type:ty),*) -> Size = $slot:ident; $($rest:tt)*) => {
@@ -154,6 +154,18 @@ macro_rules! slots {
             let function = unsafe { std::mem::transmute::<*const c_void, Slot>(slot) };
             // SAFETY: the caller keeps the conditions of Tcl's manual.
             size_result(unsafe { function($($arg),*) })
+        }
+        slots! { $($rest)* }
+    };
+    (fn $name:ident($($arg:ident: $type:ty),*) -> $result:ty = $nine:literal; $($rest:tt)*) => {
+        #[doc = concat!("The C function of this name, slot ", stringify!($nine), ".\n\n# Safety\n\nAs Tcl's manual says. In Tcl 9 alone.")]
+        pub(crate) unsafe fn $name($($arg: $type),*) -> $result {
+            type Slot = unsafe extern "C" fn($($type),*) -> $result;
+            let slot = slot(offset_9($nine));
+            // SAFETY: the caller says that this is Tcl 9, whose slot holds a function of this type.
+            let function = unsafe { std::mem::transmute::<*const c_void, Slot>(slot) };
+            // SAFETY: the caller keeps the conditions of Tcl's manual.
+            unsafe { function($($arg),*) }
         }
         slots! { $($rest)* }
     };
@@ -197,6 +209,7 @@ slots! {
     fn Tcl_GetAssocData(interp: *mut Tcl_Interp, name: *const c_char, function: *mut Tcl_InterpDeleteProc) -> ClientData = tcl_GetAssocData;
     fn Tcl_GetBooleanFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, value: *mut c_int) -> c_int = tcl_GetBooleanFromObj;
     fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = tcl_GetByteArrayFromObj;
+    fn Tcl_GetBytesFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = 650;
     fn Tcl_GetChannel(interp: *mut Tcl_Interp, name: *const c_char, mode: *mut c_int) -> Tcl_Channel = tcl_GetChannel;
     fn Tcl_GetChannelHandle(chan: Tcl_Channel, direction: c_int, handle: *mut ClientData) -> c_int = tcl_GetChannelHandle;
     fn Tcl_GetChannelInstanceData(chan: Tcl_Channel) -> ClientData = tcl_GetChannelInstanceData;

@@ -105,6 +105,12 @@ impl<'a> Interp<'a> {
         self.state::<Number>().0
     }
 
+    /// Whether the interpreter has been deleted; what is left of it stays until nobody refers to it any more.
+    pub(super) fn is_deleted(self) -> bool {
+        // SAFETY: the interpreter's memory is there.
+        unsafe { c::Tcl_InterpDeleted(self.raw) != 0 }
+    }
+
     /// Whether this is a safe interpreter, which mustn't reach files.
     pub(crate) fn is_safe(self) -> bool {
         // SAFETY: the interpreter is alive.
@@ -140,15 +146,11 @@ impl Keeper {
     /// Calls `function` with the interpreter, unless that has been deleted.
     pub(crate) fn with<R>(&self, function: impl FnOnce(Interp<'_>) -> R) -> Option<R> {
         let raw = self.0.0;
-        // SAFETY: preserved, so the memory is there even if the interpreter is deleted.
-        if unsafe { c::Tcl_InterpDeleted(raw) } != 0 {
-            return None;
-        }
         // A second reference keeps the interpreter for the whole call, whatever becomes of this keeper in it.
         let preserved = Preserved::new(raw);
-        // SAFETY: alive, and `preserved` keeps its memory until the call is over.
+        // SAFETY: `preserved` keeps its memory until the call is over.
         let interp = unsafe { Interp::from_raw(preserved.0) };
-        Some(function(interp))
+        (!interp.is_deleted()).then(|| function(interp))
     }
 }
 

@@ -217,7 +217,7 @@ impl Files for Memory {
         match self.files.borrow().get(path) {
             Some((_, content)) => Ok(Secret::from(&content[..])),
             None => Err(Error::Io {
-                errno: libc::ENOENT,
+                errno: 2,
                 name: "ENOENT".into(),
                 text: "no such file or directory".to_owned(),
                 message: format!("couldn't open \"{path}\": no such file or directory"),
