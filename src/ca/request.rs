@@ -49,8 +49,9 @@ impl Applicant {
         let request = request.map_err(|_| unreadable(source, "certificate request"))?;
         let key = request.public_key().map_err(|_| no_key(source))?;
         for parameter in parameters {
-            ossl::sign::set_request_id(&request, &signer_id(parameter)?)
-                .map_err(|stack| ossl::error::failed("can't set the signer's identifier", &stack))?;
+            ossl::sign::set_request_id(&request, &signer_id(parameter)?).map_err(|stack| {
+                ossl::error::failed("can't set the signer's identifier", &stack)
+            })?;
         }
         check_signature(request.verify(&key).unwrap_or(false), source)?;
         Ok(Self {
@@ -67,8 +68,9 @@ impl Applicant {
         let certificate = certificate(bytes, source)?;
         let key = certificate.public_key().map_err(|_| no_key(source))?;
         for parameter in parameters {
-            ossl::sign::set_certificate_id(&certificate, &signer_id(parameter)?)
-                .map_err(|stack| ossl::error::failed("can't set the signer's identifier", &stack))?;
+            ossl::sign::set_certificate_id(&certificate, &signer_id(parameter)?).map_err(
+                |stack| ossl::error::failed("can't set the signer's identifier", &stack),
+            )?;
         }
         check_signature(certificate.verify(&key).unwrap_or(false), source)?;
         Self::unsigned(certificate.subject_name(), key, source, false)
@@ -114,8 +116,7 @@ impl Applicant {
             builder.set_pubkey(&key)?;
             Ok(builder.build())
         });
-        let request =
-            made.map_err(|stack| ossl::error::failed("can't make a request", &stack))?;
+        let request = made.map_err(|stack| ossl::error::failed("can't make a request", &stack))?;
         Ok(Self {
             request,
             key,
@@ -166,7 +167,9 @@ fn known(kind: &str) -> bool {
 /// The identifier that a parameter of `-vfyopt` gives: `distid:text` or `hexdistid:digits`.
 fn signer_id(parameter: &str) -> Result<Vec<u8>> {
     let refused = || {
-        let message = format!("bad parameter \"{parameter}\" for -vfyopt: must be distid:TEXT or hexdistid:DIGITS");
+        let message = format!(
+            "bad parameter \"{parameter}\" for -vfyopt: must be distid:TEXT or hexdistid:DIGITS"
+        );
         Error::failed_with(Reason::CaOption, ["-vfyopt"], message)
     };
     match parameter.split_once(':') {
@@ -174,9 +177,9 @@ fn signer_id(parameter: &str) -> Result<Vec<u8>> {
         Some(("hexdistid", digits)) if digits.len() % 2 == 0 => {
             let pairs = digits.as_bytes().chunks(2);
             let byte = |pair: &[u8]| match pair {
-                [high, low] => Some(
-                    super::serial::hex_value(*high)? << 4 | super::serial::hex_value(*low)?,
-                ),
+                [high, low] => {
+                    Some(super::serial::hex_value(*high)? << 4 | super::serial::hex_value(*low)?)
+                }
                 _ => None,
             };
             pairs.map(byte).collect::<Option<_>>().ok_or_else(refused)

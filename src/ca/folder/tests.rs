@@ -1,5 +1,10 @@
 //! The database as several commands use it, also such that die in the middle.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at the files themselves"
+)]
+
 use std::fs;
 
 use super::*;
