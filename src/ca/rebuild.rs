@@ -8,7 +8,7 @@ use openssl::x509::{X509, X509Crl};
 
 use crate::error::{Error, Reason, Result};
 use crate::x509::der::{self, tag};
-use crate::x509::{frame, time};
+use crate::x509::{frame, oid, time};
 
 use super::crl;
 use super::disk;
@@ -123,27 +123,22 @@ fn entries(list: &X509Crl, issuer: &X509) -> Result<(HashMap<Serial, String>, Op
     for entry in &list.revoked {
         let date = time::seconds(entry.date).and_then(|date| time::asn1(date).ok());
         let mut field = date.ok_or_else(unreadable)?;
-        let mut parts = (None, None, None);
+        let (mut reason, mut since, mut hold) = (None, None, None);
         for extension in &entry.extensions {
             let value = der::one(extension.value);
             match extension.oid.as_str() {
-                "2.5.29.21" => parts.0 = value.and_then(|value| value.content.last().copied()),
+                "2.5.29.21" => reason = value.and_then(|value| value.content.last().copied()),
                 "2.5.29.24" => {
-                    parts.1 = value.and_then(|value| String::from_utf8(value.content.to_vec()).ok())
+                    since = value.and_then(|value| String::from_utf8(value.content.to_vec()).ok());
                 }
                 "2.5.29.23" => {
-                    parts.2 = value
-                        .and_then(|value| value.expect(tag::OID))
-                        .map(frame::oid)
+                    let object = value.and_then(|value| value.expect(tag::OID));
+                    hold = object.map(|object| oid::short_name(&frame::oid(object)));
                 }
                 _ => {}
             }
         }
-        field.push_str(&reason_field(
-            parts.0,
-            parts.1.as_deref(),
-            parts.2.as_deref(),
-        ));
+        field.push_str(&reason_field(reason, since.as_deref(), hold.as_deref()));
         revoked.insert(crl::number(entry.serial), field);
     }
     let number = list

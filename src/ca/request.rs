@@ -6,7 +6,7 @@ use openssl::x509::{X509, X509NameRef, X509Req};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl;
 use crate::ossl::spkac::Spkac;
-use crate::x509::name;
+use crate::x509::{load, name};
 
 /// How a file is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +39,12 @@ impl Applicant {
         source: &str,
         parameters: &[String],
     ) -> Result<Self> {
-        let pem = || X509Req::from_pem(bytes);
-        let der = || X509Req::from_der(bytes);
         let request = match encoding {
-            Some(Encoding::Pem) => pem(),
-            Some(Encoding::Der) => der(),
-            None => pem().or_else(|_| der()),
+            Some(Encoding::Pem) => X509Req::from_pem(bytes).ok(),
+            Some(Encoding::Der) => X509Req::from_der(bytes).ok(),
+            None => load::request(bytes).ok(),
         };
-        let request = request.map_err(|_| unreadable(source, "certificate request"))?;
+        let request = request.ok_or_else(|| unreadable(source, "certificate request"))?;
         let key = request.public_key().map_err(|_| no_key(source))?;
         for parameter in parameters {
             ossl::sign::set_request_id(&request, &signer_id(parameter)?).map_err(|stack| {

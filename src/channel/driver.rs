@@ -53,7 +53,7 @@ impl Driver for TlsChannel {
         self.layer.set(None);
         self.cancel_timers();
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            engine.close();
+            self.below.part(|| engine.close());
         }
         self.below.watch(Mask::NONE);
         self.below.detach();
@@ -173,4 +173,12 @@ pub(super) fn take_input(layer: Channel) -> Vec<u8> {
         layer.set_option(name, &value);
     }
     taken
+}
+
+/// Has Tcl forget that it has seen the end of the data: that was the end of TLS. Setting this option does so, even to
+/// what it is.
+pub(super) fn forget_end(under: Channel) {
+    if let Some(value) = under.option(c"-eofchar") {
+        under.set_option(c"-eofchar", &value);
+    }
 }

@@ -77,6 +77,9 @@ pub(crate) struct TlsChannel {
     delivered: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
+    /// Whether the layer has just come on top. If that was in an event of the channel below, Tcl sets that channel's
+    /// watch once more afterwards, to what the script waits for rather than what the handshake needs.
+    settling: Cell<bool>,
     /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
     awaited: Cell<bool>,
 }
@@ -111,6 +114,7 @@ impl TlsChannel {
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
             told: Cell::new(false),
+            settling: Cell::new(true),
             awaited: Cell::new(false),
         });
         tls.below.set_blocking(under.is_blocking());
@@ -124,7 +128,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        tls.refresh();
+        layer.announce_interest();
         Ok(layer)
     }
 
@@ -150,12 +154,28 @@ impl TlsChannel {
             unread.extend_from_slice(&buffer[..count]);
         }
         unread.extend(self.below.take_ahead());
-        layer.unstack(interp)?;
+        self.tell_the_end(under)?;
+        // Closing the driver then has nothing to say.
+        self.below.watch(Mask::NONE);
+        self.below.detach();
+        layer
+            .unstack(interp)
+            .inspect_err(|_| self.below.attach(under))?;
+        driver::forget_end(under);
         if !unread.is_empty() {
             let put_back = under.unread(&unread);
             put_back.map_err(|error| files::os_error(errno(&error), "can't put input back"))?;
         }
         Ok(unread.len())
+    }
+
+    /// Tells the peer that TLS ends here, waiting if need be: it must not be mixed with what is written next.
+    fn tell_the_end(&self, under: Channel) -> Result<()> {
+        while self.is_open() && self.run(Engine::close_write) == Ok(Progress::WantWrite) {
+            let waited = self.below.wait(under, Mask::WRITABLE);
+            waited.map_err(|error| self.worded(files::os_error(errno(&error), "")))?;
+        }
+        Ok(())
     }
 
     /// Goes on with the handshake; in blocking mode, to its end.
@@ -301,7 +321,7 @@ impl TlsChannel {
         let situation = Situation {
             wanted: self.wanted.get(),
             phase: engine.phase(),
-            bytes_ready: engine.has_plaintext() || self.below.has_ahead(),
+            bytes_ready: engine.has_plaintext() || self.below.has_input(),
             peer_closed: engine.peer_closed(),
             read_waits_to_write: engine.read_waits_to_write(),
             write_waits_to_read: engine.write_waits_to_read(),
@@ -310,7 +330,7 @@ impl TlsChannel {
         let interest = situation.interest();
         self.below.watch(interest.below);
         match self.timer.get() {
-            Some(timer) if interest.timer => timer.arm(0),
+            Some(timer) if interest.timer || self.settling.get() => timer.arm(0),
             Some(timer) => timer.cancel(),
             None => {}
         }
@@ -321,10 +341,17 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
+        if self.settling.take() {
+            self.below.forget_watch();
+        }
         self.delivered.set(false);
         // No event says that a read of the channel below wouldn't wait.
-        let look = || self.look(Mask::READABLE, self.wanted.get());
-        let mask = self.below.with_allowance(0, look);
+        let mask = match self.wanted.get() {
+            Mask::NONE => Mask::NONE,
+            wanted => self
+                .below
+                .with_allowance(0, || self.look(Mask::READABLE, wanted)),
+        };
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.

@@ -30,26 +30,6 @@ pub(crate) fn read(name: &str) -> Result<Vec<u8>> {
     content.map_err(|error| file_error(error.raw_os_error().unwrap_or(libc::EIO), "read", name))
 }
 
-/// Reads until the end. The buffer is of the right size from the start, so that no copy of a secret is left behind.
-fn read_all(channel: Channel) -> io::Result<Vec<u8>> {
-    let mut pieces: Vec<Vec<u8>> = Vec::new();
-    loop {
-        let mut piece = vec![0; PIECE];
-        let count = channel.read(&mut piece)?;
-        if count == 0 {
-            break;
-        }
-        piece.truncate(count);
-        pieces.push(piece);
-    }
-    let content = pieces.concat();
-    for piece in &mut pieces {
-        piece.fill(0);
-        std::hint::black_box(piece);
-    }
-    Ok(content)
-}
-
 /// A new file, written through Tcl.
 pub(crate) struct Created(Channel);
 
@@ -80,6 +60,26 @@ impl io::Write for Created {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Reads until the end. The buffer is of the right size from the start, so that no copy of a secret is left behind.
+fn read_all(channel: Channel) -> io::Result<Vec<u8>> {
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let mut piece = vec![0; PIECE];
+        let count = channel.read(&mut piece)?;
+        if count == 0 {
+            break;
+        }
+        piece.truncate(count);
+        pieces.push(piece);
+    }
+    let content = pieces.concat();
+    for piece in &mut pieces {
+        piece.fill(0);
+        std::hint::black_box(piece);
+    }
+    Ok(content)
 }
 
 /// The operating system's name of a file, for libraries that open it themselves; an error in a virtual file system.
