@@ -134,7 +134,8 @@ impl Context {
         self.server
     }
 
-    /// OpenSSL's context.
+    /// OpenSSL's context, for tests to look at.
+    #[cfg(test)]
     pub(crate) fn raw(&self) -> &SslContextRef {
         &self.ssl
     }

@@ -159,8 +159,7 @@ impl Words {
         self.given
             .all()
             .map(|setting| setting.spec.name)
-            .filter(|name| options.contains(name))
-            .last()
+            .rfind(|name| options.contains(name))
     }
 
     /// The cipher that wraps keys.
