@@ -148,7 +148,8 @@ impl<S: Read + Write> Engine<S> {
 
     /// Whether a write can only go on once something was read.
     pub(crate) fn write_waits_to_read(&self) -> bool {
-        self.write_waits_to_read
+        // A read may have taken in what the write waited for: the end of a new handshake.
+        self.write_waits_to_read && !self.stream.ssl().is_init_finished()
     }
 
     /// Whether the peer has said that it sends nothing more.
