@@ -8,6 +8,7 @@ const FUNCTIONS: &[&str] = &[
     "ASN1_PCTX_(new|free|set_flags|set_nm_flags|set_str_flags)",
     "BIO_(find_type|s_null)",
     "CMS_.*",
+    "CONF_modules_load_file",
     "ASN1_(PRINTABLE_type|STRING_(get|set)_default_mask(_asc)?)",
     "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
