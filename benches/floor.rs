@@ -299,10 +299,7 @@ impl Client {
             once();
             count += 1;
         }
-        println!(
-            "done {count} {:.6}",
-            began.elapsed().as_secs_f64()
-        );
+        println!("done {count} {:.6}", began.elapsed().as_secs_f64());
     }
 
     /// Moves so many bytes.
@@ -367,7 +364,11 @@ impl Client {
             .into_iter()
             .map(|socket| SslStream::new(self.ssl(), socket).unwrap())
             .collect();
-        println!("done {} {:.6}", streams.len(), began.elapsed().as_secs_f64());
+        println!(
+            "done {} {:.6}",
+            streams.len(),
+            began.elapsed().as_secs_f64()
+        );
     }
 
     /// Opens so many connections at once, each of which waits for one echo.
