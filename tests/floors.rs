@@ -37,6 +37,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("x509", &["ossl"], &["openssl"]),
     ("context", &["ossl", "x509"], &["once_cell", "openssl"]),
+    ("ca", &["ossl", "x509"], &["openssl"]),
     (
         "cms",
         &["ossl", "x509"],
@@ -50,7 +51,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "cmd",
-        &["channel", "cms", "context", "ossl", "tcl", "x509"],
+        &["ca", "channel", "cms", "context", "ossl", "tcl", "x509"],
         &["libc", "openssl", "tempfile"],
     ),
     ("lib", &["cmd", "tcl"], &[]),

@@ -260,6 +260,7 @@ proc helpers::until {script} {
 proc helpers::idle {{ms 50}} {
     after $ms {set ::helpers::idled 1}
     wait ::helpers::idled
+    return
 }
 
 # outcome --
@@ -373,9 +374,12 @@ proc helpers::program {name} {
 #       A handle for the procedures below.
 proc helpers::start {args} {
     variable output
+    variable status
     set handle [open |[list {*}$args 2>@1] r+]
     fconfigure $handle -blocking 0 -buffering none -translation binary
     set output($handle) {}
+    # An earlier program's channel may have had the same name.
+    unset -nocomplain status($handle)
     fileevent $handle readable [list helpers::Hear $handle]
     return $handle
 }

@@ -26,6 +26,7 @@ impl Driver for TlsChannel {
         match self.run_waiting(|engine| engine.read(buffer)) {
             Ok(Progress::Done(count)) => {
                 self.delivered.set(true);
+                self.growth.saw(count);
                 Ok(count)
             }
             Ok(Progress::Closed) => Ok(0),
@@ -43,7 +44,11 @@ impl Driver for TlsChannel {
             return Ok(0);
         }
         match self.run_waiting(|engine| engine.write(bytes)) {
-            Ok(Progress::Done(count)) => Ok(count),
+            Ok(Progress::Done(count)) => {
+                self.growth.saw(count);
+                self.grow();
+                Ok(count)
+            }
             Ok(_) => Err(Failure::AGAIN),
             Err(error) => Err(self.failure(error)),
         }
@@ -62,6 +67,8 @@ impl Driver for TlsChannel {
 
     fn watch(&self, mask: Mask) {
         self.wanted.set(mask);
+        // Tcl calls this after each read of a script, so that a reader's buffers grow here.
+        self.grow();
         self.refresh();
     }
 
@@ -130,6 +137,13 @@ impl TlsChannel {
             .flatten()
         {
             timer.cancel();
+        }
+    }
+
+    /// Makes Tcl's buffers larger, if it is time for that. Not in a read; see [`Channel::set_buffer_size`].
+    fn grow(&self) {
+        if let Some(layer) = self.layer.get() {
+            self.growth.carry_out(layer);
         }
     }
 

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod buffers;
 mod callbacks;
 mod configure;
 mod driver;
@@ -30,6 +31,7 @@ use crate::tcl::files;
 use crate::tcl::timer::Timer;
 
 use callbacks::Callbacks;
+use buffers::Growth;
 use engine::Engine;
 use interest::Situation;
 use parent::{Below, Parent};
@@ -82,6 +84,8 @@ pub(crate) struct TlsChannel {
     settling: Cell<bool>,
     /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
     awaited: Cell<bool>,
+    /// Whether Tcl's buffers are large enough.
+    growth: Growth,
 }
 
 impl TlsChannel {
@@ -92,6 +96,11 @@ impl TlsChannel {
 
     /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet.
     pub(crate) fn stack(interp: Interp<'_>, under: Channel, parts: Parts) -> Result<Channel> {
+        if let Some(tls) = under.driver::<Self>()
+            && tls.engine.try_borrow_mut().is_err()
+        {
+            return Err(tls.busy());
+        }
         let ssl = parts.ssl()?;
         drain_output(under)?;
         let below = Rc::new(Below::default());
@@ -116,9 +125,13 @@ impl TlsChannel {
             told: Cell::new(false),
             settling: Cell::new(true),
             awaited: Cell::new(false),
+            growth: Growth::default(),
         });
         tls.below.set_blocking(under.is_blocking());
         tls.below.attach(under);
+        // TLS sends messages of its own, such as session tickets. The data behind them isn't to wait until the peer has
+        // acknowledged them, which it does late.
+        under.send_at_once();
         // The cells were just made, so that they are empty.
         let _ = tls.timer.set(tls.make_timer(Self::on_timer));
         let _ = tls.watchdog.set(tls.make_timer(Self::on_timeout));
@@ -287,6 +300,12 @@ impl TlsChannel {
             }
             Err(_) => return Err(self.busy()),
         };
+        if self.layer.get().is_none() {
+            return Err(Error::failed(
+                Reason::ChannelClosed,
+                "the channel was closed by its callback",
+            ));
+        }
         self.after(&outcome);
         outcome.map_err(|error| self.worded(error))
     }
@@ -404,8 +423,11 @@ impl TlsChannel {
 
     /// The events that there are, whether or not the channel still is.
     fn due(&self, mask: Mask, wanted: Mask) -> Mask {
+        // A handler that calls tls::handshake, whether or not that was called before, is to see the end. Where a read
+        // would wait, only one that was told to come back is.
+        let ends = !self.is_open() && !self.below.is_blocking();
         match self.run(Engine::handshake) {
-            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
+            Ok(Progress::Done(())) if self.awaited.take() || ends => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,

@@ -343,7 +343,7 @@ fn ask_password(script: Option<&Script>, longest: usize) -> Result<Secret> {
         return refused("the private key is encrypted and there is no password script");
     };
     let longest = i64::try_from(longest).unwrap_or(i64::MAX);
-    match script.call_fitting(&[Obj::int(0), Obj::int(longest)]) {
+    match script.call_fitting(&[Obj::text("password"), Obj::int(0), Obj::int(longest)]) {
         None => refused("the interpreter of the password script is gone"),
         Some(Err(error)) => refused(&format!("the password script failed: {}", error.message())),
         Some(Ok(password)) => Ok(Secret::from(password.as_text().as_bytes())),

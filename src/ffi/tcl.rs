@@ -216,6 +216,7 @@ slots! {
     fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = tcl_GetByteArrayFromObj;
     fn Tcl_GetBytesFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = 650;
     fn Tcl_GetChannel(interp: *mut Tcl_Interp, name: *const c_char, mode: *mut c_int) -> Tcl_Channel = tcl_GetChannel;
+    fn Tcl_GetChannelBufferSize(chan: Tcl_Channel) -> c_int = tcl_GetChannelBufferSize;
     fn Tcl_GetChannelHandle(chan: Tcl_Channel, direction: c_int, handle: *mut ClientData) -> c_int = tcl_GetChannelHandle;
     fn Tcl_GetChannelInstanceData(chan: Tcl_Channel) -> ClientData = tcl_GetChannelInstanceData;
     fn Tcl_GetChannelMode(chan: Tcl_Channel) -> c_int = tcl_GetChannelMode;
@@ -250,6 +251,7 @@ slots! {
     fn Tcl_RestoreInterpState(interp: *mut Tcl_Interp, state: Tcl_InterpState) -> c_int = tcl_RestoreInterpState;
     fn Tcl_SaveInterpState(interp: *mut Tcl_Interp, status: c_int) -> Tcl_InterpState = tcl_SaveInterpState;
     fn Tcl_SetAssocData(interp: *mut Tcl_Interp, name: *const c_char, function: Tcl_InterpDeleteProc, data: ClientData) = tcl_SetAssocData;
+    fn Tcl_SetChannelBufferSize(chan: Tcl_Channel, size: Size) = tcl_SetChannelBufferSize;
     fn Tcl_SetChannelError(chan: Tcl_Channel, message: *mut Tcl_Obj) = tcl_SetChannelError;
     fn Tcl_SetChannelOption(interp: *mut Tcl_Interp, chan: Tcl_Channel, option: *const c_char, value: *const c_char) -> c_int = tcl_SetChannelOption;
     fn Tcl_SetErrno(errno: c_int) = tcl_SetErrno;

@@ -62,7 +62,7 @@ impl Table {
 
 impl<W: Word> Given<W> {
     /// Every option that was given, in order.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Setting<W>> {
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Setting<W>> {
         self.settings.iter()
     }
 

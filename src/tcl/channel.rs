@@ -223,6 +223,40 @@ impl Channel {
         usize::try_from(unsafe { c::Tcl_OutputBuffered(self.0) }).unwrap_or(0)
     }
 
+    /// The size of the stack's buffers.
+    pub(crate) fn buffer_size(self) -> usize {
+        // SAFETY: the channel is open.
+        usize::try_from(unsafe { c::Tcl_GetChannelBufferSize(self.0) }).unwrap_or(0)
+    }
+
+    /// Sets the size of buffers that are made from now on. Not while the driver reads: Tcl frees the buffer that it
+    /// reads into, if that is empty.
+    pub(crate) fn set_buffer_size(self, size: usize) {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_SetChannelBufferSize(self.0, size.cast_signed()) };
+    }
+
+    /// Has a TCP socket send what it is given at once. What isn't one has no such setting, and needs none.
+    pub(crate) fn send_at_once(self) {
+        let Some(Ok(descriptor)) = self
+            .os_handle(Mask::WRITABLE)
+            .map(|handle| c_int::try_from(handle.addr()))
+        else {
+            return;
+        };
+        let on: c_int = 1;
+        // SAFETY: the value is an int that lives during the call; for what is no socket the call fails.
+        unsafe {
+            libc::setsockopt(
+                descriptor,
+                libc::IPPROTO_TCP,
+                libc::TCP_NODELAY,
+                (&raw const on).cast(),
+                size_of::<c_int>() as libc::socklen_t,
+            )
+        };
+    }
+
     /// Tells this layer and those above that events have come.
     pub(crate) fn notify(self, mask: Mask) {
         // SAFETY: the channel is open.

@@ -91,10 +91,11 @@ impl Read for Progress {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let size = self.inner.read(buffer)?;
         self.done += size as u64;
-        if self.done >= self.next || size == 0 {
+        let total = self.inner.size();
+        if self.done >= self.next || size == 0 || total == Some(self.done) {
             self.next = self.done + STEP;
             let count = |count: u64| Obj::int(i64::try_from(count).unwrap_or(i64::MAX));
-            let total = self.inner.size().map_or_else(Obj::empty, count);
+            let total = total.map_or_else(Obj::empty, count);
             if let Some(outcome) = self.script.call(&[count(self.done), total]) {
                 outcome.map_err(io::Error::other)?;
             }
@@ -168,7 +169,7 @@ pub(super) fn open(interp: Interp<'_>, option: &str, name: &str) -> Result<Box<d
 
 /// The errno value of a failure; one that lost it on the way gets it by its kind.
 fn errno(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(match error.kind() {
+    error.raw_os_error().unwrap_or_else(|| match error.kind() {
         io::ErrorKind::NotFound => libc::ENOENT,
         io::ErrorKind::PermissionDenied => libc::EACCES,
         io::ErrorKind::NotADirectory => libc::ENOTDIR,
