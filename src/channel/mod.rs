@@ -30,8 +30,8 @@ use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::files;
 use crate::tcl::timer::Timer;
 
-use callbacks::Callbacks;
 use buffers::Growth;
+use callbacks::Callbacks;
 use engine::Engine;
 use interest::Situation;
 use parent::{Below, Parent};
