@@ -4,6 +4,7 @@
 //! mean, and what is printed, stands in `run.tcl`, which starts both.
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,

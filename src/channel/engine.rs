@@ -485,7 +485,7 @@ fn transfer_failure(direction: Direction, cause: &Cause) -> Error {
 }
 
 /// The operating system's error. The floor that knows Tcl's words for it puts them in.
-fn io_failure(errno: i32) -> Error {
+pub(super) fn io_failure(errno: i32) -> Error {
     let text = io::Error::from_raw_os_error(errno).to_string();
     Error::Io {
         errno,

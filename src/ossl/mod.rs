@@ -8,6 +8,7 @@ pub(crate) mod chain;
 pub(crate) mod cms;
 pub(crate) mod conf;
 pub(crate) mod error;
+pub(crate) mod library;
 pub(crate) mod pkcs12;
 pub(crate) mod print;
 pub(crate) mod secret;

@@ -252,9 +252,9 @@ impl Channel {
                 libc::IPPROTO_TCP,
                 libc::TCP_NODELAY,
                 (&raw const on).cast(),
-                size_of::<c_int>() as libc::socklen_t,
-            )
-        };
+                libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(0),
+            );
+        }
     }
 
     /// Tells this layer and those above that events have come.
