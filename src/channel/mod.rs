@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) context: Arc<Context>,
     /// The connection's own settings. The hooks' part is filled in by what the scripts need.
     pub(crate) connection: Connection,
+    /// Whether a client resumes sessions on its own; the port goes into `connection`.
+    pub(crate) resumes: bool,
     /// The scripts.
     pub(crate) scripts: Scripts,
     /// How long the handshake may take.

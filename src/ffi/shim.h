@@ -2,9 +2,11 @@
 #include <openssl/cms.h>
 #include <openssl/cmp.h>
 #include <openssl/conf.h>
+#include <openssl/core_names.h>
 #include <openssl/crmf.h>
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
+#include <openssl/params.h>
 #include <openssl/ssl.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
@@ -19,3 +21,6 @@ int tls_SSL_get_signature_nid(SSL *ssl, int *nid);
 int tls_SSL_get_peer_signature_nid(SSL *ssl, int *nid);
 int tls_SSL_get_secure_renegotiation_support(SSL *ssl);
 int tls_SSL_CTX_get_session_cache_mode(SSL_CTX *ctx);
+
+/* A call with an array of OpenSSL's parameters, which Rust doesn't see into. */
+int tls_EVP_MAC_init_digest(EVP_MAC_CTX *ctx, const unsigned char *key, size_t size, const char *digest);

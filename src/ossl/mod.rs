@@ -11,6 +11,7 @@ pub(crate) mod secret;
 pub(crate) mod ssl;
 pub(crate) mod ssl_state;
 pub(crate) mod store;
+pub(crate) mod ticket;
 pub(crate) mod trace;
 pub(crate) mod x509;
 pub(crate) mod x509_name;
