@@ -55,8 +55,11 @@ proc Accept {work name chan args} {
         echo {
             global echo
             fconfigure $chan -buffering none
-            while {[string length [set data [read $chan $echo]]] == $echo} {
-                puts -nonewline $chan $data
+            # The client ends in the middle of things.
+            catch {
+                while {[string length [set data [read $chan $echo]]] == $echo} {
+                    puts -nonewline $chan $data
+                }
             }
             close $chan
         }

@@ -137,6 +137,8 @@ proc bench::Prepare {} {
     puts $config "\[tls]\nOptions = -SessionTicket"
     close $config
     set ::env(SSL_CERT_FILE) [file join $folder bundle.pem]
+    # Files that have just been written are read for each connection, since they may still change unseen.
+    after 3000
 }
 
 # Runs the openssl program.
