@@ -5,15 +5,28 @@ use std::path::PathBuf;
 
 /// What to declare: families by prefix, and a few names one by one.
 const FUNCTIONS: &[&str] = &[
+    "ASN1_PCTX_(new|free|set_flags|set_nm_flags|set_str_flags)",
+    "BIO_(find_type|s_null)",
     "CMS_.*",
+    "CONF_modules_load_file",
+    "ASN1_(PRINTABLE_type|STRING_(get|set)_default_mask(_asc)?)",
     "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
+    "EVP_DigestSignInit_ex",
+    "EVP_PKEY_(CTX_ctrl_str|get_default_digest_name)",
     "NCONF_.*",
     "NETSCAPE_SPKI_.*",
+    "OBJ_create_objects",
     "OCSP_.*",
     "OSSL_CMP_.*",
     "OSSL_CRMF_.*",
+    "OSSL_ESS_check_signing_certs",
+    "ESS_SIGNING_CERT(_V2)?_free",
+    "EVP_CIPHER_get_flags",
+    "EVP_PKEY_CTX_ctrl_str",
     "OSSL_STORE_.*",
+    "X509_STORE_(CTX_(set_default|set0_crls|get1_chain)|add_crl)",
+    "X509_VERIFY_PARAM_(lookup|add0_policy|inherit)",
     "SSL_(CIPHER_(get_(auth|digest|kx)_nid|get_id|is_aead)|COMP_get_name|SESSION_(get0|get|is)_.*)",
     "SSL_(ct_is_enabled|get0_(dane_authority|peer_CA_list|peername)|get_(current_(compression|expansion)|default_timeout))",
     "SSL_(get_(client_CA_list|verify_depth)|get_(peer_)?signature_type_nid|group_to_name|is_dtls|waiting_for_async)",
@@ -23,6 +36,7 @@ const FUNCTIONS: &[&str] = &[
     "X509_STORE_(add_crl|load_store|up_ref)",
     "X509V3_.*",
     "X509_CRL_.*",
+    "X509_(REQ_)?(set0_distinguishing_id|sign_ctx)",
     "X509_NAME_(add_entry_by_OBJ|oneline|print_ex)",
     "X509_PURPOSE_.*",
     "X509_REVOKED_.*",
@@ -56,7 +70,7 @@ const SHARED_TYPES: &str = "(ACCESS_DESCRIPTION|ASN1_(BIT_STRING|BMPSTRING|BOOLE
     |OPENSSL_STACK|OSSL_LIB_CTX|OSSL_PARAM|OSSL_PROVIDER|PKCS12|PKCS7|PKCS8_PRIV_KEY_INFO|RSA|DSA|DH|EC_KEY\
     |SSL|SSL_CTX|SSL_CIPHER|SSL_METHOD|SSL_SESSION|X509|X509_ALGOR|X509_ATTRIBUTE|X509_CRL|X509_EXTENSION\
     |X509_LOOKUP|X509_LOOKUP_METHOD|X509_NAME|X509_NAME_ENTRY|X509_OBJECT|X509_PURPOSE|X509_REQ\
-    |X509_REVOKED|X509_STORE|X509_STORE_CTX|X509_VERIFY_PARAM|X509V3_CTX|time_t|tm\
+    |X509_REVOKED|X509_STORE|X509_STORE_CTX|X509_VERIFY_PARAM|X509V3_CTX|tm\
     |stack_st_(ACCESS_DESCRIPTION|ASN1_OBJECT|DIST_POINT|GENERAL_NAME|X509|X509_ALGOR|X509_ATTRIBUTE|X509_CRL\
     |X509_EXTENSION|X509_NAME|X509_OBJECT|X509_REVOKED|SSL_CIPHER|OPENSSL_STRING|void))";
 

@@ -82,6 +82,40 @@ reasons! {
     HandshakeTimeout = "HANDSHAKE TIMEOUT";
     /// A private key is encrypted and no password script gave the password.
     Password = "PASSWORD FAILED";
+    /// Options of tls::ca contradict each other, or one has a value that can't be used.
+    CaOption = "CA OPTION";
+    /// A file of the authority can't be read or doesn't hold what it should; the detail is its name.
+    CaRead = "CA READ";
+    /// A certificate or a revocation list can't be made.
+    CaCreate = "CA CREATE";
+    /// A signature or a key doesn't verify: of a request, or of the authority's certificate against its key.
+    CaVerify = "CA VERIFY";
+    /// A result can't be written; nothing was changed.
+    CaWrite = "CA WRITE";
+    /// The authority's key is encrypted and there is no password for it, or a wrong one.
+    CaPassword = "CA PASSWORD";
+    /// The policy of the authority forbids the request; the details are the field and what was wanted of it.
+    CaPolicy = "CA POLICY";
+    /// The certificate database refuses, is locked, or is damaged; the details say where.
+    CaDatabase = "CA DATABASE";
+    /// The script of -confirm refused to sign.
+    CaConfirm = "CA CONFIRM";
+    /// The options of tls::cms contradict each other, or something that the operation needs isn't given.
+    CmsOption = "CMS OPTION";
+    /// A message, certificate, key or other input of tls::cms can't be read or isn't what it should be.
+    CmsRead = "CMS READ";
+    /// A message can't be made with these keys, ciphers and options.
+    CmsCreate = "CMS CREATE";
+    /// A signature or a digest is wrong, or a signer isn't trusted; the details say which check failed.
+    CmsVerify = "CMS VERIFY";
+    /// A message can't be decrypted: none of the keys given opens it, or it was tampered with.
+    CmsDecrypt = "CMS DECRYPT";
+    /// The message was verified, but the certificates of its signers can't be written.
+    CmsSigners = "CMS SIGNERS";
+    /// The result can't be written.
+    CmsWrite = "CMS WRITE";
+    /// A key of tls::cms is encrypted and no password was given, or the password is wrong.
+    CmsPassword = "CMS PASSWORD";
     /// A fault of this package: a panic was caught, and the channel concerned can't be used any more.
     Panic = "INTERNAL PANIC";
 }

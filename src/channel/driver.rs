@@ -7,7 +7,8 @@ use crate::tcl::Interp;
 use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::driver::{Driver, Failure, Kind, ThreadAction};
 
-use super::engine::Progress;
+use super::engine::{Engine, Progress, io_failure};
+use super::parent::Parent;
 use super::{TlsChannel, configure, is_busy};
 
 /// Tcl's record of our channel type.
@@ -43,7 +44,14 @@ impl Driver for TlsChannel {
         if bytes.is_empty() {
             return Ok(0);
         }
-        match self.run_waiting(|engine| engine.write(bytes)) {
+        let write = |engine: &mut Engine<Parent>| {
+            let progress = engine.write(bytes)?;
+            match self.below.write_failure() {
+                Some(errno) => Err(io_failure(errno)),
+                None => Ok(progress),
+            }
+        };
+        match self.run_waiting(write) {
             Ok(Progress::Done(count)) => {
                 self.growth.saw(count);
                 self.grow();
@@ -58,7 +66,7 @@ impl Driver for TlsChannel {
         self.layer.set(None);
         self.cancel_timers();
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            engine.close();
+            self.below.part(|| engine.close());
         }
         self.below.watch(Mask::NONE);
         self.below.detach();
@@ -187,4 +195,12 @@ pub(super) fn take_input(layer: Channel) -> Vec<u8> {
         layer.set_option(name, &value);
     }
     taken
+}
+
+/// Has Tcl forget that it has seen the end of the data: that was the end of TLS. Setting this option does so, even to
+/// what it is.
+pub(super) fn forget_end(under: Channel) {
+    if let Some(value) = under.option(c"-eofchar") {
+        under.set_option(c"-eofchar", &value);
+    }
 }

@@ -155,7 +155,8 @@ impl<S: Read + Write> Engine<S> {
 
     /// Whether a write can only go on once something was read.
     pub(crate) fn write_waits_to_read(&self) -> bool {
-        self.write_waits_to_read
+        // A read may have taken in what the write waited for: the end of a new handshake.
+        self.write_waits_to_read && !self.stream.ssl().is_init_finished()
     }
 
     /// Whether the peer has said that it sends nothing more.
@@ -491,7 +492,7 @@ fn transfer_failure(direction: Direction, cause: &Cause) -> Error {
 }
 
 /// The operating system's error. The floor that knows Tcl's words for it puts them in.
-fn io_failure(errno: i32) -> Error {
+pub(super) fn io_failure(errno: i32) -> Error {
     let text = io::Error::from_raw_os_error(errno).to_string();
     Error::Io {
         errno,

@@ -30,8 +30,8 @@ use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::files;
 use crate::tcl::timer::Timer;
 
-use callbacks::Callbacks;
 use buffers::Growth;
+use callbacks::Callbacks;
 use engine::Engine;
 use interest::Situation;
 use parent::{Below, Parent};
@@ -98,6 +98,11 @@ impl TlsChannel {
 
     /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet.
     pub(crate) fn stack(interp: Interp<'_>, under: Channel, parts: Parts) -> Result<Channel> {
+        if let Some(tls) = under.driver::<Self>()
+            && tls.engine.try_borrow_mut().is_err()
+        {
+            return Err(tls.busy());
+        }
         let ssl = parts.ssl()?;
         drain_output(under)?;
         let below = Rc::new(Below::default());
@@ -138,7 +143,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        layer.renew_watch();
+        layer.announce_interest();
         Ok(layer)
     }
 
@@ -164,12 +169,28 @@ impl TlsChannel {
             unread.extend_from_slice(&buffer[..count]);
         }
         unread.extend(self.below.take_ahead());
-        layer.unstack(interp)?;
+        self.tell_the_end(under)?;
+        // Closing the driver then has nothing to say.
+        self.below.watch(Mask::NONE);
+        self.below.detach();
+        layer
+            .unstack(interp)
+            .inspect_err(|_| self.below.attach(under))?;
+        driver::forget_end(under);
         if !unread.is_empty() {
             let put_back = under.unread(&unread);
             put_back.map_err(|error| files::os_error(errno(&error), "can't put input back"))?;
         }
         Ok(unread.len())
+    }
+
+    /// Tells the peer that TLS ends here, waiting if need be: it must not be mixed with what is written next.
+    fn tell_the_end(&self, under: Channel) -> Result<()> {
+        while self.is_open() && self.run(Engine::close_write) == Ok(Progress::WantWrite) {
+            let waited = self.below.wait(under, Mask::WRITABLE);
+            waited.map_err(|error| self.worded(files::os_error(errno(&error), "")))?;
+        }
+        Ok(())
     }
 
     /// Goes on with the handshake; in blocking mode, to its end.
@@ -281,6 +302,12 @@ impl TlsChannel {
             }
             Err(_) => return Err(self.busy()),
         };
+        if self.layer.get().is_none() {
+            return Err(Error::failed(
+                Reason::ChannelClosed,
+                "the channel was closed by its callback",
+            ));
+        }
         self.after(&outcome);
         outcome.map_err(|error| self.worded(error))
     }
@@ -315,7 +342,7 @@ impl TlsChannel {
         let situation = Situation {
             wanted: self.wanted.get(),
             phase: engine.phase(),
-            bytes_ready: engine.has_plaintext() || self.below.has_ahead(),
+            bytes_ready: engine.has_plaintext() || self.below.has_input(),
             peer_closed: engine.peer_closed(),
             read_waits_to_write: engine.read_waits_to_write(),
             write_waits_to_read: engine.write_waits_to_read(),
@@ -340,8 +367,12 @@ impl TlsChannel {
         }
         self.delivered.set(false);
         // No event says that a read of the channel below wouldn't wait.
-        let look = || self.look(Mask::READABLE, self.wanted.get());
-        let mask = self.below.with_allowance(0, look);
+        let mask = match self.wanted.get() {
+            Mask::NONE => Mask::NONE,
+            wanted => self
+                .below
+                .with_allowance(0, || self.look(Mask::READABLE, wanted)),
+        };
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.
@@ -411,17 +442,17 @@ impl TlsChannel {
                 Err(error) => !is_busy(&error),
             };
         let writing =
-            wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on());
+            wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on(mask));
         Mask::NONE
             .with_if(Mask::READABLE, reading)
             .with_if(Mask::WRITABLE, writing)
     }
 
     /// Whether a write that waited for data from the peer may be tried again.
-    fn write_can_go_on(&self) -> bool {
-        self.engine
-            .try_borrow()
-            .is_ok_and(|engine| engine.write_waits_to_read() && engine.has_plaintext())
+    fn write_can_go_on(&self, mask: Mask) -> bool {
+        self.engine.try_borrow().is_ok_and(|engine| {
+            engine.write_waits_to_read() && (mask.has(Mask::READABLE) || engine.has_plaintext())
+        })
     }
 
     /// The error for an operation that a callback of another one has started.

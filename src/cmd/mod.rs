@@ -3,7 +3,9 @@
 
 #![forbid(unsafe_code)]
 
+mod ca;
 mod channel;
+mod cms;
 #[cfg(debug_assertions)]
 mod debug;
 mod describe;
@@ -42,8 +44,10 @@ macro_rules! commands {
 commands! {
     "tls::authenticate" => channel::authenticate;
     "tls::build-info" => info::build_info;
+    "tls::ca" => ca::ca, ca::table::TABLE;
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
+    "tls::cms" => cms::cms, cms::table::TABLE;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
     "tls::Debug" => debug::debug;

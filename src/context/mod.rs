@@ -35,7 +35,7 @@ pub(crate) mod tests;
 
 use std::sync::Arc;
 
-use openssl::ssl::{Ssl, SslContext, SslContextRef, SslRef, SslVerifyMode};
+use openssl::ssl::{Ssl, SslContext, SslRef, SslVerifyMode};
 
 pub(crate) use self::cache::COUNTERS;
 pub(crate) use self::connection::{Connection, ask_certificate};
@@ -142,8 +142,9 @@ impl Context {
         self.server
     }
 
-    /// OpenSSL's context.
-    pub(crate) fn raw(&self) -> &SslContextRef {
+    /// OpenSSL's context, for tests to look at.
+    #[cfg(test)]
+    pub(crate) fn raw(&self) -> &openssl::ssl::SslContextRef {
         &self.ssl
     }
 

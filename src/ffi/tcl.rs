@@ -15,8 +15,8 @@ use libc::{c_char, c_int, c_uchar, c_void};
 pub(crate) use tcl_sys::{
     ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
     TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelProc, Tcl_ChannelType,
-    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState,
-    Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
+    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_FileProc, Tcl_Interp, Tcl_InterpDeleteProc,
+    Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;
@@ -187,8 +187,10 @@ macro_rules! slots {
 slots! {
     fn Tcl_BackgroundException(interp: *mut Tcl_Interp, code: c_int) = tcl_BackgroundException;
     fn Tcl_BadChannelOption(interp: *mut Tcl_Interp, option: *const c_char, list: *const c_char) -> c_int = tcl_BadChannelOption;
+    fn Tcl_ChannelBuffered(chan: Tcl_Channel) -> c_int = tcl_ChannelBuffered;
     fn Tcl_CloseEx(interp: *mut Tcl_Interp, chan: Tcl_Channel, flags: c_int) -> c_int = tcl_CloseEx;
     fn Tcl_CreateChannelHandler(chan: Tcl_Channel, mask: c_int, function: Tcl_ChannelProc, data: ClientData) = tcl_CreateChannelHandler;
+    fn Tcl_CreateFileHandler(descriptor: c_int, mask: c_int, function: Tcl_FileProc, data: ClientData) = tcl_CreateFileHandler;
     fn Tcl_CreateNamespace(interp: *mut Tcl_Interp, name: *const c_char, data: ClientData, delete: *const c_void) -> *mut Tcl_Namespace = tcl_CreateNamespace;
     fn Tcl_CreateObjCommand(interp: *mut Tcl_Interp, name: *const c_char, function: Tcl_ObjCmdProc, data: ClientData, delete: Tcl_CmdDeleteProc) -> Tcl_Command = tcl_CreateObjCommand;
     fn Tcl_CreateTimerHandler(milliseconds: c_int, function: Tcl_TimerProc, data: ClientData) -> Tcl_TimerToken = tcl_CreateTimerHandler;
@@ -199,6 +201,7 @@ slots! {
     fn Tcl_DbDecrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int) = tcl_DbDecrRefCount;
     fn Tcl_DbIncrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int) = tcl_DbIncrRefCount;
     fn Tcl_DeleteChannelHandler(chan: Tcl_Channel, function: Tcl_ChannelProc, data: ClientData) = tcl_DeleteChannelHandler;
+    fn Tcl_DeleteFileHandler(descriptor: c_int) = tcl_DeleteFileHandler;
     fn Tcl_DeleteTimerHandler(token: Tcl_TimerToken) = tcl_DeleteTimerHandler;
     fn Tcl_DictObjPut(interp: *mut Tcl_Interp, dict: *mut Tcl_Obj, key: *mut Tcl_Obj, value: *mut Tcl_Obj) -> c_int = tcl_DictObjPut;
     fn Tcl_DoOneEvent(flags: c_int) -> c_int = tcl_DoOneEvent;
@@ -239,6 +242,7 @@ slots! {
     fn Tcl_NewStringObj(bytes: *const c_char, length: Size) -> *mut Tcl_Obj = tcl_NewStringObj;
     fn Tcl_NewWideIntObj(value: i64) -> *mut Tcl_Obj = tcl_NewWideIntObj;
     fn Tcl_NotifyChannel(chan: Tcl_Channel, mask: c_int) = tcl_NotifyChannel;
+    fn Tcl_ObjSetVar2(interp: *mut Tcl_Interp, name: *mut Tcl_Obj, key: *mut Tcl_Obj, value: *mut Tcl_Obj, flags: c_int) -> *mut Tcl_Obj = tcl_ObjSetVar2;
     fn Tcl_OutputBuffered(chan: Tcl_Channel) -> c_int = tcl_OutputBuffered;
     fn Tcl_Preserve(data: ClientData) = tcl_Preserve;
     fn Tcl_Read(chan: Tcl_Channel, buffer: *mut c_char, length: Size) -> Size = tcl_Read;

@@ -61,6 +61,11 @@ impl Table {
 }
 
 impl<W: Word> Given<W> {
+    /// Every option that was given, in order.
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Setting<W>> {
+        self.settings.iter()
+    }
+
     /// Whether the option `name` (its main spelling) was given.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.settings

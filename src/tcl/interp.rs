@@ -1,10 +1,10 @@
 //! Interpreters: one borrowed for the time of a call, and one kept for later.
 
 use std::marker::PhantomData;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::ffi::tcl as c;
 
 use super::Obj;
@@ -58,6 +58,20 @@ impl<'a> Interp<'a> {
         let code = Obj::list(error.code().iter().map(|word| Obj::text(word)));
         // SAFETY: both are alive, and the interpreter takes its own reference.
         unsafe { c::Tcl_SetObjErrorCode(self.raw, code.as_ptr()) };
+    }
+
+    /// Sets a variable of the procedure that called the command.
+    pub(crate) fn set_variable(self, name: &Obj, value: &Obj) -> Result<()> {
+        /// `TCL_LEAVE_ERR_MSG`
+        const LEAVE_MESSAGE: i32 = 0x200;
+        let (name, value) = (name.as_ptr(), value.as_ptr());
+        let no_key = std::ptr::null_mut();
+        // SAFETY: all are alive, and the interpreter takes its own reference to the value.
+        let set = unsafe { c::Tcl_ObjSetVar2(self.raw, name, no_key, value, LEAVE_MESSAGE) };
+        match set.is_null() {
+            true => Err(self.script_error(1)),
+            false => Ok(()),
+        }
     }
 
     /// The error that a script has just raised here, with its own errorCode.
@@ -114,20 +128,40 @@ impl<'a> Interp<'a> {
 
     /// A handle that can be kept beyond this call.
     pub(crate) fn keep(self) -> Keeper {
-        Keeper(Rc::new(Preserved::new(self.raw)))
+        Keeper {
+            raw: self.raw,
+            life: Rc::downgrade(&self.state::<Life>()),
+        }
     }
 }
 
-/// An interpreter kept for later. It may be deleted in the meantime; its memory stays until the last keeper is gone.
+/// An interpreter kept for later, which doesn't keep it from being deleted: a channel that kept the interpreter that it
+/// is open in would never be closed by that interpreter's end.
 #[derive(Clone, Debug)]
-pub(crate) struct Keeper(Rc<Preserved>);
+pub(crate) struct Keeper {
+    /// The interpreter, while it has its life.
+    raw: *mut c::Tcl_Interp,
+    /// What goes with the interpreter.
+    life: Weak<Life>,
+}
+
+/// The state by which it is known whether an interpreter is still there.
+#[derive(Debug, Default)]
+struct Life;
+
+impl State for Life {
+    const KEY: &'static str = "tls life";
+}
 
 impl Keeper {
     /// Calls `function` with the interpreter, unless that has been deleted.
     pub(crate) fn with<R>(&self, function: impl FnOnce(Interp<'_>) -> R) -> Option<R> {
-        let raw = self.0.0;
-        // A second reference keeps the interpreter for the whole call, whatever becomes of this keeper in it.
-        let preserved = Preserved::new(raw);
+        if self.life.strong_count() == 0 {
+            return None;
+        }
+        // The interpreter drops its life when it is freed and not before, so that it is there. It must be there until
+        // the call is over, whatever becomes of it in the call.
+        let preserved = Preserved::new(self.raw);
         // SAFETY: `preserved` keeps its memory until the call is over.
         let interp = unsafe { Interp::from_raw(preserved.0) };
         (!interp.is_deleted()).then(|| function(interp))
