@@ -66,6 +66,7 @@ proc Accept {work name chan args} {
         idle {
             fconfigure $chan -blocking 0
             fileevent $chan readable [list Greet $chan]
+            Greet $chan
         }
         eventecho - storm {
             fconfigure $chan -blocking 0
