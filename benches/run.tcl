@@ -52,6 +52,7 @@ proc bench::Measures {} {
         "bulk down, fcopy from and to a file" copydown ca 1.3 p256 [expr {256 * $mebibyte}] [expr {64 * $mebibyte}] MB/s
         "bulk up, fcopy from and to a file"     copyup ca 1.3 p256 [expr {256 * $mebibyte}] [expr {64 * $mebibyte}] MB/s
         "echo of 100 bytes"                     echo ca 1.3 p256 1000 300 1/s
+        "echo, Tcl's server in the event loop"  eventecho ca 1.3 p256 1000 300 1/s
         "1,000 idle connections"                idle ca 1.3 p256 900 200 idle
         "10,000 idle connections"               idle ca 1.3 p256 9900 0 idle
         "import of a channel"                   import ca 1.3 p256 500 200 us
@@ -136,6 +137,8 @@ proc bench::Prepare {} {
     puts $config "\[tls]\nOptions = -SessionTicket"
     close $config
     set ::env(SSL_CERT_FILE) [file join $folder bundle.pem]
+    # Files that have just been written are read for each connection, since they may still change unseen.
+    after 3000
 }
 
 # Runs the openssl program.
@@ -195,7 +198,6 @@ proc bench::Once {command measure} {
     variable quick
     dict with measure {}
     if {$quick} {
-        set amount $measure
         set amount [dict get $measure quick]
     }
     set file [file join $folder data]

@@ -54,6 +54,7 @@ commands! {
     "tls::describe" => describe::describe;
     "tls::handshake" => channel::handshake;
     "tls::import" => import::import, import::TABLE;
+    "tls::Import" => import::import_socket;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;
     "tls::shutdown" => channel::unimport;
