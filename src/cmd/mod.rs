@@ -12,6 +12,7 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod misc;
 mod result;
 mod socket;
 
@@ -54,6 +55,7 @@ commands! {
     "tls::describe" => describe::describe;
     "tls::handshake" => channel::handshake;
     "tls::import" => import::import, import::TABLE;
+    "tls::misc" => misc::misc;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;
     "tls::shutdown" => channel::unimport;

@@ -254,7 +254,9 @@ fn ip_address(bytes: &[u8]) -> Option<String> {
         return Some(Ipv4Addr::from(bytes).to_string());
     }
     let bytes = <[u8; 16]>::try_from(bytes).ok()?;
-    let parts = Ipv6Addr::from(bytes).segments().map(|part| format!("{part:X}"));
+    let parts = Ipv6Addr::from(bytes)
+        .segments()
+        .map(|part| format!("{part:X}"));
     Some(parts.join(":"))
 }
 
