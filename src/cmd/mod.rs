@@ -12,6 +12,7 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod misc;
 mod result;
 mod socket;
 
@@ -55,6 +56,7 @@ commands! {
     "tls::handshake" => channel::handshake;
     "tls::import" => import::import, import::TABLE;
     "tls::Import" => import::import_socket;
+    "tls::misc" => misc::misc;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;
     "tls::shutdown" => channel::unimport;
