@@ -6,10 +6,14 @@ use std::path::PathBuf;
 /// What to declare: families by prefix, and a few names one by one.
 const FUNCTIONS: &[&str] = &[
     "CMS_.*",
+    "ASN1_(PRINTABLE_type|STRING_(get|set)_default_mask(_asc)?)",
     "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
+    "EVP_DigestSignInit_ex",
+    "EVP_PKEY_(CTX_ctrl_str|get_default_digest_name)",
     "NCONF_.*",
     "NETSCAPE_SPKI_.*",
+    "OBJ_create_objects",
     "OCSP_.*",
     "OSSL_CMP_.*",
     "OSSL_CRMF_.*",
@@ -23,6 +27,7 @@ const FUNCTIONS: &[&str] = &[
     "X509_STORE_(add_crl|load_store|up_ref)",
     "X509V3_.*",
     "X509_CRL_.*",
+    "X509_(REQ_)?(set0_distinguishing_id|sign_ctx)",
     "X509_NAME_(add_entry_by_OBJ|oneline|print_ex)",
     "X509_PURPOSE_.*",
     "X509_REVOKED_.*",

@@ -82,6 +82,24 @@ reasons! {
     HandshakeTimeout = "HANDSHAKE TIMEOUT";
     /// A private key is encrypted and no password script gave the password.
     Password = "PASSWORD FAILED";
+    /// Options of tls::ca contradict each other, or one has a value that can't be used.
+    CaOption = "CA OPTION";
+    /// A file of the authority can't be read or doesn't hold what it should; the detail is its name.
+    CaRead = "CA READ";
+    /// A certificate or a revocation list can't be made.
+    CaCreate = "CA CREATE";
+    /// A signature or a key doesn't verify: of a request, or of the authority's certificate against its key.
+    CaVerify = "CA VERIFY";
+    /// A result can't be written; nothing was changed.
+    CaWrite = "CA WRITE";
+    /// The authority's key is encrypted and there is no password for it, or a wrong one.
+    CaPassword = "CA PASSWORD";
+    /// The policy of the authority forbids the request; the details are the field and what was wanted of it.
+    CaPolicy = "CA POLICY";
+    /// The certificate database refuses, is locked, or is damaged; the details say where.
+    CaDatabase = "CA DATABASE";
+    /// The script of -confirm refused to sign.
+    CaConfirm = "CA CONFIRM";
     /// A fault of this package: a panic was caught, and the channel concerned can't be used any more.
     Panic = "INTERNAL PANIC";
 }

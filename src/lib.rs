@@ -16,6 +16,7 @@
 
 use std::ffi::c_int;
 
+mod ca;
 mod channel;
 mod cmd;
 mod context;

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ca;
 mod channel;
 #[cfg(debug_assertions)]
 mod debug;
@@ -42,6 +43,7 @@ macro_rules! commands {
 commands! {
     "tls::authenticate" => channel::authenticate;
     "tls::build-info" => info::build_info;
+    "tls::ca" => ca::ca, ca::table::TABLE;
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::connection" => channel::connection;

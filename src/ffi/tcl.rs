@@ -223,6 +223,7 @@ slots! {
     fn Tcl_NewStringObj(bytes: *const c_char, length: Size) -> *mut Tcl_Obj = tcl_NewStringObj;
     fn Tcl_NewWideIntObj(value: i64) -> *mut Tcl_Obj = tcl_NewWideIntObj;
     fn Tcl_NotifyChannel(chan: Tcl_Channel, mask: c_int) = tcl_NotifyChannel;
+    fn Tcl_ObjSetVar2(interp: *mut Tcl_Interp, name: *mut Tcl_Obj, key: *mut Tcl_Obj, value: *mut Tcl_Obj, flags: c_int) -> *mut Tcl_Obj = tcl_ObjSetVar2;
     fn Tcl_OutputBuffered(chan: Tcl_Channel) -> c_int = tcl_OutputBuffered;
     fn Tcl_Preserve(data: ClientData) = tcl_Preserve;
     fn Tcl_Read(chan: Tcl_Channel, buffer: *mut c_char, length: Size) -> Size = tcl_Read;

@@ -68,6 +68,11 @@ impl<W: Word> Given<W> {
             .any(|setting| setting.spec.name == name)
     }
 
+    /// Every option that was given, in order.
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Setting<W>> {
+        self.settings.iter()
+    }
+
     /// The value of the option `name` (its main spelling), the last one where it was given several times.
     pub(crate) fn last<K: Kind>(&self, name: &str) -> Result<Option<K::Out<W>>> {
         let mut found = None;

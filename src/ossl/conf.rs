@@ -132,6 +132,20 @@ fn copied(text: *const c_char) -> String {
     text.to_string_lossy().into_owned()
 }
 
+/// Makes an object identifier known by names (OBJ_create); one that is known already is left as it is.
+pub(crate) fn create_object(oid: &str, short: &str, long: &str) -> Result<(), Vec<OpenSslEntry>> {
+    let words = [oid, short, long].map(CString::new);
+    let [Ok(oid), Ok(short), Ok(long)] = words else {
+        return Ok(());
+    };
+    // SAFETY: all three end with a null byte.
+    let nid = unsafe { sys::OBJ_create(oid.as_ptr(), short.as_ptr(), long.as_ptr()) };
+    match nid {
+        0 => Err(queue()),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

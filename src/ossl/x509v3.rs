@@ -30,6 +30,37 @@ pub(crate) struct Context<'a> {
     pub(crate) issuer_key: Option<&'a PKeyRef<Private>>,
 }
 
+impl Context<'_> {
+    /// Calls `work` with OpenSSL's form of this (X509V3_set_ctx, X509V3_set_issuer_pkey, X509V3_set_nconf).
+    pub(super) fn with<T>(
+        self,
+        conf: Option<&Conf>,
+        flags: c_int,
+        work: impl FnOnce(*mut sys::X509V3_CTX) -> T,
+    ) -> Result<T, Vec<OpenSslEntry>> {
+        // SAFETY: the structure holds pointers and ints alone, for which zero is a value.
+        let mut raw: sys::X509V3_CTX = unsafe { mem::zeroed() };
+        let certificate = |given: Option<&X509Ref>| given.map_or(ptr::null_mut(), X509Ref::as_ptr);
+        let request = self.request.map_or(ptr::null_mut(), X509ReqRef::as_ptr);
+        let crl = self.crl.map_or(ptr::null_mut(), X509CrlRef::as_ptr);
+        let (issuer, subject) = (certificate(self.issuer), certificate(self.subject));
+        // SAFETY: all are null or live as long as `self`, which outlives `raw`'s use.
+        unsafe { ossl::X509V3_set_ctx(&raw mut raw, issuer, subject, request, crl, flags) };
+        if let Some(key) = self.issuer_key {
+            // SAFETY: as above.
+            let set = unsafe { ossl::X509V3_set_issuer_pkey(&raw mut raw, key.as_ptr()) };
+            if set != 1 {
+                return Err(queue());
+            }
+        }
+        if let Some(conf) = conf {
+            // SAFETY: the configuration outlives `raw`'s use.
+            unsafe { ossl::X509V3_set_nconf(&raw mut raw, conf.as_ptr()) };
+        }
+        Ok(work(&raw mut raw))
+    }
+}
+
 /// Makes the extensions that a section describes, in its order (X509V3_EXT_add_nconf_sk).
 pub(crate) fn from_section(
     conf: &Conf,
@@ -37,34 +68,18 @@ pub(crate) fn from_section(
     context: Context<'_>,
 ) -> Result<Stack<X509Extension>, Vec<OpenSslEntry>> {
     let section = CString::new(section).map_err(|_| queue())?;
-    // SAFETY: the structure holds pointers and ints alone, for which zero is a value.
-    let mut raw: sys::X509V3_CTX = unsafe { mem::zeroed() };
-    let certificate = |given: Option<&X509Ref>| given.map_or(ptr::null_mut(), X509Ref::as_ptr);
-    let request = context.request.map_or(ptr::null_mut(), X509ReqRef::as_ptr);
-    let crl = context.crl.map_or(ptr::null_mut(), X509CrlRef::as_ptr);
-    let (issuer, subject) = (certificate(context.issuer), certificate(context.subject));
-    // SAFETY: all are null or live as long as `context`, which outlives `raw`'s use.
-    unsafe { ossl::X509V3_set_ctx(&raw mut raw, issuer, subject, request, crl, 0) };
-    if let Some(key) = context.issuer_key {
-        // SAFETY: as above.
-        let set = unsafe { ossl::X509V3_set_issuer_pkey(&raw mut raw, key.as_ptr()) };
-        if set != 1 {
-            return Err(queue());
-        }
-    }
-    // SAFETY: the configuration outlives `raw`'s use.
-    unsafe { ossl::X509V3_set_nconf(&raw mut raw, conf.as_ptr()) };
     let made = Stack::<X509Extension>::new().map_err(|_| queue())?;
     let mut stack = made.as_ptr();
-    let (conf, section) = (conf.as_ptr(), section.as_ptr());
-    // SAFETY: all are alive. The stack exists already, so that OpenSSL adds to it and leaves the pointer as it is;
-    // what it added before a failure stays, and is freed with the stack.
-    let done =
-        unsafe { ossl::X509V3_EXT_add_nconf_sk(conf, &raw mut raw, section, &raw mut stack) };
-    if done != 1 {
-        return Err(queue());
+    let done = context.with(Some(conf), 0, |raw| {
+        let (conf, section) = (conf.as_ptr(), section.as_ptr());
+        // SAFETY: all are alive. The stack exists already, so that OpenSSL adds to it and leaves the pointer as it is;
+        // what it added before a failure stays, and is freed with the stack.
+        unsafe { ossl::X509V3_EXT_add_nconf_sk(conf, raw, section, &raw mut stack) }
+    })?;
+    match done {
+        1 => Ok(made),
+        _ => Err(queue()),
     }
-    Ok(made)
 }
 
 /// The extensions of a certificate; `None` if it has none (X509_get0_extensions).

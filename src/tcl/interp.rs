@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::ffi::tcl as c;
 
 use super::Obj;
@@ -58,6 +58,26 @@ impl<'a> Interp<'a> {
         let code = Obj::list(error.code().iter().map(|word| Obj::text(word)));
         // SAFETY: both are alive, and the interpreter takes its own reference.
         unsafe { c::Tcl_SetObjErrorCode(self.raw, code.as_ptr()) };
+    }
+
+    /// Sets a variable of the procedure that called the command.
+    pub(crate) fn set_variable(self, name: &Obj, value: &Obj) -> Result<()> {
+        /// `TCL_LEAVE_ERR_MSG`
+        const LEAVE_MESSAGE: i32 = 0x200;
+        // SAFETY: all are alive, and the interpreter takes its own reference to the value.
+        let set = unsafe {
+            c::Tcl_ObjSetVar2(
+                self.raw,
+                name.as_ptr(),
+                std::ptr::null_mut(),
+                value.as_ptr(),
+                LEAVE_MESSAGE,
+            )
+        };
+        match set.is_null() {
+            true => Err(self.script_error(1)),
+            false => Ok(()),
+        }
     }
 
     /// The error that a script has just raised here, with its own errorCode.

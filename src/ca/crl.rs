@@ -1,0 +1,303 @@
+//! Revocation lists, made of any number of records in little time and memory.
+//!
+//! OpenSSL makes and signs an empty list with all its extensions; the entries are encoded here, in order, and spliced
+//! in before the real signature is made. So a million entries cost their bytes, and not a structure each.
+
+use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::error::ErrorStack;
+use openssl::x509::{X509, X509Crl, X509Extension};
+
+use crate::error::{Error, Reason, Result, reasons_text};
+use crate::ossl;
+use crate::ossl::conf::Conf;
+use crate::ossl::x509_draft;
+use crate::x509::der::{self, Element, tag};
+use crate::x509::time;
+
+use super::authority::{Authority, unsigned};
+use super::encode;
+use super::issue::bad_section;
+use super::revoke::Revocation;
+use super::row::{self, RowRef, Status};
+use super::serial::Serial;
+use super::store::Store;
+
+/// The object identifiers of an entry's extensions, and of those that the list gets from here.
+const REASON_CODE: &[u8] = &[0x55, 0x1d, 0x15];
+const INVALIDITY_DATE: &[u8] = &[0x55, 0x1d, 0x18];
+const HOLD_INSTRUCTION: &[u8] = &[0x55, 0x1d, 0x17];
+
+/// What a list is to be.
+pub(crate) struct Plan<'a> {
+    /// When it is made.
+    pub(crate) this_update: i64,
+    /// When the next one comes.
+    pub(crate) next_update: i64,
+    /// The configuration, and the section of it that has the list's extensions.
+    pub(crate) extensions: Option<(&'a Conf, &'a str)>,
+    /// Its number.
+    pub(crate) number: Option<Serial>,
+}
+
+/// A list, in parts that make its DER when put one behind the other.
+pub(crate) struct List {
+    /// Up to the entries.
+    head: Vec<u8>,
+    /// The entries one behind the other, in the order of the index.
+    entries: Entries,
+    /// From the entries on.
+    tail: Vec<u8>,
+}
+
+/// Encoded entries.
+#[derive(Default)]
+struct Entries {
+    /// Their bytes.
+    bytes: Vec<u8>,
+    /// Where each begins and ends, in the order of the list; empty while the bytes are in that order.
+    order: Vec<(u64, u64)>,
+    /// How many there are.
+    count: u64,
+    /// Whether one has an extension, which makes the list a version 2 one.
+    extended: bool,
+}
+
+impl List {
+    /// How many certificates are listed.
+    pub(crate) const fn len(&self) -> u64 {
+        self.entries.count
+    }
+
+    /// The parts of the DER.
+    fn parts(&self) -> Vec<&[u8]> {
+        let mut parts: Vec<&[u8]> = vec![&self.head];
+        self.entries.each(&mut |entry| parts.push(entry));
+        parts.push(&self.tail);
+        parts
+    }
+
+    /// The DER.
+    pub(crate) fn to_der(&self) -> Vec<u8> {
+        self.parts().concat()
+    }
+
+    /// The list in PEM, handed to `sink` piece by piece.
+    pub(crate) fn write_pem(&self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        sink(b"-----BEGIN X509 CRL-----\n")?;
+        let mut pending = Vec::new();
+        for part in self.parts() {
+            pending.extend_from_slice(part);
+            // Whole lines of 48 bytes each.
+            let whole = pending.len() - pending.len() % 48;
+            if whole >= 48 * 1024 {
+                sink(&base64_lines(&pending[..whole]))?;
+                pending.drain(..whole);
+            }
+        }
+        sink(&base64_lines(&pending))?;
+        sink(b"-----END X509 CRL-----\n")
+    }
+}
+
+/// Base 64 in lines of 64 characters.
+fn base64_lines(bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len() * 4 / 3 + bytes.len() / 48 + 8);
+    for line in bytes.chunks(48) {
+        text.extend_from_slice(openssl::base64::encode_block(line).as_bytes());
+        text.push(b'\n');
+    }
+    text
+}
+
+/// Makes a list of the revoked certificates.
+pub(crate) fn generate(authority: &Authority, plan: &Plan<'_>, store: &mut dyn Store) -> Result<List> {
+    let listed = store.last_list()?;
+    let mut entries = Entries::default();
+    let mut last: Option<Serial> = None;
+    let mut sorted = true;
+    let mut serials = Vec::new();
+    store.each(&mut |row| {
+        if row.status != Status::Revoked || is_over(row, listed) {
+            return Ok(());
+        }
+        sorted = sorted && last.as_ref().is_none_or(|last| *last < row.serial);
+        last = Some(row.serial.clone());
+        let from = entries.bytes.len() as u64;
+        entries.add(row)?;
+        serials.push((from, entries.bytes.len() as u64));
+        Ok(())
+    })?;
+    if !sorted {
+        let bytes = &entries.bytes;
+        serials.sort_by_cached_key(|place| serial_in(slice(bytes, *place)));
+        entries.order = serials;
+    }
+    assemble(authority, plan, entries)
+}
+
+/// Whether a certificate may leave the list: an earlier list was made after its end and had it.
+fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
+    let revoked = row::revocation_date(row.revocation);
+    let listed = |last| row.expires() < last && revoked.is_some_and(|revoked| revoked <= last);
+    last.is_some_and(listed)
+}
+
+impl Entries {
+    /// Adds the entry of a record.
+    fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
+        let revocation = Revocation::parse(row.revocation).map_err(|why| {
+            let serial = row.serial.to_string();
+            let message = format!("the record of certificate {serial}: {why}");
+            Error::failed_with(Reason::CaDatabase, ["revocation", &serial], message)
+        })?;
+        let serial = encode::integer(row.serial.magnitude(), row.serial.is_negative());
+        let date = encoded_time(revocation.date);
+        let extensions = self.extensions(&revocation)?;
+        self.bytes.extend(encode::element(tag::SEQUENCE, &[&serial, &date, &extensions]));
+        self.count += 1;
+        Ok(())
+    }
+
+    /// The extensions of an entry, none if it needs none.
+    fn extensions(&mut self, revocation: &Revocation) -> Result<Vec<u8>> {
+        let mut extensions = Vec::new();
+        let mut add = |oid: &[u8], value: Vec<u8>| {
+            let oid = encode::element(tag::OID, &[oid]);
+            let value = encode::element(tag::OCTET_STRING, &[&value]);
+            extensions.extend(encode::element(tag::SEQUENCE, &[&oid, &value]));
+        };
+        if let Some(reason) = revocation.reason {
+            add(REASON_CODE, encode::element(tag::ENUMERATED, &[&[reason]]));
+        }
+        if let Some(since) = &revocation.since {
+            add(INVALIDITY_DATE, encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]));
+        }
+        if let Some(hold) = &revocation.hold {
+            let object = Asn1Object::from_str(hold).map_err(|stack| failed(&stack))?;
+            add(HOLD_INSTRUCTION, encode::element(tag::OID, &[object.as_slice()]));
+        }
+        if extensions.is_empty() {
+            return Ok(extensions);
+        }
+        self.extended = true;
+        Ok(encode::element(tag::SEQUENCE, &[&extensions]))
+    }
+
+    /// Calls `visit` with every entry, or with all at once where they are in order.
+    fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a [u8])) {
+        match self.order.as_slice() {
+            [] => visit(&self.bytes),
+            order => order.iter().for_each(|place| visit(slice(&self.bytes, *place))),
+        }
+    }
+}
+
+/// The bytes between two places.
+fn slice(bytes: &[u8], (from, to): (u64, u64)) -> &[u8] {
+    let place = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+    bytes.get(place(from)..place(to)).unwrap_or_default()
+}
+
+/// The serial number in an encoded entry.
+fn serial_in(entry: &[u8]) -> Serial {
+    let parts = der::one(entry).and_then(|entry| entry.open(tag::SEQUENCE));
+    let number = parts.and_then(|parts| parts.first().and_then(|first| first.expect(tag::INTEGER)));
+    let content = number.unwrap_or_default();
+    match content.first() {
+        Some(0x80..) => {
+            let turned: Vec<u8> = content.iter().map(|byte| !byte).collect();
+            let above = Serial::from_magnitude(&turned, false).next();
+            Serial::from_magnitude(above.magnitude(), true)
+        }
+        _ => Serial::from_magnitude(content, false),
+    }
+}
+
+/// A time as certificates hold it.
+fn encoded_time(seconds: i64) -> Vec<u8> {
+    let text = time::asn1(seconds).unwrap_or_default();
+    let kind = match text.len() {
+        13 => tag::UTC_TIME,
+        _ => tag::GENERALIZED_TIME,
+    };
+    encode::element(kind, &[text.as_bytes()])
+}
+
+/// Puts the list together and signs it.
+fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<List> {
+    let issuer = authority.certificate()?;
+    let empty = empty(authority, plan, issuer, entries.extended)?;
+    let outer = der::one(&empty).and_then(|list| list.open(tag::SEQUENCE));
+    let outer = outer.unwrap_or_default();
+    let [inner, algorithm, _] = outer.as_slice() else {
+        return Err(Error::failed(Reason::CaCreate, "OpenSSL made a list that can't be read"));
+    };
+    let parts = inner.open(tag::SEQUENCE).unwrap_or_default();
+    // The entries come before the extensions, if there are any.
+    let (before, after): (Vec<&Element<'_>>, Vec<&Element<'_>>) =
+        parts.iter().partition(|part| part.tag != tag::constructed(0));
+    let joined = |parts: Vec<&Element<'_>>| -> Vec<u8> {
+        let wholes: Vec<&[u8]> = parts.iter().map(|part| part.whole).collect();
+        wholes.concat()
+    };
+    let (before, after) = (joined(before), joined(after));
+    let listed = match entries.count {
+        // An empty list has no field of entries at all.
+        0 => Vec::new(),
+        _ => encode::header(tag::SEQUENCE, entries.bytes.len()),
+    };
+    let len = before.len() + listed.len() + entries.bytes.len() + after.len();
+    let signed_head = [encode::header(tag::SEQUENCE, len), before, listed].concat();
+    let mut to_sign: Vec<&[u8]> = vec![&signed_head];
+    entries.each(&mut |entry| to_sign.push(entry));
+    to_sign.push(&after);
+    let signature = authority.signer().bytes(&to_sign);
+    let signature = signature.map_err(|refused| unsigned("revocation list", &refused))?;
+    let signature = encode::element(tag::BIT_STRING, &[&[0], &signature]);
+    let tail = [&after, algorithm.whole, &signature].concat();
+    let len = signed_head.len() + entries.bytes.len() + tail.len();
+    Ok(List {
+        head: [encode::header(tag::SEQUENCE, len), signed_head].concat(),
+        entries,
+        tail,
+    })
+}
+
+/// An empty list with everything but entries, signed so that it tells its algorithm.
+fn empty(authority: &Authority, plan: &Plan<'_>, issuer: &X509, extended: bool) -> Result<Vec<u8>> {
+    let list = frame(plan, issuer).map_err(|stack| failed(&stack))?;
+    if let Some((conf, section)) = plan.extensions {
+        x509_draft::add_to_crl(conf, section, issuer, &list).map_err(|entries| bad_section(section, &entries))?;
+    }
+    if let Some(number) = &plan.number {
+        let value = encode::integer(number.magnitude(), number.is_negative());
+        let added = Asn1Object::from_str("crlNumber").and_then(|kind| {
+            let value = Asn1OctetString::new_from_bytes(&value)?;
+            let extension = X509Extension::new_from_der(&kind, false, &value)?;
+            x509_draft::append_to_crl(&list, &extension)
+        });
+        added.map_err(|stack| failed(&stack))?;
+    }
+    let second = plan.extensions.is_some() || plan.number.is_some() || extended;
+    if second {
+        x509_draft::set_crl_version(&list, 1).map_err(|stack| failed(&stack))?;
+    }
+    let signed = authority.signer().crl(&list);
+    signed.map_err(|refused| unsigned("revocation list", &refused))?;
+    list.to_der().map_err(|stack| failed(&stack))
+}
+
+/// A list with its issuer and its times.
+fn frame(plan: &Plan<'_>, issuer: &X509) -> std::result::Result<X509Crl, ErrorStack> {
+    let moment = |seconds| match time::asn1(seconds) {
+        Ok(text) => Asn1Time::from_str(&text),
+        Err(_) => Err(ErrorStack::get()),
+    };
+    x509_draft::new_crl(issuer.subject_name(), &*moment(plan.this_update)?, &*moment(plan.next_update)?)
+}
+
+/// The error for a failure of OpenSSL that no input explains.
+fn failed(stack: &ErrorStack) -> Error {
+    let why = reasons_text(&ossl::error::entries(stack));
+    Error::failed(Reason::CaCreate, format!("can't make the revocation list: {why}"))
+}

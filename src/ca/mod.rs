@@ -1,0 +1,23 @@
+//! Floor 2: a certificate authority on the files of `openssl ca`, which several programs can use at once.
+//!
+//! Safe Rust without Tcl: may use `x509`, `ossl/`, the openssl crate and the pure ground. Only [`disk`] touches files.
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod authority;
+pub(crate) mod config;
+pub(crate) mod crl;
+pub(crate) mod disk;
+mod encode;
+pub(crate) mod folder;
+mod index;
+pub(crate) mod journal;
+pub(crate) mod issue;
+mod lock;
+mod policy;
+pub(crate) mod request;
+pub(crate) mod revoke;
+pub(crate) mod row;
+pub(crate) mod serial;
+mod side;
+pub(crate) mod store;

@@ -1,0 +1,646 @@
+//! `tls::ca`: a certificate authority with the words of `openssl ca`.
+//!
+//! The table of options is in `ca/table.rs`; here each operation is a short function from options to a call of the
+//! domain. Whatever can be refused is refused before the database is locked.
+
+mod inputs;
+pub(super) mod table;
+mod words;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use openssl::ssl::{SslContext, SslMethod};
+use openssl::x509::{X509, X509Name};
+
+use self::inputs::{Out, Passwords, check_access, load, option_error, shown};
+use self::table::{Making, Operations, Output, Place, Revoking};
+use self::words::Words;
+use crate::ca::authority::Authority;
+use crate::ca::config::{self, Config};
+use crate::ca::crl::{self, Plan};
+use crate::ca::folder::Folder;
+use crate::ca::issue::{Copying, End, Issuer, Numbering, Profile, policy_fields};
+use crate::ca::journal::Change;
+use crate::ca::request::{self, Applicant, Encoding, check_characters};
+use crate::ca::revoke::{self, Cause};
+use crate::ca::serial::Serial;
+use crate::ca::store::Store;
+use crate::error::{Error, Reason, Result};
+use crate::ossl::conf::Conf;
+use crate::tcl::script::Script;
+use crate::tcl::{Interp, Obj, files};
+use crate::value::{Record, Value};
+use crate::x509::{name, time};
+
+/// `tls::ca ?operation? ?options? ?request ...?`
+pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    let words = Words::parse(words)?;
+    if Operations::read(&words.given)?.help.is_some() {
+        return Ok(Obj::text(&words::help()));
+    }
+    check_access(interp)?;
+    Job::new(interp, words)?.run()
+}
+
+/// A call of the command.
+struct Job<'a> {
+    /// The interpreter.
+    interp: Interp<'a>,
+    /// The words.
+    words: Words,
+    /// What is done.
+    operations: Operations<Obj>,
+    /// Where it goes.
+    output: Output<Obj>,
+    /// Where everything is.
+    place: Place<Obj>,
+    /// What certificates become.
+    making: Making<Obj>,
+    /// Revocation.
+    revoking: Revoking<Obj>,
+    /// The configuration.
+    config: Config,
+    /// Now.
+    now: i64,
+}
+
+/// What a call has done so far.
+#[derive(Default)]
+struct Outcome {
+    /// The result.
+    result: Vec<u8>,
+    /// What `-info` gets.
+    info: Record,
+}
+
+impl<'a> Job<'a> {
+    /// Takes the options apart and reads the configuration.
+    fn new(interp: Interp<'a>, words: Words) -> Result<Self> {
+        let given = &words.given;
+        let place = Place::read(given)?;
+        let (text, file) = configuration(place.config.as_deref())?;
+        let conf = config::parse(&text, &file)?;
+        // A file that can't be read is passed over, as the program does.
+        if let Some(objects) = config::object_file(&conf)
+            && let Ok(text) = files::read(&objects)
+        {
+            config::create_objects_of(&text, &objects)?;
+        }
+        config::create_objects(&conf, &file)?;
+        Ok(Self {
+            interp,
+            operations: Operations::read(given)?,
+            output: Output::read(given)?,
+            making: Making::read(given)?,
+            revoking: Revoking::read(given)?,
+            config: Config::new(conf, &file, place.name.as_deref())?,
+            place,
+            words,
+            now: now(),
+        })
+    }
+
+    /// Does what is asked, in the program's order.
+    fn run(&self) -> Result<Obj> {
+        let mut outcome = Outcome::default();
+        if let Some(serial) = &self.operations.status {
+            self.status(serial, &mut outcome)?;
+            return self.tell(outcome);
+        }
+        let issuing = self.wants_certificates();
+        let listing = self.operations.gencrl.is_some();
+        let revoking = self.operations.revoke.as_ref().or(self.operations.valid.as_ref());
+        if !issuing && !listing && revoking.is_none() && self.operations.updatedb.is_none() {
+            return Err(option_error(
+                "operation",
+                "nothing to do: give a request, -gencrl, -revoke, -valid, -status or -updatedb",
+            ));
+        }
+        let authority = match issuing || listing {
+            true => Some(self.authority()?),
+            false => None,
+        };
+        let profile = match issuing {
+            true => Some(self.profile(authority.as_ref().is_some_and(|authority| authority.certificate.is_none()))?),
+            false => None,
+        };
+        let applicants = self.applicants()?;
+        let issuer = match (&authority, &profile) {
+            (Some(authority), Some(profile)) => Some(Issuer {
+                authority,
+                config: &self.config,
+                profile,
+                now: self.now,
+            }),
+            _ => None,
+        };
+        if let Some(issuer) = &issuer {
+            self.confirm(issuer, &applicants)?;
+        }
+        let revocation = match revoking {
+            Some(file) => Some(self.revocation(file)?),
+            None => None,
+        };
+        let mut store = self.store()?;
+        if self.operations.updatedb.is_some() {
+            update(&mut store, self.now, &mut outcome)?;
+        }
+        if let Some(issuer) = &issuer {
+            self.issue(issuer, &applicants, &mut store, &mut outcome)?;
+        }
+        if let (true, Some(authority)) = (listing, &authority) {
+            self.list(authority, &mut store, &mut outcome)?;
+        }
+        if let Some((certificate, issuer)) = revocation {
+            self.revoke(&certificate, &issuer, &mut store, &mut outcome)?;
+        }
+        outcome.info.put("repaired", store.repairs().to_vec());
+        self.tell(outcome)
+    }
+
+    /// Stores facts in the variable of `-info`, and gives the result.
+    fn tell(&self, outcome: Outcome) -> Result<Obj> {
+        if let Some(name) = &self.output.info {
+            let info = Obj::from(&outcome.info);
+            self.interp.set_variable(&Obj::text(name), &info)?;
+        }
+        Ok(Obj::bytes(&outcome.result))
+    }
+
+    // ---- What is asked --------------------------------------------------------------------------
+
+    /// Whether certificates are to be issued.
+    fn wants_certificates(&self) -> bool {
+        let operations = &self.operations;
+        operations.input.is_some()
+            || operations.data.is_some()
+            || operations.ss_cert.is_some()
+            || operations.spkac.is_some()
+            || operations.infiles.is_some()
+            || !self.words.requests.is_empty()
+    }
+
+    /// Everybody who asks for a certificate.
+    fn applicants(&self) -> Result<Vec<Applicant>> {
+        let operations = &self.operations;
+        let parameters = self.words.texts("-vfyopt");
+        let mut applicants = Vec::new();
+        if let Some(file) = &operations.spkac {
+            let mut applicant = Applicant::spkac(&load("-spkac", file)?, shown(file), self.utf8())?;
+            applicant.wants_der &= self.output.out.is_some();
+            applicants.push(applicant);
+        }
+        if let Some(file) = &operations.ss_cert {
+            let bytes = load("-ss_cert", file)?;
+            applicants.push(Applicant::certificate(&bytes, shown(file), &parameters)?);
+        }
+        let encoding = encoding("-inform", operations.inform.as_deref())?;
+        if let Some(bytes) = &operations.data {
+            applicants.push(Applicant::request(bytes, encoding, "-data", &parameters)?);
+        }
+        for file in operations.input.iter().chain(&self.words.requests) {
+            let bytes = load("-in", file)?;
+            applicants.push(Applicant::request(&bytes, encoding, shown(file), &parameters)?);
+        }
+        if applicants.is_empty() && operations.infiles.is_some() {
+            return Err(option_error("-infiles", "-infiles without a request"));
+        }
+        Ok(applicants)
+    }
+
+    /// Whether names may go beyond Latin-1.
+    fn utf8(&self) -> bool {
+        self.making.utf8.is_some() || self.config.truth("utf8", false)
+    }
+
+    // ---- The authority --------------------------------------------------------------------------
+
+    /// The authority's certificate and key.
+    fn authority(&self) -> Result<Authority> {
+        encoding("-keyform", self.place.keyform.as_deref())?;
+        let own = self.making.selfsign.is_some()
+            && self.operations.spkac.is_none()
+            && self.operations.ss_cert.is_none()
+            && self.operations.gencrl.is_none();
+        let passwords = Passwords {
+            given: self.place.key.clone(),
+            source: self.place.passin.clone(),
+            script: self
+                .place
+                .password
+                .as_ref()
+                .and_then(|prefix| Script::new(self.interp, prefix)),
+        };
+        let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
+        let key = passwords.key("-keyfile", &file)?;
+        let certificate = match own {
+            true => None,
+            false => Some(self.certificate()?),
+        };
+        let digest = match &self.making.md {
+            Some(name) => Some(name.clone()),
+            None if Authority::brings_digest(&key) => None,
+            None => self.config.value("default_md"),
+        };
+        Authority::new(
+            certificate,
+            key,
+            digest.as_deref(),
+            self.words.texts("-sigopt"),
+            self.making.propquery.clone(),
+        )
+    }
+
+    /// The authority's certificate.
+    fn certificate(&self) -> Result<X509> {
+        encoding("-certform", self.place.certform.as_deref())?;
+        let file = self.or_config(self.place.cert.as_ref(), "certificate")?;
+        request::certificate(&load("-cert", &file)?, shown(&file))
+    }
+
+    /// The value of an option, or else of a key that must then be there.
+    fn or_config(&self, option: Option<&String>, key: &str) -> Result<String> {
+        match option {
+            Some(value) => Ok(value.clone()),
+            None => self.config.required(key),
+        }
+    }
+
+    /// The database.
+    fn store(&self) -> Result<Folder> {
+        let patience = match self.place.locktimeout.unwrap_or(60_000) {
+            wait @ 0.. => Duration::from_millis(wait.unsigned_abs()),
+            _ => return Err(option_error("-locktimeout", "-locktimeout can't be below zero")),
+        };
+        Folder::open(self.config.files()?, patience)
+    }
+
+    // ---- Issuing --------------------------------------------------------------------------------
+
+    /// What is the same for every certificate.
+    fn profile(&self, selfsign: bool) -> Result<Profile> {
+        let (making, config) = (&self.making, &self.config);
+        let policy = self.or_config(self.place.policy.as_ref(), "policy")?;
+        let folder = PathBuf::from(self.or_config(self.output.outdir.as_ref(), "new_certs_dir")?);
+        if !crate::ca::disk::is_folder(&folder) {
+            let folder = folder.display().to_string();
+            let message = format!("there is no folder \"{folder}\" for new certificates");
+            return Err(Error::failed_with(Reason::CaWrite, [&folder], message));
+        }
+        let (section, extension_file) = self.extensions()?;
+        Ok(Profile {
+            fields: policy_fields(config, &policy)?,
+            subject: making.subj.as_deref().map(|text| subject(text, self.utf8())).transpose()?,
+            preserve: making.preserve.is_some() || config.truth_of_ca("preserve"),
+            email_in_dn: making.no_email.is_none() && config.truth("email_in_dn", true),
+            msie_hack: making.msie_hack.is_some() || config.truth_of_ca("msie_hack"),
+            strict: making.strict.is_some(),
+            selfsign,
+            start: self.start()?,
+            end: self.end()?,
+            section,
+            extension_file,
+            copying: self.copying()?,
+            numbering: match (making.rand_serial.is_some() || config.truth("rand_serial", false), making.create_serial.is_some()) {
+                (true, _) => Numbering::Random,
+                (false, true) => Numbering::CounterOrStart,
+                (false, false) => Numbering::Counter,
+            },
+            folder,
+            text: self.output.notext.is_none(),
+            iso_dates: self.iso_dates()?,
+            least_bits: least_bits(),
+        })
+    }
+
+    /// The section of extensions, and the file that it is in.
+    fn extensions(&self) -> Result<(Option<String>, Option<Conf>)> {
+        let asked = self.making.extensions.clone();
+        let Some(file) = &self.making.extfile else {
+            let section = asked.or_else(|| self.config.value("x509_extensions"));
+            if let Some(section) = &section {
+                self.config.section(section)?;
+            }
+            return Ok((section, None));
+        };
+        let conf = config::parse(&load("-extfile", file)?, shown(file))?;
+        let section = asked.or_else(|| conf.value(None, "extensions"));
+        let section = section.unwrap_or_else(|| "default".to_owned());
+        if conf.section(&section).is_none() {
+            let message = format!("\"{}\" has no section \"{section}\"", shown(file));
+            return Err(Error::failed_with(Reason::CaRead, [shown(file), &section], message));
+        }
+        Ok((Some(section), Some(conf)))
+    }
+
+    /// When certificates begin.
+    fn start(&self) -> Result<Option<i64>> {
+        let (given, what) = match &self.making.startdate {
+            Some(text) => (Some(text.clone()), "-startdate"),
+            None => (self.config.value("default_startdate"), "default_startdate"),
+        };
+        match given.as_deref() {
+            None | Some("today") => Ok(None),
+            Some(text) => moment(what, text).map(Some),
+        }
+    }
+
+    /// When certificates end.
+    fn end(&self) -> Result<End> {
+        let days = |days: i64| match days {
+            1.. => Ok(End::Days(days)),
+            _ => Err(option_error("-days", "-days must be above zero")),
+        };
+        if let Some(text) = &self.making.enddate {
+            return moment("-enddate", text).map(End::At);
+        }
+        if let Some(text) = self.config.value("default_enddate") {
+            return moment("default_enddate", &text).map(End::At);
+        }
+        if let Some(number) = self.making.days {
+            return days(number);
+        }
+        match self.config.number("default_days")? {
+            Some(number) => days(number),
+            None => Err(option_error(
+                "-days",
+                "no end: there is none of -days, -enddate, default_days and default_enddate",
+            )),
+        }
+    }
+
+    /// What becomes of requested extensions.
+    fn copying(&self) -> Result<Copying> {
+        let word = self.config.value("copy_extensions").unwrap_or_default();
+        match word.to_ascii_lowercase().as_str() {
+            "" | "none" => Ok(Copying::None),
+            "copy" => Ok(Copying::Missing),
+            "copyall" => Ok(Copying::All),
+            _ => Err(self.config.bad("copy_extensions", &format!("\"{word}\" must be none, copy, or copyall"))),
+        }
+    }
+
+    /// Whether dates are shown as ISO 8601 has them.
+    fn iso_dates(&self) -> Result<bool> {
+        match self.output.dateopt.as_deref() {
+            None | Some("rfc_822") => Ok(false),
+            Some("iso_8601") => Ok(true),
+            Some(word) => Err(option_error(
+                "-dateopt",
+                format!("bad date form \"{word}\": must be iso_8601 or rfc_822"),
+            )),
+        }
+    }
+
+    /// Asks the script of `-confirm`.
+    fn confirm(&self, issuer: &Issuer<'_>, applicants: &[Applicant]) -> Result<()> {
+        let prefix = self.output.confirm.as_ref();
+        let Some(script) = prefix.and_then(|prefix| Script::new(self.interp, prefix)) else {
+            return issuer.check(applicants, None);
+        };
+        let mut ask = |record: &Record| {
+            let answer = script.call(&[Obj::from(record)]).unwrap_or_else(|| {
+                Err(Error::failed(Reason::CaConfirm, "the interpreter is gone"))
+            })?;
+            answer.as_bool().ok_or_else(|| {
+                let message = format!("-confirm returned \"{}\", which is no boolean", answer.as_text());
+                Error::failed(Reason::CaConfirm, message)
+            })
+        };
+        issuer.check(applicants, Some(&mut ask))
+    }
+
+    /// Issues certificates.
+    fn issue(
+        &self,
+        issuer: &Issuer<'_>,
+        applicants: &[Applicant],
+        store: &mut Folder,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let issued = issuer.issue(applicants, store)?;
+        let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&issued.output))?;
+        store.commit(issued.changes)?;
+        outcome.result.extend(out.finish()?);
+        let records = issued.records.into_iter().map(Value::Record).collect::<Vec<_>>();
+        outcome.info.put("issued", records);
+        Ok(())
+    }
+
+    // ---- Revocation -----------------------------------------------------------------------------
+
+    /// Makes a revocation list.
+    fn list(&self, authority: &Authority, store: &mut Folder, outcome: &mut Outcome) -> Result<()> {
+        let section = self.revoking.crlexts.clone().or_else(|| self.config.value("crl_extensions"));
+        if let Some(section) = &section {
+            self.config.section(section)?;
+        }
+        let number = store.crl_number()?;
+        let (this_update, next_update) = self.list_times()?;
+        let plan = Plan {
+            this_update,
+            next_update,
+            extensions: section.as_deref().map(|section| (self.config.conf(), section)),
+            number: number.clone(),
+        };
+        let list = crl::generate(authority, &plan, store)?;
+        let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
+        let mut changes = vec![Change::Listed(this_update)];
+        changes.extend(number.as_ref().map(|number| Change::CrlNumber(number.next())));
+        store.commit(changes)?;
+        outcome.result.extend(out.finish()?);
+        let mut record = Record::new();
+        if let Some(number) = number {
+            record.put("number", number.to_string());
+        }
+        record.put("entries", i64::try_from(list.len()).unwrap_or(i64::MAX));
+        record.put("lastUpdate", time::text(this_update));
+        record.put("nextUpdate", time::text(next_update));
+        outcome.info.put("crl", record);
+        Ok(())
+    }
+
+    /// When the list is made, and when the next one comes.
+    fn list_times(&self) -> Result<(i64, i64)> {
+        let revoking = &self.revoking;
+        let this = match &revoking.crl_lastupdate {
+            Some(text) => moment("-crl_lastupdate", text)?,
+            None => self.now,
+        };
+        let next = match &revoking.crl_nextupdate {
+            Some(text) => moment("-crl_nextupdate", text)?,
+            None => self.now.saturating_add(self.list_span()?),
+        };
+        match next > this {
+            true => Ok((this, next)),
+            false => Err(option_error(
+                "-crl_nextupdate",
+                "the next revocation list would come before this one",
+            )),
+        }
+    }
+
+    /// How many seconds pass until the next list.
+    fn list_span(&self) -> Result<i64> {
+        let revoking = &self.revoking;
+        let given = [revoking.crldays, revoking.crlhours, revoking.crlsec].map(Option::unwrap_or_default);
+        if given.iter().any(|number| *number < 0) {
+            return Err(option_error("-crldays", "the time until the next list can't be below zero"));
+        }
+        let [days, hours, seconds] = match given {
+            [0, 0, 0] => [
+                self.config.number("default_crl_days")?.unwrap_or_default(),
+                self.config.number("default_crl_hours")?.unwrap_or_default(),
+                0,
+            ],
+            given => given,
+        };
+        let span = days
+            .saturating_mul(86_400)
+            .saturating_add(hours.saturating_mul(3_600))
+            .saturating_add(seconds);
+        match span {
+            0 => Err(option_error(
+                "-crldays",
+                "nothing says when the next revocation list comes: neither -crldays, -crlhours, -crlsec or \
+                 -crl_nextupdate nor default_crl_days or default_crl_hours",
+            )),
+            span => Ok(span),
+        }
+    }
+
+    /// The certificate to be revoked or entered, and the authority's.
+    fn revocation(&self, file: &str) -> Result<(X509, X509)> {
+        let option = match self.operations.revoke {
+            Some(_) => "-revoke",
+            None => "-valid",
+        };
+        let certificate = request::certificate(&load(option, file)?, shown(file))?;
+        Ok((certificate, self.certificate()?))
+    }
+
+    /// Revokes a certificate, or enters it.
+    fn revoke(
+        &self,
+        certificate: &X509,
+        issuer: &X509,
+        store: &mut Folder,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let force = self.place.force.is_some();
+        let (key, done) = match self.operations.revoke {
+            Some(_) => {
+                let cause = self.cause()?;
+                let done = revoke::revoke(store, certificate, Some(issuer), &cause, force, self.now)?;
+                ("revoked", done)
+            }
+            None => ("entered", revoke::enter(store, certificate, Some(issuer), force)?),
+        };
+        store.commit(done.changes)?;
+        outcome.info.put(key, done.record);
+        Ok(())
+    }
+
+    /// Why a certificate is revoked: what the last of the four options says.
+    fn cause(&self) -> Result<Cause> {
+        let options = ["-crl_reason", "-crl_hold", "-crl_compromise", "-crl_CA_compromise"];
+        match self.words.last_of(&options) {
+            None => Ok(Cause::None),
+            Some(("-crl_reason", word)) => Cause::reason(&word),
+            Some(("-crl_hold", instruction)) => Cause::hold(&instruction),
+            Some((option, text)) => Cause::since(option, &text, option == "-crl_CA_compromise"),
+        }
+    }
+
+    /// Looks a serial number up.
+    fn status(&self, text: &str, outcome: &mut Outcome) -> Result<()> {
+        let serial = Serial::parse(text.as_bytes()).ok_or_else(|| {
+            option_error("-status", format!("bad serial number \"{text}\": must be hexadecimal digits"))
+        })?;
+        let mut store = self.store()?;
+        let row = store.record(&serial)?;
+        let word = row.as_ref().map_or("unknown", |row| row.status.word());
+        outcome.result.extend_from_slice(word.as_bytes());
+        let mut record = Record::new();
+        record.put("serial", serial.to_string());
+        record.put("status", word);
+        if let Some(row) = row {
+            record.extend(revoke::describe(&row));
+        }
+        outcome.info.put("status", record);
+        outcome.info.put("repaired", store.repairs().to_vec());
+        Ok(())
+    }
+}
+
+/// Marks what has ended.
+fn update(store: &mut Folder, now: i64, outcome: &mut Outcome) -> Result<()> {
+    let (changes, ended) = revoke::expire(store, now)?;
+    if !changes.is_empty() {
+        store.commit(changes)?;
+    }
+    let ended = ended.into_iter().map(Value::Record).collect::<Vec<_>>();
+    outcome.info.put("expired", ended);
+    Ok(())
+}
+
+/// The configuration's text and its name.
+fn configuration(option: Option<&str>) -> Result<(Vec<u8>, String)> {
+    if let Some(text) = option.filter(|value| value.contains('\n')) {
+        return Ok((text.as_bytes().to_vec(), "configuration text".to_owned()));
+    }
+    let file = match option {
+        Some(file) => file.to_owned(),
+        None => std::env::var("OPENSSL_CONF").unwrap_or_else(|_| built_in_configuration()),
+    };
+    load("-config", &file).map(|bytes| (bytes, file))
+}
+
+/// The configuration that OpenSSL was built to use.
+fn built_in_configuration() -> String {
+    let folder = openssl::version::dir();
+    let folder = folder.trim_start_matches("OPENSSLDIR: ").trim_matches('"');
+    format!("{folder}/openssl.cnf")
+}
+
+/// The form that a word names.
+fn encoding(option: &str, word: Option<&str>) -> Result<Option<Encoding>> {
+    match word.map(str::to_ascii_uppercase).as_deref() {
+        None => Ok(None),
+        Some("PEM") => Ok(Some(Encoding::Pem)),
+        Some("DER") => Ok(Some(Encoding::Der)),
+        Some(word) => Err(option_error(option, format!("bad form \"{word}\": must be DER or PEM"))),
+    }
+}
+
+/// The time that an option or a key gives.
+fn moment(what: &str, text: &str) -> Result<i64> {
+    time::parse(text).map_err(|problem| option_error(what, problem.to_string()))
+}
+
+/// The subject that `-subj` gives.
+fn subject(text: &str, utf8: bool) -> Result<X509Name> {
+    check_characters(text, utf8, text)?;
+    let made = name::parse_slash(text).and_then(|sets| name::build(&sets));
+    made.map_err(|problem| option_error("-subj", problem.to_string()))
+}
+
+/// How many bits of security OpenSSL wants by its default security level.
+fn least_bits() -> u32 {
+    /// The bits of the levels 0 to 5.
+    const BITS: [u32; 6] = [0, 80, 112, 128, 192, 256];
+    static LEAST: OnceLock<u32> = OnceLock::new();
+    *LEAST.get_or_init(|| {
+        let context = SslContext::builder(SslMethod::tls());
+        let level = context.map_or(1, |context| context.build().security_level());
+        BITS.get(usize::try_from(level).unwrap_or_default()).copied().unwrap_or(256)
+    })
+}
+
+/// Now, in seconds since 1970.
+fn now() -> i64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
+    passed.map_or(0, |passed| i64::try_from(passed.as_secs()).unwrap_or(i64::MAX))
+}

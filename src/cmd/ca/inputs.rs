@@ -1,0 +1,209 @@
+//! Files, passwords and keys that the options of `tls::ca` name, and the output file.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use openssl::pkey::{PKey, Private};
+
+use crate::ca::disk::{self, Staged};
+use crate::error::{Error, Reason, Result};
+use crate::ossl::secret::Secret;
+use crate::tcl::script::Script;
+use crate::tcl::{Interp, files};
+use crate::x509::{Problem, load};
+
+/// The error for options that can't be carried out.
+pub(super) fn option_error(option: &str, message: impl Into<String>) -> Error {
+    Error::failed_with(Reason::CaOption, [option], message)
+}
+
+/// What a value is called in messages: a name, or the text that stands in its place.
+pub(super) fn shown(value: &str) -> &str {
+    match value.starts_with("-----BEGIN ") {
+        true => "PEM text",
+        false => value,
+    }
+}
+
+/// Refuses files in a safe interpreter.
+pub(super) fn check_access(interp: Interp<'_>) -> Result<()> {
+    match interp.is_safe() {
+        true => Err(Error::failed(
+            Reason::CaOption,
+            "a safe interpreter has no files, so tls::ca can't work there",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The content that an option names: PEM text itself, a file, or standard input.
+pub(super) fn load(option: &str, value: &str) -> Result<Vec<u8>> {
+    if value.starts_with("-----BEGIN ") {
+        return Ok(value.as_bytes().to_vec());
+    }
+    let read = match value {
+        "-" => {
+            let mut bytes = Vec::new();
+            let done = std::io::stdin().read_to_end(&mut bytes);
+            done.map(|_| bytes)
+                .map_err(|error| option_error(option, error.to_string()))
+        }
+        name => files::read(name),
+    };
+    read.map_err(|error| Error::failed_with(Reason::CaRead, [value, option], error.message()))
+}
+
+/// Where the password of the private key comes from.
+pub(super) struct Passwords {
+    /// `-key`.
+    pub(super) given: Option<String>,
+    /// `-passin`.
+    pub(super) source: Option<String>,
+    /// `-password`.
+    pub(super) script: Option<Script>,
+}
+
+impl Passwords {
+    /// The private key of a file.
+    pub(super) fn key(&self, option: &str, value: &str) -> Result<PKey<Private>> {
+        let bytes = Secret::from(load(option, value)?);
+        let mut failure = None;
+        let mut asked = false;
+        let mut ask = || {
+            asked = true;
+            self.password().map_err(|error| {
+                let problem = Problem::new(error.message());
+                failure = Some(error);
+                problem
+            })
+        };
+        let key = load::private_key(&bytes, &mut ask);
+        let name = shown(value);
+        key.map_err(|problem| match failure {
+            Some(error) => error,
+            None => {
+                let (reason, why) = match asked {
+                    true => (Reason::CaPassword, ", perhaps because of a wrong password"),
+                    false => (Reason::CaRead, ""),
+                };
+                let message = format!("can't read the private key \"{name}\"{why}: {problem}");
+                Error::failed_with(reason, [name], message)
+            }
+        })
+    }
+
+    /// The password.
+    fn password(&self) -> Result<Secret> {
+        if let Some(given) = &self.given {
+            return Ok(Secret::from(given.as_bytes()));
+        }
+        if let Some(source) = &self.source {
+            return password_from(source);
+        }
+        let refused = |message: String| Error::failed(Reason::CaPassword, message);
+        let script = self.script.as_ref().ok_or_else(|| {
+            refused("the private key is encrypted, and there is no -passin, -key or -password".to_owned())
+        })?;
+        match script.call(&[]) {
+            None => Err(refused("the interpreter is gone".to_owned())),
+            Some(Err(error)) => Err(refused(format!("the password script failed: {}", error.message()))),
+            Some(Ok(password)) => Ok(Secret::from(password.as_text().as_bytes())),
+        }
+    }
+}
+
+/// The password that a source of the program's kind leads to.
+fn password_from(source: &str) -> Result<Secret> {
+    let bad = || option_error("-passin", "-passin must be pass:, env:, file: or fd: with a value, or stdin");
+    if source == "stdin" {
+        let mut line = String::new();
+        let done = std::io::stdin().read_line(&mut line);
+        let line = Secret::from(line.into_bytes());
+        return match done {
+            Ok(_) => Ok(first_line(&line)),
+            Err(error) => Err(option_error("-passin", error.to_string())),
+        };
+    }
+    let (kind, rest) = source.split_once(':').ok_or_else(bad)?;
+    match kind {
+        "pass" => Ok(Secret::from(rest.as_bytes())),
+        "env" => std::env::var(rest).map(|value| Secret::from(value.into_bytes())).map_err(|_| {
+            let message = format!("there is no environment variable \"{rest}\"");
+            Error::failed(Reason::CaPassword, message)
+        }),
+        "file" => load("-passin", rest).map(|bytes| first_line(&Secret::from(bytes))),
+        "fd" => {
+            let number: u32 = rest.parse().map_err(|_| bad())?;
+            let bytes = load("-passin", &format!("/dev/fd/{number}"))?;
+            Ok(first_line(&Secret::from(bytes)))
+        }
+        _ => Err(bad()),
+    }
+}
+
+/// The first line of a text.
+fn first_line(text: &Secret) -> Secret {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Secret::from(line.trim_ascii_end())
+}
+
+/// An output on its way: whatever could fail has happened when this is made.
+pub(super) enum Out {
+    /// The command's result.
+    Result(Vec<u8>),
+    /// A file that waits for its name.
+    File(Staged),
+    /// What can't be renamed: a device, or a file in a virtual file system.
+    Direct(String, Vec<u8>),
+}
+
+impl Out {
+    /// Gets an output ready.
+    pub(super) fn stage(name: Option<&str>, write: &mut Writing<'_>) -> Result<Self> {
+        let memory = |write: &mut Writing<'_>| {
+            let mut bytes = Vec::new();
+            write(&mut |part| {
+                bytes.extend_from_slice(part);
+                Ok(())
+            })?;
+            Ok(bytes)
+        };
+        let Some(name) = name.filter(|name| *name != "-") else {
+            return memory(write).map(Self::Result);
+        };
+        let path = files::native(name).ok().filter(|path| !path.exists() || path.is_file());
+        match path {
+            Some(path) => Self::stage_file(&disk::resolve(&path), write).map_err(|error| {
+                Error::failed_with(Reason::CaWrite, [name], error.message())
+            }),
+            None => memory(write).map(|bytes| Self::Direct(name.to_owned(), bytes)),
+        }
+    }
+
+    /// Gets a file ready.
+    fn stage_file(path: &Path, write: &mut Writing<'_>) -> Result<Self> {
+        disk::stage_with(path, |sink| write(&mut |part| sink.put(part))).map(Self::File)
+    }
+
+    /// Lets the output out; what is for the script comes back.
+    pub(super) fn finish(self) -> Result<Vec<u8>> {
+        match self {
+            Self::Result(bytes) => Ok(bytes),
+            Self::File(staged) => {
+                let done = staged.finish(false);
+                done.map_err(|error| Error::failed(Reason::CaWrite, error.message()))?;
+                Ok(Vec::new())
+            }
+            Self::Direct(name, bytes) => {
+                let refused = |message: String| Error::failed_with(Reason::CaWrite, [&*name], message);
+                let mut file = files::create(&name).map_err(|error| refused(error.message()))?;
+                file.write_all(&bytes).map_err(|error| refused(error.to_string()))?;
+                file.close().map_err(|error| refused(error.to_string()))?;
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
+/// Hands an output piece by piece to a sink.
+pub(super) type Writing<'a> = dyn FnMut(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> + 'a;

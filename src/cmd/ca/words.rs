@@ -1,0 +1,82 @@
+//! The words of `tls::ca`: options, perhaps without the operation's dash, and requests behind everything.
+
+use crate::error::Result;
+use crate::opts::Given;
+use crate::tcl::Obj;
+
+use super::table::TABLE;
+
+/// The operations that may stand first without their dash.
+const OPERATIONS: &[&str] = &["-gencrl", "-help", "-revoke", "-status", "-updatedb", "-valid"];
+
+/// The words, taken apart.
+pub(super) struct Words {
+    /// The options.
+    pub(super) given: Given<Obj>,
+    /// The requests behind everything.
+    pub(super) requests: Vec<String>,
+}
+
+impl Words {
+    /// Takes the words apart.
+    pub(super) fn parse(words: &[Obj]) -> Result<Self> {
+        let mut words = words.to_vec();
+        if let Some(first) = words.first_mut() {
+            let dashed = format!("-{}", first.as_text());
+            if OPERATIONS.contains(&dashed.as_str()) {
+                *first = Obj::text(&dashed);
+            }
+        }
+        let mut at = 0;
+        while let Some(word) = words.get(at) {
+            let text = word.as_text();
+            match TABLE.find(&text) {
+                Some(spec) if spec.name == "-infiles" => {
+                    at += 1;
+                    break;
+                }
+                Some(spec) if spec.takes_value => at += 2,
+                Some(_) => at += 1,
+                None if text.starts_with('-') && text != "-" && !text.starts_with("-----BEGIN ") => {
+                    return Err(TABLE.bad_option(&text));
+                }
+                None => break,
+            }
+        }
+        let (options, requests) = words.split_at(at.min(words.len()));
+        Ok(Self {
+            given: TABLE.parse(options)?,
+            requests: requests.iter().map(|word| word.as_text().into_owned()).collect(),
+        })
+    }
+
+    /// All values of an option, in order.
+    pub(super) fn texts(&self, option: &str) -> Vec<String> {
+        let all = self.given.all().filter(|setting| setting.spec.name == option);
+        all.filter_map(|setting| setting.value.as_ref())
+            .map(|value| value.as_text().into_owned())
+            .collect()
+    }
+
+    /// Which of some options comes last, with its value.
+    pub(super) fn last_of(&self, options: &[&str]) -> Option<(&'static str, String)> {
+        let mut all = self.given.all().filter(|setting| options.contains(&setting.spec.name));
+        let last = all.next_back()?;
+        Some((last.spec.name, last.value.as_ref()?.as_text().into_owned()))
+    }
+}
+
+/// The summary of `-help`.
+pub(super) fn help() -> String {
+    let mut text = String::from("Usage: ca [options] [certreq...]\n");
+    for spec in TABLE.specs() {
+        for name in std::iter::once(&spec.name).chain(spec.aliases) {
+            let left = match spec.takes_value {
+                true => format!("{name} {}", spec.kind),
+                false => (*name).to_owned(),
+            };
+            text.push_str(&format!(" {left:<26} {}\n", spec.help));
+        }
+    }
+    text
+}

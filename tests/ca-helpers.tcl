@@ -1,0 +1,291 @@
+# ca-helpers.tcl -- what the tests of tls::ca share: authorities made for a test, and comparisons
+# with openssl ca.
+
+namespace eval authority {
+    # The folder of the keys that all authorities of one test file share.
+    variable keys {}
+
+    # The configuration that an authority gets, unless a test has its own.
+    variable configuration {
+        oid_section = own_objects
+        [own_objects]
+        ownTrial = 1.3.6.1.4.1.55555.7
+        [ca]
+        default_ca = main
+        [main]
+        dir = .
+        database = $dir/index.txt
+        new_certs_dir = $dir/newcerts
+        certificate = $dir/ca.pem
+        private_key = $dir/ca.key
+        serial = $dir/serial
+        crlnumber = $dir/crlnumber
+        default_md = sha256
+        default_startdate = 20300101000000Z
+        default_enddate = 20310101000000Z
+        default_crl_days = 30
+        policy = loose
+        [other]
+        dir = .
+        database = $dir/index.txt
+        new_certs_dir = $dir/newcerts
+        certificate = $dir/ca.pem
+        private_key = $dir/ca.key
+        serial = $dir/serial
+        default_md = sha384
+        default_days = 10
+        default_startdate = 20300101000000Z
+        default_enddate = 20310101000000Z
+        policy = tight
+        unique_subject = no
+        [loose]
+        countryName = optional
+        organizationName = optional
+        organizationalUnitName = optional
+        commonName = supplied
+        emailAddress = optional
+        [tight]
+        organizationName = match
+        commonName = supplied
+        [empty]
+        [leaf]
+        basicConstraints = CA:FALSE
+        keyUsage = critical, digitalSignature
+        subjectKeyIdentifier = hash
+        authorityKeyIdentifier = keyid, issuer:always
+        [names]
+        subjectAltName = DNS:a.example.org, email:copy
+        [authority]
+        basicConstraints = critical, CA:TRUE, pathlen:0
+        [bare]
+        keyUsage = digitalSignature
+        subjectKeyIdentifier = none
+        authorityKeyIdentifier = none
+        [crl]
+        authorityKeyIdentifier = keyid:always
+        [nothing]
+    }
+}
+
+# authority::keys --
+#       Makes the keys, requests and the certificate that authorities share, once per test file.
+#
+# Results:
+#       The folder they are in.
+proc authority::keys {} {
+    variable keys
+    if {$keys ne {}} {
+        return $keys
+    }
+    set keys [tcltest::makeDirectory ca-keys]
+    set config [file join $keys req.cnf]
+    tcltest::makeFile {
+        [req]
+        distinguished_name = dn
+        prompt = no
+        [dn]
+        [ca]
+        basicConstraints = critical, CA:TRUE
+        subjectKeyIdentifier = hash
+        [asks]
+        subjectAltName = DNS:asked.example.org
+        keyUsage = keyAgreement
+        [wants]
+        basicConstraints = CA:TRUE
+    } $config
+    # RSA signatures are deterministic, so that certificates can be compared byte by byte.
+    Openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out ca.key
+    Openssl req -x509 -config req.cnf -extensions ca -key ca.key -out ca.pem -days 20000 \
+        -set_serial 4711 -subj "/C=DE/O=Trial/CN=Trial CA"
+    Openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out leaf.key
+    Openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:512 -out weak.key
+    foreach {name subject options} {
+        plain /C=DE/O=Trial/OU=Tests/CN=plain/emailAddress=plain@example.org {}
+        other /C=FR/O=Other/CN=other {}
+        multi /O=Trial/OU=one+OU=two/CN=multi {-multivalue-rdn}
+        asks /O=Trial/CN=asks {-reqexts asks}
+        wants /O=Trial/CN=wants {-reqexts wants}
+        nocn /O=Trial {}
+        umlaut /O=Trial/CN=M\u00fcller {-utf8}
+    } {
+        Openssl req -new -config req.cnf -key leaf.key -out $name.req -subj $subject {*}$options
+    }
+    Openssl req -new -config req.cnf -key ca.key -out self.req -subj /C=DE/O=Trial/CN=self
+    Openssl req -new -config req.cnf -key weak.key -out weak.req -subj /O=Trial/CN=weak
+    Openssl req -in plain.req -outform DER -out plain.der
+    Openssl req -x509 -config req.cnf -key leaf.key -out signed.pem -days 9 -subj /O=Trial/CN=signed
+    set spkac [Openssl spkac -key leaf.key -challenge x -digest sha256]
+    Write spkac.txt "$spkac\nC=DE\nO=Trial\nCN=spkac\n0.OU=one\n1.OU=two\n"
+    # One byte of the signature is another one.
+    set broken [Read plain.der]
+    Write broken.der "[string range $broken 0 end-1][expr {[string index $broken end] eq "x" ? "y" : "x"}]"
+    return $keys
+}
+
+# Runs openssl in the folder of the keys.
+proc authority::Openssl {args} {
+    variable keys
+    set here [pwd]
+    cd $keys
+    try {
+        return [exec -ignorestderr openssl {*}$args 2>/dev/null]
+    } finally {
+        cd $here
+    }
+}
+
+# Reads and writes files in the folder of the keys.
+proc authority::Read {name} {
+    variable keys
+    return [bytes [file join $keys $name]]
+}
+proc authority::Write {name content} {
+    variable keys
+    put [file join $keys $name] $content
+}
+
+# authority::bytes, authority::put --
+#       Read and write a whole file.
+proc authority::bytes {path} {
+    set file [open $path rb]
+    try {
+        return [read $file]
+    } finally {
+        close $file
+    }
+}
+proc authority::put {path content} {
+    set file [open $path wb]
+    try {
+        puts -nonewline $file $content
+    } finally {
+        close $file
+    }
+}
+
+# authority::make --
+#       Makes an authority in a folder of its own.
+#
+# Arguments:
+#       name            the folder's name
+#       configuration   its configuration; by default the one above
+#
+# Results:
+#       The folder.
+proc authority::make {name {configuration {}}} {
+    if {$configuration eq {}} {
+        set configuration $authority::configuration
+    }
+    set folder [file join [tcltest::temporaryDirectory] $name]
+    file delete -force $folder
+    file mkdir [file join $folder newcerts]
+    foreach file [glob -directory [keys] *] {
+        file copy $file $folder
+    }
+    put [file join $folder serial] 0A\n
+    put [file join $folder crlnumber] 01\n
+    put [file join $folder index.txt] {}
+    put [file join $folder ca.cnf] $configuration
+    return $folder
+}
+
+# authority::ours, authority::theirs --
+#       Run tls::ca, or openssl ca, in an authority's folder.
+#
+# Arguments:
+#       folder  the folder
+#       args    the words behind the command's name
+#
+# Results:
+#       The result, or for openssl ca its standard output.
+#
+# Errors:
+#       Those of tls::ca; an exit status other than 0.
+proc authority::ours {folder args} {
+    set here [pwd]
+    cd $folder
+    try {
+        return [uplevel 1 [list tls::ca -config ca.cnf {*}$args]]
+    } finally {
+        cd $here
+    }
+}
+proc authority::theirs {folder args} {
+    set here [pwd]
+    cd $folder
+    set pipe [open |[list openssl ca -batch -config ca.cnf {*}$args 2>/dev/null </dev/null] rb]
+    cd $here
+    try {
+        return [read $pipe]
+    } finally {
+        close $pipe
+    }
+}
+
+# authority::state --
+#       Everything that openssl ca would see of an authority.
+#
+# Arguments:
+#       folder  the folder
+#
+# Results:
+#       A dict of file names and contents; the time of a revocation is only NOW.
+proc authority::state {folder} {
+    set state {}
+    foreach path [lsort [glob -nocomplain -directory $folder index.txt* serial* crlnumber* out* \
+        newcerts/*]] {
+        set name [string range $path [string length $folder/] end]
+        if {$name in {index.txt.journal index.txt.lastcrl index.txt.side}} {
+            continue
+        }
+        set content [bytes $path]
+        if {[string match index.txt* $name]} {
+            regsub -all -line {^(R\t\d+Z\t)\d+Z} $content {\1NOW} content
+        }
+        if {[string match *X509\ CRL* $content]} {
+            set content [Crl $path]
+        }
+        dict set state $name $content
+    }
+    return $state
+}
+
+# A revocation list as text, without what depends on the time of a revocation.
+proc authority::Crl {path} {
+    set text [exec openssl crl -in $path -noout -text]
+    regsub -all {Revocation Date: [^\n]*} $text {Revocation Date: NOW} text
+    regsub {Signature Value.*} $text {} text
+    return $text
+}
+
+# authority::differences --
+#       Carries out the same words in two authorities by the two programs and compares.
+#
+# Arguments:
+#       one     the folder for tls::ca
+#       other   the folder for openssl ca
+#       words   the words
+#
+# Results:
+#       What differs, nothing if nothing does.
+proc authority::differences {one other words} {
+    set found {}
+    set ours [catch {ours $one {*}$words} ourResult ourOptions]
+    set theirs [catch {theirs $other {*}$words} theirResult]
+    if {$ours != $theirs} {
+        return "tls::ca: $ourResult, openssl: $theirResult"
+    }
+    if {!$ours && ![string match *X509\ CRL* $ourResult] && $ourResult ne $theirResult} {
+        append found "results differ: <$ourResult> <$theirResult>\n"
+    }
+    set first [state $one]
+    set second [state $other]
+    foreach name [lsort -unique [concat [dict keys $first] [dict keys $second]]] {
+        set a [expr {[dict exists $first $name] ? [dict get $first $name] : "missing"}]
+        set b [expr {[dict exists $second $name] ? [dict get $second $name] : "missing"}]
+        if {$a ne $b} {
+            append found "$name: <$a> <$b>\n"
+        }
+    }
+    return $found
+}
