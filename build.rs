@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 /// What to declare: families by prefix, and a few names one by one.
 const FUNCTIONS: &[&str] = &[
+    "ASN1_PCTX_(new|free|set_flags|set_nm_flags|set_str_flags)",
+    "BIO_(find_type|s_null)",
     "CMS_.*",
     "ASN1_(PRINTABLE_type|STRING_(get|set)_default_mask(_asc)?)",
     "OPENSSL_cleanse",
@@ -17,7 +19,13 @@ const FUNCTIONS: &[&str] = &[
     "OCSP_.*",
     "OSSL_CMP_.*",
     "OSSL_CRMF_.*",
+    "OSSL_ESS_check_signing_certs",
+    "ESS_SIGNING_CERT(_V2)?_free",
+    "EVP_CIPHER_get_flags",
+    "EVP_PKEY_CTX_ctrl_str",
     "OSSL_STORE_.*",
+    "X509_STORE_(CTX_(set_default|set0_crls|get1_chain)|add_crl)",
+    "X509_VERIFY_PARAM_(lookup|add0_policy|inherit)",
     "SSL_(CIPHER_(get_(auth|digest|kx)_nid|get_id|is_aead)|COMP_get_name|SESSION_(get0|get|is)_.*)",
     "SSL_(ct_is_enabled|get0_(dane_authority|peer_CA_list|peername)|get_(current_(compression|expansion)|default_timeout))",
     "SSL_(get_(client_CA_list|verify_depth)|get_(peer_)?signature_type_nid|group_to_name|is_dtls|waiting_for_async)",

@@ -100,6 +100,22 @@ reasons! {
     CaDatabase = "CA DATABASE";
     /// The script of -confirm refused to sign.
     CaConfirm = "CA CONFIRM";
+    /// The options of tls::cms contradict each other, or something that the operation needs isn't given.
+    CmsOption = "CMS OPTION";
+    /// A message, certificate, key or other input of tls::cms can't be read or isn't what it should be.
+    CmsRead = "CMS READ";
+    /// A message can't be made with these keys, ciphers and options.
+    CmsCreate = "CMS CREATE";
+    /// A signature or a digest is wrong, or a signer isn't trusted; the details say which check failed.
+    CmsVerify = "CMS VERIFY";
+    /// A message can't be decrypted: none of the keys given opens it, or it was tampered with.
+    CmsDecrypt = "CMS DECRYPT";
+    /// The message was verified, but the certificates of its signers can't be written.
+    CmsSigners = "CMS SIGNERS";
+    /// The result can't be written.
+    CmsWrite = "CMS WRITE";
+    /// A key of tls::cms is encrypted and no password was given, or the password is wrong.
+    CmsPassword = "CMS PASSWORD";
     /// A fault of this package: a panic was caught, and the channel concerned can't be used any more.
     Panic = "INTERNAL PANIC";
 }

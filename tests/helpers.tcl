@@ -580,6 +580,7 @@ proc helpers::Prepare {} {
     foreach name {curl nginx openssl python3} {
         tcltest::testConstraint $name [expr {[program $name] ne {}}]
     }
+    tcltest::testConstraint root [expr {![catch {exec id -u} user] && $user == 0}]
     tcltest::testConstraint tcl9 [package vsatisfies [package provide Tcl] 9-]
     tcltest::testConstraint thread [expr {![catch {package require Thread}]}]
     tcltest::testConstraint procfs [file isdirectory /proc/self/fd]

@@ -5,6 +5,7 @@
 
 mod ca;
 mod channel;
+mod cms;
 #[cfg(debug_assertions)]
 mod debug;
 mod describe;
@@ -46,6 +47,7 @@ commands! {
     "tls::ca" => ca::ca, ca::table::TABLE;
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
+    "tls::cms" => cms::cms, cms::table::TABLE;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
     "tls::Debug" => debug::debug;

@@ -1,9 +1,77 @@
 /* Macros of OpenSSL as functions, so that Rust can call them. Nothing else belongs here. */
 #include "shim.h"
 
+#include <limits.h>
+
 int tls_SSL_get_negotiated_group(SSL *ssl)
 {
     return (int)SSL_get_negotiated_group(ssl);
+}
+
+void tls_clear_free(void *memory, size_t length)
+{
+    OPENSSL_clear_free(memory, length);
+}
+
+int tls_X509_ALGOR_nid(const X509_ALGOR *algorithm)
+{
+    const ASN1_OBJECT *object = NULL;
+    X509_ALGOR_get0(&object, NULL, NULL, algorithm);
+    return OBJ_obj2nid(object);
+}
+
+GENERAL_NAMES *tls_email_names(const char *address, size_t length)
+{
+    GENERAL_NAMES *names = GENERAL_NAMES_new();
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+    if (names == NULL || name == NULL || text == NULL || length > INT_MAX
+        || !ASN1_STRING_set(text, address, (int)length)) {
+        ASN1_IA5STRING_free(text);
+        goto fail;
+    }
+    GENERAL_NAME_set0_value(name, GEN_EMAIL, text);
+    if (sk_GENERAL_NAME_push(names, name) > 0)
+        return names;
+fail:
+    GENERAL_NAME_free(name);
+    GENERAL_NAMES_free(names);
+    return NULL;
+}
+
+/* Decodes the only value of a signed attribute; NULL where there is none. */
+static void *signed_value(CMS_SignerInfo *signer, int nid, const ASN1_ITEM *item)
+{
+    ASN1_STRING *value = CMS_signed_get0_data_by_OBJ(signer, OBJ_nid2obj(nid), -3, V_ASN1_SEQUENCE);
+
+    return value == NULL ? NULL : ASN1_item_unpack(value, item);
+}
+
+int tls_CMS_check_signing_certs(CMS_SignerInfo *signer, STACK_OF(X509) *chain)
+{
+    ESS_SIGNING_CERT *old = signed_value(signer, NID_id_smime_aa_signingCertificate,
+                                         ASN1_ITEM_rptr(ESS_SIGNING_CERT));
+    ESS_SIGNING_CERT_V2 *new = signed_value(signer, NID_id_smime_aa_signingCertificateV2,
+                                            ASN1_ITEM_rptr(ESS_SIGNING_CERT_V2));
+    int result = OSSL_ESS_check_signing_certs(old, new, chain, 1);
+
+    ESS_SIGNING_CERT_free(old);
+    ESS_SIGNING_CERT_V2_free(new);
+    return result;
+}
+
+int tls_CMS_add_capabilities(CMS_SignerInfo *signer, const int *ciphers, size_t count)
+{
+    STACK_OF(X509_ALGOR) *list = NULL;
+    int result = 1;
+
+    for (size_t i = 0; i < count && result > 0; i++)
+        result = CMS_add_simple_smimecap(&list, ciphers[i], -1);
+    if (result > 0)
+        result = CMS_add_smimecap(signer, list);
+    sk_X509_ALGOR_pop_free(list, X509_ALGOR_free);
+    return result;
 }
 
 int tls_SSL_CTX_clear_mode(SSL_CTX *ctx, long mode)

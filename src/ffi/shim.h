@@ -4,6 +4,7 @@
 #include <openssl/conf.h>
 #include <openssl/crmf.h>
 #include <openssl/err.h>
+#include <openssl/ess.h>
 #include <openssl/ocsp.h>
 #include <openssl/ssl.h>
 #include <openssl/store.h>
@@ -19,3 +20,14 @@ int tls_SSL_get_signature_nid(SSL *ssl, int *nid);
 int tls_SSL_get_peer_signature_nid(SSL *ssl, int *nid);
 int tls_SSL_get_secure_renegotiation_support(SSL *ssl);
 int tls_SSL_CTX_get_session_cache_mode(SSL_CTX *ctx);
+void tls_clear_free(void *memory, size_t length);
+int tls_X509_ALGOR_nid(const X509_ALGOR *algorithm);
+
+/* A list that holds one e-mail address. */
+GENERAL_NAMES *tls_email_names(const char *address, size_t length);
+
+/* The signed attributes that name the signer's certificate, held against a chain: 1 where they fit. */
+int tls_CMS_check_signing_certs(CMS_SignerInfo *signer, STACK_OF(X509) *chain);
+
+/* Adds the ciphers, by their numbers, that the signer can read. */
+int tls_CMS_add_capabilities(CMS_SignerInfo *signer, const int *ciphers, size_t count);

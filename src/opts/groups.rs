@@ -49,3 +49,68 @@ options! {
             "URI of a store of trusted CA certificates";
     }
 }
+
+options! {
+    /// How a certificate's chain is checked, in the words of the `openssl` program.
+    pub(crate) struct Verification, VERIFICATION {
+        policy: Text = "-policy", Both, Command, "3.0", "none",
+            "Accept this policy, an object identifier; may be given several times";
+        purpose: Text = "-purpose", Both, Command, "3.0", "smimesign",
+            "What the certificate must be good for";
+        verify_name: Text = "-verify_name", Both, Command, "3.0", "none",
+            "Name of a set of verification parameters to start from";
+        verify_depth: Int = "-verify_depth", Both, Command, "3.0", "100",
+            "How many certificates may stand between the first and the trusted one";
+        auth_level: Int = "-auth_level", Both, Command, "3.0", "the library's",
+            "How strong keys and digests of the chain must be, 0 to 5";
+        attime: Int = "-attime", Both, Command, "3.0", "now",
+            "Time at which everything must be valid, in seconds since 1970";
+        verify_hostname: Text = "-verify_hostname", Both, Command, "3.0", "none",
+            "Name of a host that the certificate must have";
+        verify_email: Text = "-verify_email", Both, Command, "3.0", "none",
+            "Mail address that the certificate must have";
+        verify_ip: Text = "-verify_ip", Both, Command, "3.0", "none",
+            "IP address that the certificate must have";
+        ignore_critical: Flag = "-ignore_critical", Both, Command, "3.0", "off",
+            "Tolerate critical extensions that nobody knows";
+        issuer_checks: Flag = "-issuer_checks", Both, Command, "3.0", "off",
+            "Without effect, as in the program for a long time";
+        crl_check: Flag = "-crl_check", Both, Command, "3.0", "off",
+            "Check whether the certificate is revoked";
+        crl_check_all: Flag = "-crl_check_all", Both, Command, "3.0", "off",
+            "Check whether any certificate of the chain is revoked";
+        policy_check: Flag = "-policy_check", Both, Command, "3.0", "off", "Check policies";
+        explicit_policy: Flag = "-explicit_policy", Both, Command, "3.0", "off",
+            "Require an acceptable policy";
+        inhibit_any: Flag = "-inhibit_any", Both, Command, "3.0", "off",
+            "Don't let anyPolicy stand for every policy";
+        inhibit_map: Flag = "-inhibit_map", Both, Command, "3.0", "off",
+            "Don't let one policy stand for another";
+        x509_strict: Flag = "-x509_strict", Both, Command, "3.0", "off",
+            "Tolerate no certificate that breaks the rules";
+        extended_crl: Flag = "-extended_crl", Both, Command, "3.0", "off",
+            "Take indirect revocation lists and those signed with other keys";
+        use_deltas: Flag = "-use_deltas", Both, Command, "3.0", "off",
+            "Use delta revocation lists";
+        policy_print: Flag = "-policy_print", Both, Command, "3.0", "off",
+            "Have the library report on policies";
+        check_ss_sig: Flag = "-check_ss_sig", Both, Command, "3.0", "off",
+            "Check the root's signature of itself";
+        trusted_first: Flag = "-trusted_first", Both, Command, "3.0", "on",
+            "Look for issuers among the trusted certificates first";
+        suiteb_128_only: Flag = "-suiteB_128_only", Both, Command, "3.0", "off",
+            "Allow Suite B with 128 bits only";
+        suiteb_128: Flag = "-suiteB_128", Both, Command, "3.0", "off",
+            "Allow Suite B with 128 or 192 bits";
+        suiteb_192: Flag = "-suiteB_192", Both, Command, "3.0", "off",
+            "Allow Suite B with 192 bits only";
+        partial_chain: Flag = "-partial_chain", Both, Command, "3.0", "off",
+            "Let any trusted certificate end the chain";
+        no_alt_chains: Flag = "-no_alt_chains", Both, Command, "3.0", "off",
+            "Don't look for other chains";
+        no_check_time: Flag = "-no_check_time", Both, Command, "3.0", "off",
+            "Ignore when certificates are valid";
+        allow_proxy_certs: Flag = "-allow_proxy_certs", Both, Command, "3.0", "off",
+            "Allow proxy certificates";
+    }
+}

@@ -3,6 +3,9 @@
 //! A stranger to Tcl. May use `ffi::ossl`, openssl-sys, the openssl crate and the pure ground.
 
 pub(crate) mod alert;
+pub(crate) mod bio;
+pub(crate) mod chain;
+pub(crate) mod cms;
 pub(crate) mod conf;
 pub(crate) mod error;
 pub(crate) mod pkcs12;

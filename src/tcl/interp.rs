@@ -64,16 +64,10 @@ impl<'a> Interp<'a> {
     pub(crate) fn set_variable(self, name: &Obj, value: &Obj) -> Result<()> {
         /// `TCL_LEAVE_ERR_MSG`
         const LEAVE_MESSAGE: i32 = 0x200;
+        let (name, value) = (name.as_ptr(), value.as_ptr());
+        let no_key = std::ptr::null_mut();
         // SAFETY: all are alive, and the interpreter takes its own reference to the value.
-        let set = unsafe {
-            c::Tcl_ObjSetVar2(
-                self.raw,
-                name.as_ptr(),
-                std::ptr::null_mut(),
-                value.as_ptr(),
-                LEAVE_MESSAGE,
-            )
-        };
+        let set = unsafe { c::Tcl_ObjSetVar2(self.raw, name, no_key, value, LEAVE_MESSAGE) };
         match set.is_null() {
             true => Err(self.script_error(1)),
             false => Ok(()),

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+pub(crate) mod chain;
 pub(crate) mod der;
 pub(crate) mod describe;
 pub(crate) mod extension_values;

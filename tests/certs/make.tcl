@@ -52,6 +52,7 @@ proc certs::make {path} {
     Authorities
     Servers
     Clients
+    Mail
     Forms
     Broken
     Revocation
@@ -126,6 +127,46 @@ proc certs::Clients {} {
     }
 }
 
+# People who sign and read mail: one for every kind of key, one for each way not to be trusted.
+proc certs::Mail {} {
+    foreach {name algorithm by} {
+        mail-rsa rsa ca
+        mail-rsa2 rsa ca
+        mail-ec ec ca
+        mail-other ec other-ca
+        mail-revoked rsa ca
+    } {
+        Key $name $algorithm
+        Issue $name -by $by -subject "/O=tls tests/CN=$name" -extensions [Mailer $name]
+    }
+    foreach {name from to} {
+        mail-expired 20200101000000Z 20200201000000Z
+        mail-future 20480101000000Z 20490101000000Z
+    } {
+        Key $name ec
+        Issue $name -from $from -to $to -extensions [Mailer $name]
+    }
+    # These keys can't sign, so their owner can't ask for a certificate in the usual way.
+    Write work/mail.ext "subjectKeyIdentifier = hash\nbasicConstraints = CA:false\n"
+    Key mail-dh dh
+    Key mail-x25519 x25519
+    foreach name {mail-dh mail-x25519} {
+        Openssl pkey -in $name.key -pubout -out work/$name.pub
+        Openssl x509 -req -in work/mail-rsa.csr -force_pubkey work/$name.pub -CA ca.pem \
+            -CAkey ca.key -days 30 -extfile work/mail.ext -out $name.pem
+    }
+    foreach name {mail-rsa mail-rsa2 mail-ec mail-other mail-dh mail-x25519} {
+        Write $name-both.pem [Read $name.pem][Read $name.key]
+    }
+}
+
+# The extensions of a certificate for mail.
+proc certs::Mailer {name} {
+    return [list basicConstraints critical,CA:false subjectKeyIdentifier hash \
+        keyUsage critical,digitalSignature,keyEncipherment,keyAgreement \
+        extendedKeyUsage emailProtection subjectAltName email:$name@example.org]
+}
+
 # The same key and certificate in the other forms in which they come.
 proc certs::Forms {} {
     variable folder
@@ -156,6 +197,7 @@ proc certs::Broken {} {
 proc certs::Revocation {} {
     variable days
     Openssl ca -config openssl.cnf -name ca -revoke revoked.pem
+    Openssl ca -config openssl.cnf -name ca -revoke mail-revoked.pem
     Openssl ca -config openssl.cnf -name ca -gencrl -crldays $days -out crl.pem
 }
 
@@ -164,7 +206,7 @@ proc certs::Revocation {} {
 #
 # Arguments:
 #       name        the name
-#       algorithm   rsa, ec or ed25519
+#       algorithm   rsa, ec, ed25519, dh or x25519
 #
 # Results:
 #       None.
@@ -173,6 +215,8 @@ proc certs::Key {name algorithm} {
         rsa {RSA -pkeyopt rsa_keygen_bits:2048}
         ec {EC -pkeyopt ec_paramgen_curve:P-256}
         ed25519 {ED25519}
+        dh {DHX -pkeyopt dh_rfc5114:2}
+        x25519 {X25519}
     } $algorithm]
     Openssl genpkey -algorithm {*}$parameters -out $name.key
 }

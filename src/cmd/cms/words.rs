@@ -1,0 +1,272 @@
+//! The words of `tls::cms`: options, ciphers as options, the operation, and certificates behind everything.
+
+use super::inputs::{cipher, option_error};
+use super::table::TABLE;
+use crate::error::Result;
+use crate::opts::{Given, Word};
+use crate::tcl::Obj;
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// `-encrypt`
+    Encrypt,
+    /// `-decrypt`
+    Decrypt,
+    /// `-sign`
+    Sign,
+    /// `-verify`
+    Verify,
+    /// `-resign`
+    Resign,
+    /// `-sign_receipt`
+    SignReceipt,
+    /// `-verify_receipt`
+    VerifyReceipt,
+    /// `-digest_create`
+    DigestCreate,
+    /// `-digest_verify`
+    DigestVerify,
+    /// `-compress`
+    Compress,
+    /// `-uncompress`
+    Uncompress,
+    /// `-EncryptedData_encrypt`
+    EncryptedDataEncrypt,
+    /// `-EncryptedData_decrypt`
+    EncryptedDataDecrypt,
+    /// `-data_create`
+    DataCreate,
+    /// `-data_out`
+    DataOut,
+    /// `-cmsout`
+    Cmsout,
+}
+
+/// The operations by their options.
+const OPERATIONS: &[(&str, Operation)] = &[
+    ("-encrypt", Operation::Encrypt),
+    ("-decrypt", Operation::Decrypt),
+    ("-sign", Operation::Sign),
+    ("-verify", Operation::Verify),
+    ("-resign", Operation::Resign),
+    ("-sign_receipt", Operation::SignReceipt),
+    ("-verify_receipt", Operation::VerifyReceipt),
+    ("-digest_create", Operation::DigestCreate),
+    ("-digest_verify", Operation::DigestVerify),
+    ("-compress", Operation::Compress),
+    ("-uncompress", Operation::Uncompress),
+    ("-EncryptedData_encrypt", Operation::EncryptedDataEncrypt),
+    ("-EncryptedData_decrypt", Operation::EncryptedDataDecrypt),
+    ("-data_create", Operation::DataCreate),
+    ("-data_out", Operation::DataOut),
+    ("-cmsout", Operation::Cmsout),
+];
+
+/// A signer or recipient as the words name him.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Party {
+    /// The file of his certificate.
+    pub(super) file: String,
+    /// The file of his key, if it is another one.
+    pub(super) key: Option<String>,
+    /// Parameters of his key: name and value.
+    pub(super) key_options: Vec<(String, String)>,
+}
+
+/// The words, taken apart.
+pub(super) struct Words {
+    /// The options.
+    pub(super) given: Given<Obj>,
+    /// The cipher that was given as an option, without its dash.
+    pub(super) cipher: Option<String>,
+    /// The certificates behind everything.
+    pub(super) certificates: Vec<String>,
+}
+
+impl Words {
+    /// Takes the words apart.
+    pub(super) fn parse(words: &[Obj]) -> Result<Self> {
+        let mut known: Vec<Obj> = Vec::new();
+        let mut chosen = None;
+        let mut certificates = Vec::new();
+        let mut rest = words.iter().enumerate();
+        while let Some((index, word)) = rest.next() {
+            let text = word.as_text();
+            let dashed = format!("-{text}");
+            if index == 0 && OPERATIONS.iter().any(|(name, _)| *name == dashed) {
+                known.push(Obj::text(&dashed));
+                if dashed == "-verify_receipt" {
+                    known.extend(rest.next().map(|(_, value)| value.clone()));
+                }
+            } else if let Some(spec) = TABLE.find(&text) {
+                known.push(word.clone());
+                if spec.takes_value {
+                    known.extend(rest.next().map(|(_, value)| value.clone()));
+                }
+            } else if !text.starts_with('-') || text.starts_with("-----BEGIN ") {
+                certificates.push(text.into_owned());
+                certificates.extend(rest.by_ref().map(|(_, word)| word.as_text().into_owned()));
+            } else if let Some(name) = text.strip_prefix('-').filter(|name| cipher(name).is_some())
+            {
+                chosen = Some(name.to_owned());
+            } else {
+                return Err(TABLE.bad_option(&text));
+            }
+        }
+        Ok(Self {
+            given: TABLE.parse(&known)?,
+            cipher: chosen,
+            certificates,
+        })
+    }
+
+    /// The one operation that was asked for.
+    pub(super) fn operation(&self) -> Result<Operation> {
+        let mut found = None;
+        for setting in self.given.all() {
+            let this = OPERATIONS
+                .iter()
+                .find(|(name, _)| *name == setting.spec.name);
+            match (found, this) {
+                (Some((first, _)), Some((second, _))) if first != *second => {
+                    let message = format!("{first} and {second} contradict each other");
+                    return Err(option_error(second, message));
+                }
+                (None, Some(this)) => found = Some(*this),
+                _ => {}
+            }
+        }
+        found.map(|(_, operation)| operation).ok_or_else(|| {
+            option_error(
+                "operation",
+                "no operation: give -sign, -verify, -encrypt, -decrypt or another one",
+            )
+        })
+    }
+
+    /// All values of an option, in order.
+    pub(super) fn texts(&self, option: &str) -> impl Iterator<Item = String> {
+        self.given
+            .all()
+            .filter(move |setting| setting.spec.name == option)
+            .filter_map(|setting| setting.value.as_ref())
+            .map(|value| value.text().into_owned())
+    }
+
+    /// Which of some options comes last.
+    pub(super) fn last_of(&self, options: &[&'static str]) -> Option<&'static str> {
+        self.given
+            .all()
+            .map(|setting| setting.spec.name)
+            .filter(|name| options.contains(name))
+            .last()
+    }
+
+    /// The cipher that wraps keys.
+    pub(super) fn wrap(&self) -> Option<String> {
+        self.given
+            .all()
+            .filter_map(|setting| match setting.spec.name {
+                "-wrap" => setting
+                    .value
+                    .as_ref()
+                    .map(|value| value.text().into_owned()),
+                "-aes128-wrap" => Some("id-aes128-wrap".to_owned()),
+                "-aes192-wrap" => Some("id-aes192-wrap".to_owned()),
+                "-aes256-wrap" => Some("id-aes256-wrap".to_owned()),
+                "-des3-wrap" => Some("DES3-WRAP".to_owned()),
+                _ => None,
+            })
+            .last()
+    }
+
+    /// The signers, with the keys and parameters that were given for each.
+    pub(super) fn signers(&self) -> Result<Vec<Party>> {
+        let mut parties: Vec<Party> = Vec::new();
+        let mut waiting: Option<String> = None;
+        for setting in self.given.all() {
+            let value = || {
+                setting
+                    .value
+                    .as_ref()
+                    .map_or_else(String::new, |value| value.text().into_owned())
+            };
+            match (setting.spec.name, parties.last_mut()) {
+                ("-signer", _) => parties.push(Party {
+                    file: value(),
+                    key: waiting.take(),
+                    key_options: Vec::new(),
+                }),
+                ("-inkey", Some(last)) if last.key.is_none() => last.key = Some(value()),
+                ("-inkey", _) => {
+                    if waiting.replace(value()).is_some() {
+                        return Err(option_error("-inkey", "-inkey without -signer"));
+                    }
+                }
+                ("-keyopt", last) => add_key_option(last, &value())?,
+                _ => {}
+            }
+        }
+        match waiting {
+            Some(_) => Err(option_error("-inkey", "-inkey without -signer")),
+            None => Ok(parties),
+        }
+    }
+
+    /// The recipients of `-recip`, with the parameters that were given for each.
+    pub(super) fn recipients(&self) -> Result<Vec<Party>> {
+        let mut parties: Vec<Party> = Vec::new();
+        for setting in self.given.all() {
+            let value = || {
+                setting
+                    .value
+                    .as_ref()
+                    .map_or_else(String::new, |value| value.text().into_owned())
+            };
+            match setting.spec.name {
+                "-recip" => parties.push(Party {
+                    file: value(),
+                    ..Party::default()
+                }),
+                "-keyopt" => add_key_option(parties.last_mut(), &value())?,
+                _ => {}
+            }
+        }
+        Ok(parties)
+    }
+}
+
+/// Adds a parameter to the one before it.
+fn add_key_option(party: Option<&mut Party>, text: &str) -> Result<()> {
+    let Some(party) = party else {
+        return Err(option_error(
+            "-keyopt",
+            "-keyopt without a signer or recipient before it",
+        ));
+    };
+    let Some((name, value)) = text.split_once(':') else {
+        return Err(option_error("-keyopt", "-keyopt takes name:value"));
+    };
+    party.key_options.push((name.to_owned(), value.to_owned()));
+    Ok(())
+}
+
+/// The summary of `-help`.
+pub(super) fn help() -> String {
+    let mut text = String::from("Usage: cms [options] [cert...]\n");
+    for spec in TABLE.specs() {
+        for name in std::iter::once(&spec.name).chain(spec.aliases) {
+            let left = match spec.takes_value {
+                true => format!("{name} {}", spec.kind),
+                false => (*name).to_owned(),
+            };
+            text.push_str(&format!(" {left:<26} {}\n", spec.help));
+        }
+    }
+    text.push_str(&format!(
+        " {:<26} The encryption algorithm to use (any supported cipher)\n",
+        "-*"
+    ));
+    text
+}
