@@ -4,7 +4,7 @@ use crate::error::{Error, Reason, Result};
 use crate::opts::{Spec, Table, alternatives};
 use crate::tcl::{Interp, Obj};
 
-use super::{COMMANDS, socket};
+use super::{COMMANDS, cmp, socket};
 
 /// `tls::describe ?command|errors?`: the commands that have options; one command's options, a dict of dicts; or all
 /// errorCode words that follow `TLS`, with their meaning.
@@ -35,7 +35,7 @@ fn tables() -> impl Iterator<Item = &'static Table> {
     COMMANDS
         .iter()
         .filter_map(|entry| entry.table)
-        .chain([&socket::TABLE, &socket::INIT])
+        .chain([&cmp::table::TABLE, &socket::TABLE, &socket::INIT])
 }
 
 /// One option as a dict.

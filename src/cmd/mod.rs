@@ -5,6 +5,7 @@
 
 mod ca;
 mod channel;
+mod cmp;
 mod cms;
 #[cfg(debug_assertions)]
 mod debug;
@@ -12,6 +13,7 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod pki;
 mod result;
 mod socket;
 
@@ -48,6 +50,13 @@ commands! {
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
+    "tls::CmpAnswer" => cmp::answer;
+    "tls::CmpDrop" => cmp::forget;
+    "tls::CmpFinish" => cmp::finish;
+    "tls::CmpNext" => cmp::next;
+    "tls::CmpPassword" => cmp::password;
+    "tls::CmpReply" => cmp::reply;
+    "tls::CmpStart" => cmp::start;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
     "tls::Debug" => debug::debug;
