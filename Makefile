@@ -60,7 +60,7 @@ lint: build/lint/bin/tclint
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --no-deps --document-private-items
-	build/lint/bin/tclint $(SCRIPTS) pkgIndex.tcl.in
+	build/lint/bin/tclint $(SCRIPTS)
 	build/lint/bin/tclfmt --check $(SCRIPTS) pkgIndex.tcl.in
 	for page in $(PAGES); do dtplite validate $$page || exit; done
 

@@ -7,6 +7,7 @@
 #       openssl s_client -quiet -connect localhost:PORT
 
 package require tls 3
+fconfigure stdout -buffering line
 
 # Accept --
 #       Welcomes a client.
@@ -49,4 +50,5 @@ proc Echo {chan who} {
 
 lassign $argv certificate key port
 tls::socket -server Accept -certfile $certificate -keyfile $key $port
+puts "listening on port $port"
 vwait forever

@@ -117,10 +117,13 @@ proc MakeCertificates {folder} {
 proc Demonstrate {folder} {
     MakeCertificates $folder
     set program [file join [file dirname [info script]] https_server.tcl]
-    set server [open |[list [info nameofexecutable] $program \
-        $folder/server.pem $folder/server.key 2>@stderr] r+]
+    set command [list [info nameofexecutable] $program $folder/server.pem $folder/server.key]
+    set server [open |[list {*}$command 2>@1] r+]
     try {
         set port [gets $server]
+        if {![string is integer -strict $port]} {
+            error "the server can't be started: $port[read $server]"
+        }
         puts "---- https://localhost:$port/, trusting the authority of the demo"
         Fetch https://localhost:$port/ -cafile $folder/ca.pem
         puts "\n---- https://127.0.0.1:$port/, a name that the certificate doesn't have"

@@ -4,7 +4,7 @@
 #
 #   -package FOLDER    the package to test; by default the one that make built
 #   -file PATTERNS     only test files whose name matches one of these
-#   -deadline SECONDS  how long one file may take, by default 600
+#   -deadline SECONDS  how long one file may take, by default 300
 #   -through PREFIX    a command to run each test file under, such as valgrind
 #
 # Any other option goes to tcltest in each file: -match "socket-*", -constraints long, -verbose p.
@@ -14,7 +14,7 @@
 
 namespace eval all {
     variable folder [file dirname [file normalize [info script]]]
-    variable options [dict create -package {} -file * -deadline 600 -through {}]
+    variable options [dict create -package {} -file * -deadline 300 -through {}]
     variable passed 0
     variable failed 0
     variable skipped 0

@@ -37,6 +37,12 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("x509", &["ossl"], &["openssl"]),
     ("context", &["ossl", "x509"], &["once_cell", "openssl"]),
+    ("ca", &["ossl", "x509"], &["openssl"]),
+    (
+        "cms",
+        &["ossl", "x509"],
+        &["flate2", "memchr", "openssl", "tempfile"],
+    ),
     // Of libc, these two use the values of errno.
     (
         "channel",
@@ -45,20 +51,23 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "cmd",
-        &["channel", "context", "ossl", "tcl", "x509"],
-        &["libc", "openssl"],
+        &["ca", "channel", "cms", "context", "ossl", "tcl", "x509"],
+        &["libc", "openssl", "tempfile"],
     ),
     ("lib", &["cmd", "tcl"], &[]),
 ];
 
 /// The crates that [`ROOMS`] speaks of.
 const CRATES: &[&str] = &[
+    "flate2",
     "foreign_types",
     "libc",
+    "memchr",
     "once_cell",
     "openssl",
     "openssl_sys",
     "tcl_sys",
+    "tempfile",
 ];
 
 /// Where `unsafe` may stand: in these rooms.
@@ -68,6 +77,7 @@ const UNSAFE: &[&str] = &["ffi", "ffi::tcl", "ffi::ossl", "tcl", "ossl", "lib"];
 const BOUNDARIES: &[&str] = &[
     "tcl/command.rs",
     "tcl/driver.rs",
+    "tcl/farewell.rs",
     "tcl/timer.rs",
     "context/hooks.rs",
 ];

@@ -13,7 +13,7 @@ package require tcltest 2.5
 namespace eval helpers {
     namespace export ask backgroundErrors child collect connected ended fixture freePort \
         handshake idle line outcome pair port program receive relay relayed run said say start \
-        stop tidy wait
+        stop tidy until wait
 
     variable root [file dirname [file dirname [file normalize [info script]]]]
 
@@ -227,6 +227,28 @@ proc helpers::relay {from to {count {}}} {
     return [string length $data]
 }
 
+# until --
+#       Runs the event loop until a script is true.
+#
+# Arguments:
+#       script  the script
+#
+# Results:
+#       None.
+#
+# Errors:
+#       When the deadline is over.
+proc helpers::until {script} {
+    variable patience
+    set deadline [expr {[clock milliseconds] + $patience}]
+    while {![uplevel 1 $script]} {
+        if {[clock milliseconds] > $deadline} {
+            error "this never came true: $script"
+        }
+        idle 1
+    }
+}
+
 # idle --
 #       Runs the event loop until nothing has come for a while.
 #
@@ -238,6 +260,7 @@ proc helpers::relay {from to {count {}}} {
 proc helpers::idle {{ms 50}} {
     after $ms {set ::helpers::idled 1}
     wait ::helpers::idled
+    return
 }
 
 # outcome --
@@ -351,9 +374,12 @@ proc helpers::program {name} {
 #       A handle for the procedures below.
 proc helpers::start {args} {
     variable output
+    variable status
     set handle [open |[list {*}$args 2>@1] r+]
     fconfigure $handle -blocking 0 -buffering none -translation binary
     set output($handle) {}
+    # An earlier program's channel may have had the same name.
+    unset -nocomplain status($handle)
     fileevent $handle readable [list helpers::Hear $handle]
     return $handle
 }

@@ -13,6 +13,9 @@ namespace eval httpd {
     variable connections 0
     variable open [dict create]
 
+    # How many connections there were to the proxies.
+    variable tunnels 0
+
     # What the proxies were asked for, after how many bytes to the client they cut it off, and the
     # pairs of channels between which they pass on what comes.
     variable asked {}
@@ -327,10 +330,10 @@ proc httpd::Pattern {count} {
 
 # Takes a connection of a proxy.
 proc httpd::AcceptProxied {credentials chan args} {
-    variable connections
-    incr connections
+    variable tunnels
+    incr tunnels
     fconfigure $chan -blocking 0 -translation binary
-    coroutine ::httpd::proxying$connections httpd::Proxy $chan $credentials
+    coroutine ::httpd::proxying$tunnels httpd::Proxy $chan $credentials
 }
 
 # Answers the one request of a connection, then passes on what comes.

@@ -87,7 +87,10 @@ impl Authority {
     /// The certificate, for an operation that needs it.
     pub(crate) fn certificate(&self) -> Result<&X509> {
         self.certificate.as_ref().ok_or_else(|| {
-            Error::failed(Reason::CaOption, "-selfsign only goes with issuing certificates")
+            Error::failed(
+                Reason::CaOption,
+                "-selfsign only goes with issuing certificates",
+            )
         })
     }
 }

@@ -52,13 +52,18 @@ impl Config {
             None => conf.value(Some("ca"), "default_ca"),
         };
         let missing = |key: &str, section: &str| {
-            let message = format!("the configuration \"{file}\" has no {key} in section \"{section}\"");
+            let message =
+                format!("the configuration \"{file}\" has no {key} in section \"{section}\"");
             Error::failed_with(Reason::CaRead, [file, section, key], message)
         };
         let section = section.ok_or_else(|| missing("default_ca", "ca"))?;
         if conf.section(&section).is_none() {
             let message = format!("the configuration \"{file}\" has no section \"{section}\"");
-            return Err(Error::failed_with(Reason::CaRead, [file, &section], message));
+            return Err(Error::failed_with(
+                Reason::CaRead,
+                [file, &section],
+                message,
+            ));
         }
         Ok(Self {
             conf,
@@ -177,7 +182,9 @@ pub(crate) fn object_file(conf: &Conf) -> Option<String> {
 pub(crate) fn create_objects_of(text: &[u8], file: &str) -> Result<()> {
     for line in String::from_utf8_lossy(text).lines() {
         let mut words = line.trim().splitn(3, char::is_whitespace);
-        let Some(oid) = words.next().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))
+        let Some(oid) = words
+            .next()
+            .filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))
         else {
             continue;
         };
@@ -217,7 +224,10 @@ mod tests {
             assert_eq!(config(text, None).unwrap().required("x").unwrap(), "1");
         }
         let error = config("[a]\nx=1\n", None).err().unwrap();
-        assert_eq!(error.code(), ["TLS", "CA", "READ", "x.cnf", "ca", "default_ca"]);
+        assert_eq!(
+            error.code(),
+            ["TLS", "CA", "READ", "x.cnf", "ca", "default_ca"]
+        );
         let error = config("[a]\nx=1\n", Some("b")).err().unwrap();
         assert_eq!(error.code(), ["TLS", "CA", "READ", "x.cnf", "b"]);
     }

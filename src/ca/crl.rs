@@ -76,11 +76,6 @@ impl List {
         parts
     }
 
-    /// The DER.
-    pub(crate) fn to_der(&self) -> Vec<u8> {
-        self.parts().concat()
-    }
-
     /// The list in PEM, handed to `sink` piece by piece.
     pub(crate) fn write_pem(&self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         sink(b"-----BEGIN X509 CRL-----\n")?;
@@ -110,7 +105,11 @@ fn base64_lines(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Makes a list of the revoked certificates.
-pub(crate) fn generate(authority: &Authority, plan: &Plan<'_>, store: &mut dyn Store) -> Result<List> {
+pub(crate) fn generate(
+    authority: &Authority,
+    plan: &Plan<'_>,
+    store: &mut dyn Store,
+) -> Result<List> {
     let listed = store.last_list()?;
     let mut entries = Entries::default();
     let mut last: Option<Serial> = None;
@@ -153,7 +152,10 @@ impl Entries {
         let serial = encode::integer(row.serial.magnitude(), row.serial.is_negative());
         let date = encoded_time(revocation.date);
         let extensions = self.extensions(&revocation)?;
-        self.bytes.extend(encode::element(tag::SEQUENCE, &[&serial, &date, &extensions]));
+        self.bytes.extend(encode::element(
+            tag::SEQUENCE,
+            &[&serial, &date, &extensions],
+        ));
         self.count += 1;
         Ok(())
     }
@@ -170,11 +172,17 @@ impl Entries {
             add(REASON_CODE, encode::element(tag::ENUMERATED, &[&[reason]]));
         }
         if let Some(since) = &revocation.since {
-            add(INVALIDITY_DATE, encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]));
+            add(
+                INVALIDITY_DATE,
+                encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]),
+            );
         }
         if let Some(hold) = &revocation.hold {
             let object = Asn1Object::from_str(hold).map_err(|stack| failed(&stack))?;
-            add(HOLD_INSTRUCTION, encode::element(tag::OID, &[object.as_slice()]));
+            add(
+                HOLD_INSTRUCTION,
+                encode::element(tag::OID, &[object.as_slice()]),
+            );
         }
         if extensions.is_empty() {
             return Ok(extensions);
@@ -187,7 +195,9 @@ impl Entries {
     fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a [u8])) {
         match self.order.as_slice() {
             [] => visit(&self.bytes),
-            order => order.iter().for_each(|place| visit(slice(&self.bytes, *place))),
+            order => order
+                .iter()
+                .for_each(|place| visit(slice(&self.bytes, *place))),
         }
     }
 }
@@ -202,7 +212,11 @@ fn slice(bytes: &[u8], (from, to): (u64, u64)) -> &[u8] {
 fn serial_in(entry: &[u8]) -> Serial {
     let parts = der::one(entry).and_then(|entry| entry.open(tag::SEQUENCE));
     let number = parts.and_then(|parts| parts.first().and_then(|first| first.expect(tag::INTEGER)));
-    let content = number.unwrap_or_default();
+    self::number(number.unwrap_or_default())
+}
+
+/// The number in the content of an INTEGER.
+pub(crate) fn number(content: &[u8]) -> Serial {
     match content.first() {
         Some(0x80..) => {
             let turned: Vec<u8> = content.iter().map(|byte| !byte).collect();
@@ -230,12 +244,16 @@ fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<
     let outer = der::one(&empty).and_then(|list| list.open(tag::SEQUENCE));
     let outer = outer.unwrap_or_default();
     let [inner, algorithm, _] = outer.as_slice() else {
-        return Err(Error::failed(Reason::CaCreate, "OpenSSL made a list that can't be read"));
+        return Err(Error::failed(
+            Reason::CaCreate,
+            "OpenSSL made a list that can't be read",
+        ));
     };
     let parts = inner.open(tag::SEQUENCE).unwrap_or_default();
     // The entries come before the extensions, if there are any.
-    let (before, after): (Vec<&Element<'_>>, Vec<&Element<'_>>) =
-        parts.iter().partition(|part| part.tag != tag::constructed(0));
+    let (before, after): (Vec<&Element<'_>>, Vec<&Element<'_>>) = parts
+        .iter()
+        .partition(|part| part.tag != tag::constructed(0));
     let joined = |parts: Vec<&Element<'_>>| -> Vec<u8> {
         let wholes: Vec<&[u8]> = parts.iter().map(|part| part.whole).collect();
         wholes.concat()
@@ -267,7 +285,8 @@ fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<
 fn empty(authority: &Authority, plan: &Plan<'_>, issuer: &X509, extended: bool) -> Result<Vec<u8>> {
     let list = frame(plan, issuer).map_err(|stack| failed(&stack))?;
     if let Some((conf, section)) = plan.extensions {
-        x509_draft::add_to_crl(conf, section, issuer, &list).map_err(|entries| bad_section(section, &entries))?;
+        x509_draft::add_to_crl(conf, section, issuer, &list)
+            .map_err(|entries| bad_section(section, &entries))?;
     }
     if let Some(number) = &plan.number {
         let value = encode::integer(number.magnitude(), number.is_negative());
@@ -293,11 +312,18 @@ fn frame(plan: &Plan<'_>, issuer: &X509) -> std::result::Result<X509Crl, ErrorSt
         Ok(text) => Asn1Time::from_str(&text),
         Err(_) => Err(ErrorStack::get()),
     };
-    x509_draft::new_crl(issuer.subject_name(), &*moment(plan.this_update)?, &*moment(plan.next_update)?)
+    x509_draft::new_crl(
+        issuer.subject_name(),
+        &*moment(plan.this_update)?,
+        &*moment(plan.next_update)?,
+    )
 }
 
 /// The error for a failure of OpenSSL that no input explains.
 fn failed(stack: &ErrorStack) -> Error {
     let why = reasons_text(&ossl::error::entries(stack));
-    Error::failed(Reason::CaCreate, format!("can't make the revocation list: {why}"))
+    Error::failed(
+        Reason::CaCreate,
+        format!("can't make the revocation list: {why}"),
+    )
 }

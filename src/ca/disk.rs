@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Reason, Result};
@@ -321,9 +321,49 @@ impl Drop for Staged {
     }
 }
 
-/// Removes a file that may not be there.
-pub(crate) fn remove(path: &Path) -> Result<()> {
-    match fault::point().and_then(|()| fs::remove_file(path)) {
+/// Whether this is a folder without anything in it.
+pub(crate) fn is_empty_folder(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// The name from the root on, of what need not be there yet.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Makes a folder that only its owner can enter.
+pub(crate) fn make_private_folder(path: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    fault::point()
+        .and_then(|()| builder.create(path))
+        .map_err(|error| unwritable(path, &error))
+}
+
+/// Makes a file that only its owner can read, and waits until it is on the disk.
+pub(crate) fn make_private_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    fault::point()
+        .and_then(|()| options.open(path))
+        .and_then(|file| {
+            fault::write(bytes, |part| file.write_all_at(part, 0))?;
+            file.sync_all()
+        })
+        .map_err(|error| unwritable(path, &error))
+}
+
+/// Gives a folder its name, in the stead of an empty one if there is one.
+pub(crate) fn rename_folder(from: &Path, to: &Path) -> Result<()> {
+    fault::point()
+        .and_then(|()| fs::rename(from, to))
+        .map_err(|error| unwritable(to, &error))?;
+    sync_folder(&folder_of(to))
+}
+
+/// Removes a folder that may not be there, with everything in it.
+pub(crate) fn remove_folder(path: &Path) -> Result<()> {
+    match fault::point().and_then(|()| fs::remove_dir_all(path)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, &error)),
         _ => Ok(()),
     }

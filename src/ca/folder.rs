@@ -79,11 +79,6 @@ impl Folder {
         Ok(folder)
     }
 
-    /// How many records there are.
-    pub(crate) fn len(&self) -> u64 {
-        self.index.len()
-    }
-
     /// Notes what was put right.
     fn repair(&mut self, what: &str) {
         self.repairs.push(what.to_owned());
@@ -195,6 +190,10 @@ impl Folder {
 }
 
 impl Store for Folder {
+    fn len(&self) -> u64 {
+        self.index.len()
+    }
+
     fn record(&mut self, serial: &Serial) -> Result<Option<Row>> {
         self.index.record(serial)
     }
@@ -306,7 +305,7 @@ impl Store for Folder {
 }
 
 /// Where the journal of a database is.
-fn journal_path(database: &Path) -> PathBuf {
+pub(crate) fn journal_path(database: &Path) -> PathBuf {
     disk::beside(database, ".journal")
 }
 
@@ -321,7 +320,7 @@ fn last_list_path(database: &Path) -> PathBuf {
 }
 
 /// What the attribute file says of `unique_subject`; `None` if it says nothing.
-fn read_attributes(database: &Path) -> Result<Option<bool>> {
+pub(crate) fn read_attributes(database: &Path) -> Result<Option<bool>> {
     let bytes = disk::read(&attributes_path(database))?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let lines = text.lines().filter_map(|line| line.split_once('='));

@@ -60,7 +60,7 @@ enum Body {
 
 /// The records of a small index.
 #[derive(Clone, Debug, Default)]
-struct Table {
+pub(crate) struct Table {
     /// All, in their order.
     rows: Vec<Row>,
     /// Where the record of a serial number is.
@@ -590,8 +590,21 @@ fn row_at(text: &File, place: u64) -> Result<Option<Row>> {
 /// What [`scan`] calls: the line's number, its place and length, the line.
 type Visit<'a> = dyn FnMut(u64, (u64, u64), Line<'_>) -> Result<()> + 'a;
 
-/// Reads the whole text, line by line, in little memory.
+/// Reads the whole text, line by line, in little memory; a line that is none of ours is an error.
 fn scan(path: &Path, text: &File, visit: &mut Visit<'_>) -> Result<()> {
+    scan_lines(text, &mut |number, place, line| {
+        let line = line.and_then(row::parse);
+        let line = line.map_err(|why| damaged(path, number, &why))?;
+        visit(number, place, line)
+    })
+}
+
+/// What [`scan_lines`] calls: the line's number, its place and length, its bytes or what keeps it from being a line.
+type VisitLine<'a> =
+    dyn FnMut(u64, (u64, u64), std::result::Result<&[u8], String>) -> Result<()> + 'a;
+
+/// Reads the whole text, line by line, in little memory.
+pub(crate) fn scan_lines(text: &File, visit: &mut VisitLine<'_>) -> Result<()> {
     let mut buffer = vec![0; 1 << 18];
     let mut filled = 0;
     let mut offset = 0;
@@ -602,15 +615,17 @@ fn scan(path: &Path, text: &File, visit: &mut Visit<'_>) -> Result<()> {
         let mut begin = 0;
         while let Some(len) = buffer[begin..filled].iter().position(|byte| *byte == b'\n') {
             number += 1;
-            let line = row::parse(&buffer[begin..begin + len]);
-            let line = line.map_err(|why| damaged(path, number, &why))?;
-            visit(number, (offset + begin as u64, len as u64 + 1), line)?;
+            let place = (offset + begin as u64, len as u64 + 1);
+            visit(number, place, Ok(&buffer[begin..begin + len]))?;
             begin += len + 1;
         }
         if count == 0 {
-            return match begin == filled {
-                true => Ok(()),
-                false => Err(damaged(path, number + 1, "the line isn't finished")),
+            return match filled - begin {
+                0 => Ok(()),
+                rest => {
+                    let place = (offset + begin as u64, rest as u64);
+                    visit(number + 1, place, Err("the line isn't finished".to_owned()))
+                }
             };
         }
         buffer.copy_within(begin..filled, 0);

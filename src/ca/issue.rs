@@ -12,7 +12,7 @@ use crate::ossl;
 use crate::ossl::conf::Conf;
 use crate::ossl::x509_draft;
 use crate::ossl::x509v3::Context;
-use crate::value::{Record, Value};
+use crate::value::Record;
 use crate::x509::{der, describe, frame, name, oid, time};
 
 use super::authority::{Authority, unsigned};
@@ -135,7 +135,11 @@ pub(crate) struct Issuer<'a> {
 
 impl Issuer<'_> {
     /// Checks every applicant as far as it goes without the database, and asks for consent.
-    pub(crate) fn check(&self, applicants: &[Applicant], confirm: Option<&mut Confirm<'_>>) -> Result<()> {
+    pub(crate) fn check(
+        &self,
+        applicants: &[Applicant],
+        confirm: Option<&mut Confirm<'_>>,
+    ) -> Result<()> {
         let Some(confirm) = confirm else {
             return Ok(());
         };
@@ -164,9 +168,7 @@ impl Issuer<'_> {
         let mut next = match self.profile.numbering {
             Numbering::Random => None,
             Numbering::Counter => Some(store.serial()?),
-            Numbering::CounterOrStart => {
-                Some(store.serial().or_else(|_| random_serial())?)
-            }
+            Numbering::CounterOrStart => Some(store.serial().or_else(|_| random_serial())?),
         };
         for applicant in applicants {
             let serial = match &next {
@@ -184,16 +186,22 @@ impl Issuer<'_> {
                 return Err(Error::failed_with(
                     Reason::CaDatabase,
                     ["serial", &serial.to_string()],
-                    format!("the serial number {serial} has been used already: check the serial file"),
+                    format!(
+                        "the serial number {serial} has been used already: check the serial file"
+                    ),
                 ));
             }
             names.push(row.name.clone());
             self.sign(&draft.certificate)?;
             let text = self.text(&draft.certificate)?;
             let path = self.profile.folder.join(format!("{serial}.pem"));
-            issued.records.push(self.record(applicant, &draft, &serial, &path)?);
+            issued
+                .records
+                .push(self.record(applicant, &draft, &serial, &path)?);
             match applicant.wants_der {
-                true => issued.output.extend(draft.certificate.to_der().map_err(|stack| failed(&stack))?),
+                true => issued
+                    .output
+                    .extend(draft.certificate.to_der().map_err(|stack| failed(&stack))?),
                 false => issued.output.extend_from_slice(&text),
             }
             issued.changes.push(Change::Record(Edit::Add(row)));
@@ -211,7 +219,10 @@ impl Issuer<'_> {
     fn draft(&self, applicant: &Applicant, serial: &Serial) -> Result<Draft> {
         let profile = self.profile;
         self.check_key(applicant)?;
-        let given = profile.subject.as_deref().unwrap_or_else(|| applicant.request.subject_name());
+        let given = profile
+            .subject
+            .as_deref()
+            .unwrap_or_else(|| applicant.request.subject_name());
         let mut given = attributes(given)?;
         if profile.msie_hack {
             policy::mend_strings(&mut given);
@@ -222,13 +233,21 @@ impl Issuer<'_> {
             (Some(certificate), false) => attributes(certificate.subject_name())?,
             _ => given.clone(),
         };
-        let verdict = policy::apply(&profile.fields, &given, &own_name).map_err(|why| refused(&why))?;
+        let verdict =
+            policy::apply(&profile.fields, &given, &own_name).map_err(|why| refused(&why))?;
         let shown = |attribute: &Attribute| {
-            format!("{}={}", shown(&attribute.oid), der::visible(&attribute.value))
+            format!(
+                "{}={}",
+                shown(&attribute.oid),
+                der::visible(&attribute.value)
+            )
         };
         let (subject, dropped) = match profile.preserve {
             true => (given, Vec::new()),
-            false => (verdict.kept, verdict.dropped.iter().map(shown).collect::<Vec<_>>()),
+            false => (
+                verdict.kept,
+                verdict.dropped.iter().map(shown).collect::<Vec<_>>(),
+            ),
         };
         if profile.strict && !dropped.is_empty() {
             return Err(refused(&Violation {
@@ -250,7 +269,8 @@ impl Issuer<'_> {
                 .into_iter()
                 .filter(|attribute| attribute.oid != policy::EMAIL)
                 .collect();
-            x509_draft::set_subject(&certificate, &*name_of(&without)?).map_err(|stack| failed(&stack))?;
+            x509_draft::set_subject(&certificate, &*name_of(&without)?)
+                .map_err(|stack| failed(&stack))?;
         }
         Ok(Draft {
             certificate,
@@ -287,19 +307,30 @@ impl Issuer<'_> {
 
     /// When the certificate begins and ends, and what there is to say about that.
     fn validity(&self) -> Result<(i64, i64, Vec<String>)> {
-        let wrong = |option: &str, why: String| {
-            Err(Error::failed_with(Reason::CaOption, [option], why))
-        };
+        let wrong =
+            |option: &str, why: String| Err(Error::failed_with(Reason::CaOption, [option], why));
         let start = self.profile.start.unwrap_or(self.now);
         let (mut end, fixed) = match self.profile.end {
             End::At(end) => (end, true),
             End::Days(days) => (start.saturating_add(days.saturating_mul(86_400)), false),
         };
         if end <= start {
-            return wrong("-enddate", format!("the certificate would end before it begins: {}", time::text(end)));
+            return wrong(
+                "-enddate",
+                format!(
+                    "the certificate would end before it begins: {}",
+                    time::text(end)
+                ),
+            );
         }
         if end <= self.now {
-            return wrong("-enddate", format!("the certificate would have ended already: {}", time::text(end)));
+            return wrong(
+                "-enddate",
+                format!(
+                    "the certificate would have ended already: {}",
+                    time::text(end)
+                ),
+            );
         }
         let mut warnings = Vec::new();
         if let (Some(certificate), false) = (&self.authority.certificate, self.profile.selfsign) {
@@ -307,20 +338,32 @@ impl Issuer<'_> {
             if own_end <= self.now {
                 return Err(Error::failed(
                     Reason::CaVerify,
-                    format!("the authority's certificate has ended: {}", time::text(own_end)),
+                    format!(
+                        "the authority's certificate has ended: {}",
+                        time::text(own_end)
+                    ),
                 ));
             }
             if end > own_end && start >= own_end {
-                return wrong("-startdate", "the certificate would begin after the authority's has ended".to_owned());
+                return wrong(
+                    "-startdate",
+                    "the certificate would begin after the authority's has ended".to_owned(),
+                );
             }
             if end > own_end && fixed {
-                return wrong("-enddate", format!(
-                    "the certificate would outlive the authority's, which ends {}",
-                    time::text(own_end)
-                ));
+                return wrong(
+                    "-enddate",
+                    format!(
+                        "the certificate would outlive the authority's, which ends {}",
+                        time::text(own_end)
+                    ),
+                );
             }
             if end > own_end {
-                warnings.push("the certificate ends with the authority's, which is earlier than asked".to_owned());
+                warnings.push(
+                    "the certificate ends with the authority's, which is earlier than asked"
+                        .to_owned(),
+                );
                 end = own_end;
             }
         }
@@ -335,7 +378,8 @@ impl Issuer<'_> {
         serial: &Serial,
         (start, end): (i64, i64),
     ) -> Result<X509> {
-        let number = BigNum::from_slice(serial.magnitude()).and_then(|number| Asn1Integer::from_bn(&number));
+        let number =
+            BigNum::from_slice(serial.magnitude()).and_then(|number| Asn1Integer::from_bn(&number));
         let issuer = match (&self.authority.certificate, self.profile.selfsign) {
             (Some(certificate), false) => certificate.subject_name(),
             _ => subject,
@@ -392,7 +436,9 @@ impl Issuer<'_> {
             return Ok(Vec::new());
         }
         let der = applicant.request.to_der().map_err(|stack| failed(&stack))?;
-        let requested = frame::request(&der).map(|request| request.extensions).unwrap_or_default();
+        let requested = frame::request(&der)
+            .map(|request| request.extensions)
+            .unwrap_or_default();
         let mut copied = Vec::new();
         for extension in requested {
             let shown = oid::short_name(&extension.oid);
@@ -404,22 +450,33 @@ impl Issuer<'_> {
             let authority = extension.oid == "2.5.29.19"
                 && der::one(extension.value)
                     .and_then(|value| value.open(der::tag::SEQUENCE))
-                    .is_some_and(|parts| parts.first().is_some_and(|first| first.expect(der::tag::BOOLEAN).is_some()));
+                    .is_some_and(|parts| {
+                        parts
+                            .first()
+                            .is_some_and(|first| first.expect(der::tag::BOOLEAN).is_some())
+                    });
             if authority && self.profile.copying == Copying::Missing {
                 return Err(Error::failed_with(
                     Reason::CaPolicy,
                     ["basicConstraints", "CA:FALSE"],
-                    format!("\"{}\" asks to become an authority, and the extensions of the profile don't rule it out", applicant.source),
+                    format!(
+                        "\"{}\" asks to become an authority, and the extensions of the profile don't rule it out",
+                        applicant.source
+                    ),
                 ));
             }
             if authority {
-                warnings.push("the applicant becomes an authority: CA:TRUE was copied from the request".to_owned());
+                warnings.push(
+                    "the applicant becomes an authority: CA:TRUE was copied from the request"
+                        .to_owned(),
+                );
             }
             while let Some(place) = x509_draft::find(certificate, &kind) {
                 x509_draft::remove(certificate, place);
             }
             let value = Asn1OctetString::new_from_bytes(extension.value);
-            let made = value.and_then(|value| X509Extension::new_from_der(&kind, extension.critical, &value));
+            let made = value
+                .and_then(|value| X509Extension::new_from_der(&kind, extension.critical, &value));
             made.and_then(|made| x509_draft::append(certificate, &made))
                 .map_err(|stack| failed(&stack))?;
             copied.push(shown);
@@ -429,11 +486,18 @@ impl Issuer<'_> {
 
     /// Adds the key identifiers that a version 3 certificate should have, and signs.
     fn sign(&self, certificate: &X509) -> Result<()> {
-        let own_key = certificate.public_key().is_ok_and(|own| same_key(&own, &self.authority.key));
+        let own_key = certificate
+            .public_key()
+            .is_ok_and(|own| same_key(&own, &self.authority.key));
         if x509_draft::count(certificate) > 0 {
             x509_draft::set_version(certificate, 2).map_err(|stack| failed(&stack))?;
             self.adapt_key_id(certificate, "subjectKeyIdentifier", "hash", true)?;
-            self.adapt_key_id(certificate, "authorityKeyIdentifier", "keyid, issuer", !own_key)?;
+            self.adapt_key_id(
+                certificate,
+                "authorityKeyIdentifier",
+                "keyid, issuer",
+                !own_key,
+            )?;
         }
         let signed = self.authority.signer().certificate(certificate);
         signed.map_err(|refused| unsigned("certificate", &refused))
@@ -488,7 +552,10 @@ impl Issuer<'_> {
         record.put("notAfter", self.date(draft.end));
         record.put("source", applicant.source.as_str());
         record.put("file", path.display().to_string());
-        record.put("certificate", draft.certificate.to_der().map_err(|stack| failed(&stack))?);
+        record.put(
+            "certificate",
+            draft.certificate.to_der().map_err(|stack| failed(&stack))?,
+        );
         put_findings(&mut record, draft);
         Ok(record)
     }
@@ -507,7 +574,9 @@ impl Issuer<'_> {
         if x509_draft::count(&certificate) > 0 {
             x509_draft::set_version(&certificate, 2).map_err(|stack| failed(&stack))?;
         }
-        signer.certificate(&certificate).map_err(|refused| unsigned("certificate", &refused))?;
+        signer
+            .certificate(&certificate)
+            .map_err(|refused| unsigned("certificate", &refused))?;
         let mut record = Record::new();
         record.put("operation", "issue");
         record.put("source", applicant.source.as_str());
@@ -536,9 +605,19 @@ impl Issuer<'_> {
 
 /// What a description says of the signature and the serial number, which a draft doesn't have.
 const OF_SIGNATURE: &[&str] = &[
-    "signatureAlgorithm", "signature_algorithm", "signatureValue", "signature", "signingDigest",
-    "signatureDigest", "digest", "signatureHash", "serialNumber", "serial", "sha1_hash",
-    "sha256_hash", "certificate",
+    "signatureAlgorithm",
+    "signature_algorithm",
+    "signatureValue",
+    "signature",
+    "signingDigest",
+    "signatureDigest",
+    "digest",
+    "signatureHash",
+    "serialNumber",
+    "serial",
+    "sha1_hash",
+    "sha256_hash",
+    "certificate",
 ];
 
 /// What was found out about a draft.
@@ -553,8 +632,9 @@ fn row(draft: &Draft, serial: &Serial) -> Result<Row> {
     let name = name::oneline(draft.certificate.subject_name());
     Ok(Row {
         status: Status::Valid,
-        expiry: time::asn1(draft.end)
-            .map_err(|problem| Error::failed_with(Reason::CaOption, ["-enddate"], problem.to_string()))?,
+        expiry: time::asn1(draft.end).map_err(|problem| {
+            Error::failed_with(Reason::CaOption, ["-enddate"], problem.to_string())
+        })?,
         revocation: String::new(),
         serial: serial.clone(),
         file: b"unknown".to_vec(),
@@ -570,7 +650,10 @@ pub(crate) fn validity_of(certificate: &X509) -> Result<(i64, i64)> {
     let der = certificate.to_der().map_err(|stack| failed(&stack))?;
     let frame = frame::certificate(&der);
     let times = frame.and_then(|frame| {
-        Some((time::seconds(frame.not_before?)?, time::seconds(frame.not_after?)?))
+        Some((
+            time::seconds(frame.not_before?)?,
+            time::seconds(frame.not_after?)?,
+        ))
     });
     times.ok_or_else(|| Error::failed(Reason::CaRead, "a certificate without a readable validity"))
 }
@@ -581,8 +664,12 @@ pub(crate) fn policy_fields(config: &Config, section: &str) -> Result<Vec<Field>
         Error::failed_with(Reason::CaRead, [config.file(), section, name], why)
     };
     let field = |(name, word): (String, String)| {
-        let object = Asn1Object::from_str(&name)
-            .map_err(|_| wrong(&name, format!("unknown field \"{name}\" in the policy \"{section}\"")))?;
+        let object = Asn1Object::from_str(&name).map_err(|_| {
+            wrong(
+                &name,
+                format!("unknown field \"{name}\" in the policy \"{section}\""),
+            )
+        })?;
         let rule = Rule::parse(&word).ok_or_else(|| {
             wrong(&name, format!("bad rule \"{word}\" for {name} in the policy \"{section}\": must be match, optional, or supplied"))
         })?;
@@ -616,7 +703,8 @@ pub(crate) fn random_serial() -> Result<Serial> {
 /// The attributes of a name.
 fn attributes(name: &X509NameRef) -> Result<Vec<Attribute>> {
     let der = name.to_der().map_err(|stack| failed(&stack))?;
-    policy::attributes(&der).ok_or_else(|| Error::failed(Reason::CaRead, "a name that can't be read"))
+    policy::attributes(&der)
+        .ok_or_else(|| Error::failed(Reason::CaRead, "a name that can't be read"))
 }
 
 /// The name of these attributes.
@@ -634,7 +722,11 @@ fn asn1_time(seconds: i64) -> std::result::Result<Asn1Time, ErrorStack> {
 
 /// The error for a refusal of the policy.
 fn refused(why: &Violation) -> Error {
-    Error::failed_with(Reason::CaPolicy, [&why.field, why.wanted], why.message.clone())
+    Error::failed_with(
+        Reason::CaPolicy,
+        [&why.field, why.wanted],
+        why.message.clone(),
+    )
 }
 
 /// The error for a subject that a valid certificate has.
@@ -650,10 +742,8 @@ fn not_unique(source: &str, name: &[u8]) -> Error {
 /// The error for a failure of OpenSSL that no input explains.
 fn failed(stack: &ErrorStack) -> Error {
     let why = reasons_text(&ossl::error::entries(stack));
-    Error::failed(Reason::CaCreate, format!("can't make the certificate: {why}"))
-}
-
-/// What `-info` says in general.
-pub(crate) fn repairs_value(store: &dyn Store) -> Value {
-    store.repairs().to_vec().into()
+    Error::failed(
+        Reason::CaCreate,
+        format!("can't make the certificate: {why}"),
+    )
 }

@@ -5,16 +5,19 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod authority;
+pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod create;
 pub(crate) mod crl;
 pub(crate) mod disk;
 mod encode;
 pub(crate) mod folder;
 mod index;
-pub(crate) mod journal;
 pub(crate) mod issue;
+pub(crate) mod journal;
 mod lock;
 mod policy;
+pub(crate) mod rebuild;
 pub(crate) mod request;
 pub(crate) mod revoke;
 pub(crate) mod row;

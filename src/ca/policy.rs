@@ -171,7 +171,11 @@ pub(crate) fn check_strings(
         if smallest == tag::T61 && attribute.tag != tag::T61
             || smallest == tag::IA5 && attribute.tag == tag::PRINTABLE
         {
-            return refuse(attribute, "text", "holds characters that its type doesn't have");
+            return refuse(
+                attribute,
+                "text",
+                "holds characters that its type doesn't have",
+            );
         }
     }
     Ok(())
@@ -215,7 +219,10 @@ pub(crate) fn apply(
 ) -> Result<Verdict, Violation> {
     let mut verdict = Verdict::default();
     for field in fields {
-        let mut found = subject.iter().filter(|attribute| attribute.oid == field.oid).peekable();
+        let mut found = subject
+            .iter()
+            .filter(|attribute| attribute.oid == field.oid)
+            .peekable();
         if found.peek().is_none() && field.rule != Rule::Optional {
             return Err(violation(field, "needs to be supplied and is missing"));
         }
@@ -235,8 +242,15 @@ pub(crate) fn apply(
 }
 
 /// Whether the authority's name has this attribute.
-fn check_match(field: &Field, wanted: &Attribute, authority: &[Attribute]) -> Result<(), Violation> {
-    let mut own = authority.iter().filter(|own| own.oid == field.oid).peekable();
+fn check_match(
+    field: &Field,
+    wanted: &Attribute,
+    authority: &[Attribute],
+) -> Result<(), Violation> {
+    let mut own = authority
+        .iter()
+        .filter(|own| own.oid == field.oid)
+        .peekable();
     if own.peek().is_none() {
         return Err(violation(
             field,
@@ -291,10 +305,23 @@ mod tests {
 
     #[test]
     fn fields_come_in_the_order_of_the_policy() {
-        let subject = [attribute(10, "o", 0), attribute(3, "a", 1), attribute(3, "b", 1), attribute(7, "l", 2)];
-        let fields = [field(3, Rule::Supplied), field(10, Rule::Optional), field(6, Rule::Optional)];
+        let subject = [
+            attribute(10, "o", 0),
+            attribute(3, "a", 1),
+            attribute(3, "b", 1),
+            attribute(7, "l", 2),
+        ];
+        let fields = [
+            field(3, Rule::Supplied),
+            field(10, Rule::Optional),
+            field(6, Rule::Optional),
+        ];
         let verdict = apply(&fields, &subject, &[]).unwrap();
-        let kept: Vec<_> = verdict.kept.iter().map(|kept| (kept.oid[2], kept.set)).collect();
+        let kept: Vec<_> = verdict
+            .kept
+            .iter()
+            .map(|kept| (kept.oid[2], kept.set))
+            .collect();
         assert_eq!(kept, [(3, 0), (3, 1), (10, 2)]);
         assert_eq!(verdict.dropped, [attribute(7, "l", 2)]);
     }
@@ -306,18 +333,28 @@ mod tests {
             apply(fields, &subject, authority).unwrap_err()
         };
         let violation = refused(&[field(3, Rule::Supplied)], &[]);
-        assert_eq!((violation.field.as_str(), violation.wanted), ("field3", "supplied"));
+        assert_eq!(
+            (violation.field.as_str(), violation.wanted),
+            ("field3", "supplied")
+        );
         let violation = refused(&[field(10, Rule::Match)], &[]);
         assert!(violation.message.contains("misconfigured"));
         let violation = refused(&[field(10, Rule::Match)], &[attribute(10, "other", 0)]);
-        assert_eq!(violation.message, "the field field10 must be the authority's, other, and is o");
+        assert_eq!(
+            violation.message,
+            "the field field10 must be the authority's, other, and is o"
+        );
         let own = [attribute(10, "other", 0), attribute(10, "o", 1)];
         assert!(apply(&[field(10, Rule::Match)], &subject, &own).is_ok());
     }
 
     #[test]
     fn a_name_comes_back_with_its_sets() {
-        let given = [attribute(10, "o", 0), attribute(3, "a", 1), attribute(7, "l", 1)];
+        let given = [
+            attribute(10, "o", 0),
+            attribute(3, "a", 1),
+            attribute(7, "l", 1),
+        ];
         assert_eq!(attributes(&name(&given)).unwrap(), given);
         assert_eq!(name(&[]), [0x30, 0]);
         assert_eq!(attributes(b"\x30\x01"), None);
@@ -331,7 +368,11 @@ mod tests {
             value: value.to_vec(),
             ..attribute(3, "", 0)
         };
-        let good = [with(tag::UTF8, "ä".as_bytes()), with(tag::T61, b"\xe4"), with(tag::IA5, b"a@b")];
+        let good = [
+            with(tag::UTF8, "ä".as_bytes()),
+            with(tag::T61, b"\xe4"),
+            with(tag::IA5, b"a@b"),
+        ];
         assert_eq!(check_strings(&good, false, &shown), Ok(()));
         for bad in [
             with(tag::PRINTABLE, b"a@b"),
@@ -340,7 +381,10 @@ mod tests {
         ] {
             assert!(check_strings(&[bad], false, &shown).is_err());
         }
-        let email = Attribute { oid: EMAIL.to_vec(), ..with(tag::UTF8, b"a@b") };
+        let email = Attribute {
+            oid: EMAIL.to_vec(),
+            ..with(tag::UTF8, b"a@b")
+        };
         assert!(check_strings(std::slice::from_ref(&email), false, &shown).is_err());
         assert!(check_strings(&[email], true, &shown).is_ok());
         let many = vec![attribute(3, "a", 0); MOST + 1];
@@ -350,11 +394,22 @@ mod tests {
     #[test]
     fn universal_strings_are_mended() {
         let mut names = [
-            Attribute { tag: tag::UNIVERSAL, value: b"\0\0\0a\0\0\0@".to_vec(), ..attribute(3, "", 0) },
-            Attribute { oid: EMAIL.to_vec(), tag: tag::PRINTABLE, ..attribute(3, "a", 1) },
+            Attribute {
+                tag: tag::UNIVERSAL,
+                value: b"\0\0\0a\0\0\0@".to_vec(),
+                ..attribute(3, "", 0)
+            },
+            Attribute {
+                oid: EMAIL.to_vec(),
+                tag: tag::PRINTABLE,
+                ..attribute(3, "a", 1)
+            },
         ];
         mend_strings(&mut names);
-        assert_eq!((names[0].tag, names[0].value.as_slice()), (tag::T61, &b"a@"[..]));
+        assert_eq!(
+            (names[0].tag, names[0].value.as_slice()),
+            (tag::T61, &b"a@"[..])
+        );
         assert_eq!(names[1].tag, tag::IA5);
     }
 }

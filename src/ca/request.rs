@@ -6,7 +6,7 @@ use openssl::x509::{X509, X509NameRef, X509Req};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl;
 use crate::ossl::spkac::Spkac;
-use crate::x509::name;
+use crate::x509::{load, name};
 
 /// How a file is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,18 +39,17 @@ impl Applicant {
         source: &str,
         parameters: &[String],
     ) -> Result<Self> {
-        let pem = || X509Req::from_pem(bytes);
-        let der = || X509Req::from_der(bytes);
         let request = match encoding {
-            Some(Encoding::Pem) => pem(),
-            Some(Encoding::Der) => der(),
-            None => pem().or_else(|_| der()),
+            Some(Encoding::Pem) => X509Req::from_pem(bytes).ok(),
+            Some(Encoding::Der) => X509Req::from_der(bytes).ok(),
+            None => load::request(bytes).ok(),
         };
-        let request = request.map_err(|_| unreadable(source, "certificate request"))?;
+        let request = request.ok_or_else(|| unreadable(source, "certificate request"))?;
         let key = request.public_key().map_err(|_| no_key(source))?;
         for parameter in parameters {
-            ossl::sign::set_request_id(&request, &signer_id(parameter)?)
-                .map_err(|stack| ossl::error::failed("can't set the signer's identifier", &stack))?;
+            ossl::sign::set_request_id(&request, &signer_id(parameter)?).map_err(|stack| {
+                ossl::error::failed("can't set the signer's identifier", &stack)
+            })?;
         }
         check_signature(request.verify(&key).unwrap_or(false), source)?;
         Ok(Self {
@@ -67,8 +66,9 @@ impl Applicant {
         let certificate = certificate(bytes, source)?;
         let key = certificate.public_key().map_err(|_| no_key(source))?;
         for parameter in parameters {
-            ossl::sign::set_certificate_id(&certificate, &signer_id(parameter)?)
-                .map_err(|stack| ossl::error::failed("can't set the signer's identifier", &stack))?;
+            ossl::sign::set_certificate_id(&certificate, &signer_id(parameter)?).map_err(
+                |stack| ossl::error::failed("can't set the signer's identifier", &stack),
+            )?;
         }
         check_signature(certificate.verify(&key).unwrap_or(false), source)?;
         Self::unsigned(certificate.subject_name(), key, source, false)
@@ -114,8 +114,7 @@ impl Applicant {
             builder.set_pubkey(&key)?;
             Ok(builder.build())
         });
-        let request =
-            made.map_err(|stack| ossl::error::failed("can't make a request", &stack))?;
+        let request = made.map_err(|stack| ossl::error::failed("can't make a request", &stack))?;
         Ok(Self {
             request,
             key,
@@ -166,7 +165,9 @@ fn known(kind: &str) -> bool {
 /// The identifier that a parameter of `-vfyopt` gives: `distid:text` or `hexdistid:digits`.
 fn signer_id(parameter: &str) -> Result<Vec<u8>> {
     let refused = || {
-        let message = format!("bad parameter \"{parameter}\" for -vfyopt: must be distid:TEXT or hexdistid:DIGITS");
+        let message = format!(
+            "bad parameter \"{parameter}\" for -vfyopt: must be distid:TEXT or hexdistid:DIGITS"
+        );
         Error::failed_with(Reason::CaOption, ["-vfyopt"], message)
     };
     match parameter.split_once(':') {
@@ -174,9 +175,9 @@ fn signer_id(parameter: &str) -> Result<Vec<u8>> {
         Some(("hexdistid", digits)) if digits.len() % 2 == 0 => {
             let pairs = digits.as_bytes().chunks(2);
             let byte = |pair: &[u8]| match pair {
-                [high, low] => Some(
-                    super::serial::hex_value(*high)? << 4 | super::serial::hex_value(*low)?,
-                ),
+                [high, low] => {
+                    Some(super::serial::hex_value(*high)? << 4 | super::serial::hex_value(*low)?)
+                }
                 _ => None,
             };
             pairs.map(byte).collect::<Option<_>>().ok_or_else(refused)

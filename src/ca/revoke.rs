@@ -45,13 +45,18 @@ pub(crate) enum Cause {
 impl Cause {
     /// The reason of a word, in any case.
     pub(crate) fn reason(word: &str) -> Result<Self> {
-        let known = REASONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+        let known = REASONS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word));
         known.map(|(name, _)| Self::Reason(name)).ok_or_else(|| {
             let names: Vec<&str> = REASONS.iter().map(|(name, _)| *name).collect();
             Error::failed_with(
                 Reason::CaOption,
                 ["-crl_reason", word],
-                format!("bad reason \"{word}\": must be {}", crate::opts::alternatives(&names)),
+                format!(
+                    "bad reason \"{word}\": must be {}",
+                    crate::opts::alternatives(&names)
+                ),
             )
         })
     }
@@ -126,8 +131,14 @@ impl Revocation {
         let (Some(word), argument) = (parts.next(), parts.next()) else {
             return Ok(revocation);
         };
-        let argument = || argument.map(str::to_owned).ok_or_else(|| format!("{word} lacks its argument"));
-        let known = REASONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+        let argument = || {
+            argument
+                .map(str::to_owned)
+                .ok_or_else(|| format!("{word} lacks its argument"))
+        };
+        let known = REASONS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word));
         match (word.to_ascii_lowercase().as_str(), known) {
             ("holdinstruction", _) => {
                 revocation.reason = Some(6);
@@ -153,25 +164,44 @@ impl Revocation {
     /// The reason's name.
     pub(crate) fn reason_name(&self) -> Option<&'static str> {
         let number = self.reason?;
-        REASONS.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
+        REASONS
+            .iter()
+            .find(|(_, known)| *known == number)
+            .map(|(name, _)| *name)
+    }
+}
+
+/// What follows the date in a field of the index, for what a revocation list says of an entry.
+pub(crate) fn reason_field(reason: Option<u8>, since: Option<&str>, hold: Option<&str>) -> String {
+    let known = REASONS.iter().find(|(_, number)| Some(*number) == reason);
+    match (reason, since, hold) {
+        (Some(6), _, Some(hold)) => format!(",holdInstruction,{hold}"),
+        (Some(1), Some(since), _) => format!(",keyTime,{since}"),
+        (Some(2), Some(since), _) => format!(",CAkeyTime,{since}"),
+        _ => known.map_or_else(String::new, |(name, _)| format!(",{name}")),
     }
 }
 
 /// The serial number of a certificate.
 pub(crate) fn serial_of(certificate: &X509) -> Result<Serial> {
     let number = certificate.serial_number().to_bn();
-    let number = number.map_err(|stack| crate::ossl::error::failed("can't read a serial number", &stack))?;
-    Ok(Serial::from_magnitude(&number.to_vec(), number.is_negative()))
+    let number =
+        number.map_err(|stack| crate::ossl::error::failed("can't read a serial number", &stack))?;
+    Ok(Serial::from_magnitude(
+        &number.to_vec(),
+        number.is_negative(),
+    ))
 }
 
 /// The record that a certificate would have.
-fn row_of(certificate: &X509) -> Result<Row> {
+pub(crate) fn row_of(certificate: &X509) -> Result<Row> {
     let (_, end) = validity_of(certificate)?;
     let serial = serial_of(certificate)?;
     let name = name::oneline(certificate.subject_name());
     Ok(Row {
         status: Status::Valid,
-        expiry: time::asn1(end).map_err(|problem| Error::failed(Reason::CaRead, problem.to_string()))?,
+        expiry: time::asn1(end)
+            .map_err(|problem| Error::failed(Reason::CaRead, problem.to_string()))?,
         revocation: String::new(),
         name: match name.is_empty() {
             true => serial.to_string().into_bytes(),
@@ -207,8 +237,12 @@ pub(crate) fn revoke(
     if let Some(row) = &present {
         check_name(row, &wanted)?;
     }
-    let held = present.as_ref().and_then(|row| Revocation::parse(&row.revocation).ok()).is_some_and(|revocation| revocation.is_hold());
-    let before = present.clone().unwrap_or_else(|| wanted.clone());
+    let held = present
+        .as_ref()
+        .and_then(|row| Revocation::parse(&row.revocation).ok())
+        .is_some_and(|revocation| revocation.is_hold());
+    let known = present.is_some();
+    let before = present.unwrap_or(wanted);
     let lift = *cause == Cause::Reason("removeFromCRL");
     let after = match (before.status, lift) {
         (Status::Revoked, true) if held => Row {
@@ -221,10 +255,14 @@ pub(crate) fn revoke(
             ..before.clone()
         },
         // A hold may become final.
-        (Status::Revoked, false) if held && !matches!(cause, Cause::Reason("certificateHold") | Cause::Hold(_)) => Row {
-            revocation: cause.field(now)?,
-            ..before.clone()
-        },
+        (Status::Revoked, false)
+            if held && !matches!(cause, Cause::Reason("certificateHold") | Cause::Hold(_)) =>
+        {
+            Row {
+                revocation: cause.field(now)?,
+                ..before.clone()
+            }
+        }
         (Status::Revoked, _) => {
             return Err(refused("revoked", &before, "has been revoked already"));
         }
@@ -236,18 +274,28 @@ pub(crate) fn revoke(
         },
     };
     if lift && store.unique_subject()? && store.valid_subject(&after.name)?.is_some() {
-        return Err(refused("unique_subject", &after, "has a valid successor with the same subject"));
+        return Err(refused(
+            "unique_subject",
+            &after,
+            "has a valid successor with the same subject",
+        ));
     }
     let record = describe(&after);
-    let changes = match present {
-        Some(before) => vec![Change::Record(Edit::Update { before, after })],
-        None => vec![Change::Record(Edit::Add(after))],
+    let edit = match known {
+        true => Edit::Update { before, after },
+        false => Edit::Add(after),
     };
+    let changes = vec![Change::Record(edit)];
     Ok(Done { changes, record })
 }
 
 /// Enters a certificate that the database doesn't know as a valid one.
-pub(crate) fn enter(store: &mut dyn Store, certificate: &X509, issuer: Option<&X509>, force: bool) -> Result<Done> {
+pub(crate) fn enter(
+    store: &mut dyn Store,
+    certificate: &X509,
+    issuer: Option<&X509>,
+    force: bool,
+) -> Result<Done> {
     let row = row_of(certificate)?;
     check_issuer(certificate, issuer, force)?;
     if let Some(present) = store.record(&row.serial)? {
@@ -255,7 +303,11 @@ pub(crate) fn enter(store: &mut dyn Store, certificate: &X509, issuer: Option<&X
         return Err(refused("present", &row, "is in the database already"));
     }
     if store.unique_subject()? && store.valid_subject(&row.name)?.is_some() {
-        return Err(refused("unique_subject", &row, "has the subject of a valid certificate"));
+        return Err(refused(
+            "unique_subject",
+            &row,
+            "has the subject of a valid certificate",
+        ));
     }
     Ok(Done {
         record: describe(&row),
@@ -296,7 +348,11 @@ pub(crate) fn describe(row: &Row) -> Record {
         if let Some(hold) = revocation.hold {
             record.put("hold", hold);
         }
-        if let Some(since) = revocation.since.as_deref().and_then(|since| time::parse(since).ok()) {
+        if let Some(since) = revocation
+            .since
+            .as_deref()
+            .and_then(|since| time::parse(since).ok())
+        {
             record.put("compromised", time::text(since));
         }
     }
@@ -333,7 +389,10 @@ fn check_name(present: &Row, wanted: &Row) -> Result<()> {
         false => Err(refused(
             "name",
             present,
-            &format!("belongs to another certificate than {}", String::from_utf8_lossy(&wanted.name)),
+            &format!(
+                "belongs to another certificate than {}",
+                String::from_utf8_lossy(&wanted.name)
+            ),
         )),
     }
 }
@@ -358,8 +417,16 @@ mod tests {
         let now = time::parse("260102030405Z").unwrap();
         for (cause, field, reason) in [
             (Cause::None, "260102030405Z", None),
-            (Cause::reason("KEYCOMPROMISE").unwrap(), "260102030405Z,keyCompromise", Some(1)),
-            (Cause::reason("cacompromise").unwrap(), "260102030405Z,CACompromise", Some(2)),
+            (
+                Cause::reason("KEYCOMPROMISE").unwrap(),
+                "260102030405Z,keyCompromise",
+                Some(1),
+            ),
+            (
+                Cause::reason("cacompromise").unwrap(),
+                "260102030405Z,CACompromise",
+                Some(2),
+            ),
             (
                 Cause::hold("holdInstructionReject").unwrap(),
                 "260102030405Z,holdInstruction,holdInstructionReject",
@@ -389,7 +456,12 @@ mod tests {
         for bad in ["250101000000Z", "20251301000000Z", "", "now"] {
             assert!(Cause::since("-x", bad, false).is_err(), "{bad}");
         }
-        for bad in ["x", "260102030405Z,boredom", "260102030405Z,keyTime", "260102030405Z,keyTime,x"] {
+        for bad in [
+            "x",
+            "260102030405Z,boredom",
+            "260102030405Z,keyTime",
+            "260102030405Z,keyTime,x",
+        ] {
             assert!(Revocation::parse(bad).is_err(), "{bad}");
         }
     }

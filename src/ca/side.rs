@@ -25,7 +25,7 @@ const MAGIC: u64 = u64::from_le_bytes(*b"tlsCAi\x001");
 /// Bytes of table worked on at a time while the tables are made.
 const REGION: usize = 512 * PAGE;
 /// Entries collected before they are put into the tables.
-const PENDING: usize = 1 << 19;
+const PENDING: usize = 1 << 18;
 
 /// Which table a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,11 +104,6 @@ impl Side {
     /// The pages that `rows` records need, at which about half of the entries are in use.
     pub(crate) fn pages_for(rows: u64) -> u64 {
         (rows / (SLOTS * 3 / 5) + 1).next_power_of_two()
-    }
-
-    /// Pages of each table.
-    pub(crate) const fn pages(&self) -> u64 {
-        self.header.pages
     }
 
     /// Records in the index.
@@ -398,7 +393,9 @@ impl Builder {
         let pages = self.side.header.pages;
         let mut pending = std::mem::take(&mut self.pending);
         // The order within a page stays that of the text: of two records the first is entered.
-        pending.sort_by_key(|(table, hash, _)| table * pages + page_of(*hash, pages));
+        pending.sort_unstable_by_key(|(table, hash, place)| {
+            (table * pages + page_of(*hash, pages), *place)
+        });
         let per_region = (REGION / PAGE) as u64;
         let region_of = |table: u64, hash: u64| (table * pages + page_of(hash, pages)) / per_region;
         for group in pending.chunk_by(|a, b| region_of(a.0, a.1) == region_of(b.0, b.1)) {

@@ -10,6 +10,9 @@ use super::serial::Serial;
 
 /// A certificate database, opened for one command: nobody else changes it while this lives.
 pub(crate) trait Store {
+    /// How many records there are.
+    fn len(&self) -> u64;
+
     /// The record of a serial number.
     fn record(&mut self, serial: &Serial) -> Result<Option<Row>>;
 

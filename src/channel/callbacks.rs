@@ -42,10 +42,19 @@ pub(super) struct Callbacks {
     layer: Rc<Cell<Option<Channel>>>,
     /// The scripts.
     scripts: RefCell<Scripts>,
-    /// Whether the scripts were left behind in another thread. Then nobody can decide what they would have decided.
-    left_behind: Cell<bool>,
+    /// The scripts that were left behind in another thread. Nobody can decide what they would have decided.
+    left_behind: Cell<LeftBehind>,
     /// How deep in the peer's chain something was last found wrong.
     fault_depth: Cell<Option<u32>>,
+}
+
+/// Which scripts were left behind in another thread, and not bound again since.
+#[derive(Clone, Copy, Debug, Default)]
+struct LeftBehind {
+    /// `-command`.
+    command: bool,
+    /// `-validatecommand`.
+    validate: bool,
 }
 
 /// What a script answered.
@@ -61,6 +70,8 @@ enum Answer {
     Later,
     /// Nothing, where that is allowed.
     Nothing,
+    /// Options of `tls::import`, where they are allowed.
+    Options,
 }
 
 impl Callbacks {
@@ -70,7 +81,7 @@ impl Callbacks {
             name,
             layer,
             scripts: RefCell::new(scripts),
-            left_behind: Cell::new(false),
+            left_behind: Cell::default(),
             fault_depth: Cell::new(None),
         }
     }
@@ -88,17 +99,25 @@ impl Callbacks {
     /// Leaves the scripts behind, because they belong to the thread that the channel leaves.
     pub(super) fn leave_thread(&self) {
         let scripts = self.scripts.take();
-        self.left_behind
-            .set(self.left_behind.get() || scripts.validate.is_some() || scripts.command.is_some());
+        let before = self.left_behind.get();
+        self.left_behind.set(LeftBehind {
+            command: before.command || scripts.command.is_some(),
+            validate: before.validate || scripts.validate.is_some(),
+        });
     }
 
-    /// Sets new scripts.
-    pub(super) fn replace(&self, change: impl FnOnce(&mut Scripts)) {
+    /// Binds a script, maybe again after it was left behind in another thread.
+    pub(super) fn bind(&self, interp: Interp<'_>, option: &str, prefix: &Obj) {
+        let script = Script::new(interp, prefix);
         // Old scripts are dropped when nothing is borrowed: dropping a value can run a script's trace.
         let mut scripts = self.scripts.borrow().clone();
-        change(&mut scripts);
+        let mut left = self.left_behind.get();
+        match option {
+            "-command" => (scripts.command, left.command) = (script, false),
+            _ => (scripts.validate, left.validate) = (script, false),
+        }
         drop(self.scripts.replace(scripts));
-        self.left_behind.set(false);
+        self.left_behind.set(left);
     }
 
     /// How deep in the peer's chain something was last found wrong.
@@ -120,18 +139,20 @@ impl Callbacks {
         }
     }
 
-    /// Asks `-validatecommand`; without one, `None`.
-    fn ask(&self, event: &str, words: Vec<Obj>) -> Result<Option<(Answer, Obj)>> {
-        if self.left_behind.get() {
-            return Err(Error::failed(
-                Reason::CallbackGone,
-                "the callbacks were left behind in another thread; configure -validatecommand and -command again",
-            ));
+    /// Asks `-validatecommand`; without one, `None`. `special` is an answer that is allowed beside the usual ones.
+    fn ask(
+        &self,
+        event: &str,
+        words: Vec<Obj>,
+        special: Option<Answer>,
+    ) -> Result<Option<(Answer, Obj)>> {
+        if self.left_behind.get().validate {
+            return Err(left_behind("-validatecommand"));
         }
         let script = self.scripts.borrow().validate.clone();
         match script {
             Some(script) => self
-                .decide(&script, self.words(event, words), false)
+                .decide(&script, self.words(event, words), special)
                 .map(Some),
             None => Ok(None),
         }
@@ -142,7 +163,7 @@ impl Callbacks {
         &self,
         script: &Script,
         words: Vec<Obj>,
-        may_be_empty: bool,
+        special: Option<Answer>,
     ) -> Result<(Answer, Obj)> {
         let Some(outcome) = script.call_reporting(&words) else {
             return Err(Error::failed(
@@ -158,7 +179,7 @@ impl Callbacks {
             ));
         }
         let answer = match Answer::read(&value) {
-            Some(Answer::Nothing) if !may_be_empty => None,
+            answer @ Some(Answer::Nothing | Answer::Options) if answer != special => None,
             answer => answer,
         };
         match answer {
@@ -210,15 +231,16 @@ impl Answer {
             Some(_) => return Some(Self::Other),
             None => {}
         }
-        match value.as_bool() {
-            Some(true) => Some(Self::Yes),
-            Some(false) => Some(Self::No),
-            None => match &*value.as_text() {
-                "later" => Some(Self::Later),
-                "" => Some(Self::Nothing),
-                text if text.starts_with('-') => Some(Self::Other),
-                _ => None,
-            },
+        let text = value.as_text();
+        match &*text {
+            "later" => Some(Self::Later),
+            "" => Some(Self::Nothing),
+            text if text.starts_with('-') => Some(Self::Options),
+            // A fraction would be true for Tcl; here it is a mistake.
+            text if text.starts_with(|first: char| first.is_ascii_alphabetic()) => value
+                .as_bool()
+                .map(|truth| if truth { Self::Yes } else { Self::No }),
+            _ => None,
         }
     }
 }
@@ -232,11 +254,15 @@ impl Hooks for Callbacks {
             let scripts = self.scripts.borrow();
             (scripts.command.clone(), scripts.validate.clone())
         };
+        let left = self.left_behind.get();
+        if left.validate {
+            return Err(left_behind("-validatecommand"));
+        }
+        if validate.is_none() && left.command {
+            return Err(left_behind("-command"));
+        }
         if command.is_none() && validate.is_none() {
-            return match self.left_behind.get() {
-                true => self.ask("verify", Vec::new()).map(|_| Verdict::Reject),
-                false => Ok(Verdict::Default),
-            };
+            return Ok(Verdict::Default);
         }
         let record = chain
             .current_cert()
@@ -255,16 +281,16 @@ impl Hooks for Callbacks {
         ];
         let words = self.words("verify", words);
         let (answer, _) = match (&validate, &command) {
-            (Some(script), _) => self.decide(script, words, false)?,
+            (Some(script), _) => self.decide(script, words, None)?,
             // A -command that has nothing to say leaves the decision with OpenSSL.
-            (None, Some(script)) => self.decide(script, words, true)?,
+            (None, Some(script)) => self.decide(script, words, Some(Answer::Nothing))?,
             (None, None) => return Ok(Verdict::Default),
         };
         Ok(match answer {
             Answer::No => Verdict::Reject,
             Answer::Yes | Answer::Other => Verdict::Accept,
             Answer::Later => Verdict::Later,
-            Answer::Nothing => Verdict::Default,
+            Answer::Nothing | Answer::Options => Verdict::Default,
         })
     }
 
@@ -275,34 +301,32 @@ impl Hooks for Callbacks {
             Obj::text(&String::from_utf8_lossy(name)),
             Obj::bytes(hello.session_id()),
         ];
-        Ok(match self.ask("hello", words)? {
-            None | Some((Answer::Yes | Answer::Nothing, _)) => Hello::Proceed,
-            Some((Answer::No, _)) => Hello::Fail(SslAlert::ACCESS_DENIED),
+        Ok(match self.ask("hello", words, None)? {
+            None | Some((Answer::Yes, _)) => Hello::Proceed,
             Some((Answer::Other | Answer::Later, _)) => Hello::Later,
+            Some(_) => Hello::Fail(SslAlert::ACCESS_DENIED),
         })
     }
 
     fn server_name(&self, name: &str) -> Result<ServerName> {
         self.tell_of_question("sni", name.as_bytes());
-        let Some((answer, value)) = self.ask("sni", vec![Obj::text(name)])? else {
+        let words = vec![Obj::text(name)];
+        let Some((answer, value)) = self.ask("sni", words, Some(Answer::Options))? else {
             return Ok(ServerName::Accept);
         };
-        let options = value.as_list().unwrap_or_default();
-        if options
-            .first()
-            .is_some_and(|word| word.as_text().starts_with('-') && word.as_int().is_none())
-        {
-            let resolve = self.scripts.borrow().resolve.clone();
-            return match resolve {
-                Some(resolve) => self.reported(resolve(&options)).map(ServerName::Use),
-                None => Ok(ServerName::Fail),
-            };
+        match answer {
+            Answer::Yes => Ok(ServerName::Accept),
+            Answer::Other | Answer::Later => Ok(ServerName::Warn),
+            Answer::No | Answer::Nothing => Ok(ServerName::Fail),
+            Answer::Options => {
+                let resolve = self.scripts.borrow().resolve.clone();
+                let options = value.as_list().unwrap_or_default();
+                match resolve {
+                    Some(resolve) => self.reported(resolve(&options)).map(ServerName::Use),
+                    None => Ok(ServerName::Fail),
+                }
+            }
         }
-        Ok(match answer {
-            Answer::Yes | Answer::Nothing => ServerName::Accept,
-            Answer::Other | Answer::Later => ServerName::Warn,
-            Answer::No => ServerName::Fail,
-        })
     }
 
     fn select_alpn(&self, selected: Option<&[u8]>, offered: &[u8]) -> Result<AlpnChoice> {
@@ -314,10 +338,10 @@ impl Hooks for Callbacks {
             Obj::text(&String::from_utf8_lossy(named)),
             Obj::bool(selected.is_some()),
         ];
-        Ok(match self.ask("alpn", words)? {
-            None | Some((Answer::Yes | Answer::Nothing, _)) => AlpnChoice::Default,
+        Ok(match self.ask("alpn", words, None)? {
+            None | Some((Answer::Yes, _)) => AlpnChoice::Default,
             Some((Answer::Other | Answer::Later, _)) => AlpnChoice::Without,
-            Some((Answer::No, _)) => AlpnChoice::Fail,
+            Some(_) => AlpnChoice::Fail,
         })
     }
 
@@ -385,15 +409,14 @@ impl Callbacks {
     pub(super) fn is_needed(scripts: &Scripts) -> bool {
         scripts.command.is_some()
     }
+}
 
-    /// Binds scripts again that were left behind in another thread.
-    pub(super) fn bind(&self, interp: Interp<'_>, option: &str, prefix: &Obj) {
-        let script = Script::new(interp, prefix);
-        self.replace(|scripts| match option {
-            "-command" => scripts.command = script,
-            _ => scripts.validate = script,
-        });
-    }
+/// The error for a decision that belongs to a script in another thread.
+fn left_behind(option: &str) -> Error {
+    Error::failed(
+        Reason::CallbackGone,
+        format!("the script of {option} was left behind in another thread: configure it again"),
+    )
 }
 
 impl std::fmt::Debug for Callbacks {

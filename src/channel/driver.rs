@@ -26,6 +26,7 @@ impl Driver for TlsChannel {
         match self.run_waiting(|engine| engine.read(buffer)) {
             Ok(Progress::Done(count)) => {
                 self.delivered.set(true);
+                self.growth.saw(count);
                 Ok(count)
             }
             Ok(Progress::Closed) => Ok(0),
@@ -43,7 +44,11 @@ impl Driver for TlsChannel {
             return Ok(0);
         }
         match self.run_waiting(|engine| engine.write(bytes)) {
-            Ok(Progress::Done(count)) => Ok(count),
+            Ok(Progress::Done(count)) => {
+                self.growth.saw(count);
+                self.grow();
+                Ok(count)
+            }
             Ok(_) => Err(Failure::AGAIN),
             Err(error) => Err(self.failure(error)),
         }
@@ -53,7 +58,7 @@ impl Driver for TlsChannel {
         self.layer.set(None);
         self.cancel_timers();
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            engine.close();
+            self.below.part(|| engine.close());
         }
         self.below.watch(Mask::NONE);
         self.below.detach();
@@ -62,6 +67,8 @@ impl Driver for TlsChannel {
 
     fn watch(&self, mask: Mask) {
         self.wanted.set(mask);
+        // Tcl calls this after each read of a script, so that a reader's buffers grow here.
+        self.grow();
         self.refresh();
     }
 
@@ -133,6 +140,13 @@ impl TlsChannel {
         }
     }
 
+    /// Makes Tcl's buffers larger, if it is time for that. Not in a read; see [`Channel::set_buffer_size`].
+    fn grow(&self) {
+        if let Some(layer) = self.layer.get() {
+            self.growth.carry_out(layer);
+        }
+    }
+
     /// What Tcl is told of an error.
     fn failure(&self, error: Error) -> Failure {
         if is_busy(&error) && !self.below.is_blocking() {
@@ -173,4 +187,12 @@ pub(super) fn take_input(layer: Channel) -> Vec<u8> {
         layer.set_option(name, &value);
     }
     taken
+}
+
+/// Has Tcl forget that it has seen the end of the data: that was the end of TLS. Setting this option does so, even to
+/// what it is.
+pub(super) fn forget_end(under: Channel) {
+    if let Some(value) = under.option(c"-eofchar") {
+        under.set_option(c"-eofchar", &value);
+    }
 }

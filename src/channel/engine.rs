@@ -148,7 +148,8 @@ impl<S: Read + Write> Engine<S> {
 
     /// Whether a write can only go on once something was read.
     pub(crate) fn write_waits_to_read(&self) -> bool {
-        self.write_waits_to_read
+        // A read may have taken in what the write waited for: the end of a new handshake.
+        self.write_waits_to_read && !self.stream.ssl().is_init_finished()
     }
 
     /// Whether the peer has said that it sends nothing more.
@@ -297,6 +298,12 @@ impl<S: Read + Write> Engine<S> {
                 Verdict::Wait(waiting) => {
                     self.waits(direction, Some(waiting));
                     Ok(waiting.progress())
+                }
+                // OpenSSL says this of every failure once the peer has announced its end.
+                Verdict::Closed if direction == Direction::Write => {
+                    let error = transfer_failure(direction, &Cause::CutOff);
+                    self.write_failure = Some(error.clone());
+                    Err(error)
                 }
                 Verdict::Closed => {
                     self.peer_closed = true;

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod buffers;
 mod callbacks;
 mod configure;
 mod driver;
@@ -30,6 +31,7 @@ use crate::tcl::files;
 use crate::tcl::timer::Timer;
 
 use callbacks::Callbacks;
+use buffers::Growth;
 use engine::Engine;
 use interest::Situation;
 use parent::{Below, Parent};
@@ -54,10 +56,11 @@ pub(crate) struct Parts {
 /// A TLS layer on a Tcl channel.
 #[derive(Debug)]
 pub(crate) struct TlsChannel {
+    /// A second handle to the connection, for questions that come while the engine is borrowed. It stands before the
+    /// engine, so that it is dropped first: the connection mustn't outlive the stream that the engine gave it.
+    facts: Ssl,
     /// The TLS machine; borrowed while an operation runs, and thereby through every callback of it.
     engine: RefCell<Engine<Parent>>,
-    /// A second handle to the connection, for questions that come while the engine is borrowed.
-    facts: Ssl,
     /// The context, for channels that take this one as their model.
     context: Arc<Context>,
     /// The channel below, shared with the engine.
@@ -76,8 +79,13 @@ pub(crate) struct TlsChannel {
     delivered: Cell<bool>,
     /// Whether the failure was told to the script.
     told: Cell<bool>,
+    /// Whether the layer has just come on top. If that was in an event of the channel below, Tcl sets that channel's
+    /// watch once more afterwards, to what the script waits for rather than what the handshake needs.
+    settling: Cell<bool>,
     /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
     awaited: Cell<bool>,
+    /// Whether Tcl's buffers are large enough.
+    growth: Growth,
 }
 
 impl TlsChannel {
@@ -88,6 +96,11 @@ impl TlsChannel {
 
     /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet.
     pub(crate) fn stack(interp: Interp<'_>, under: Channel, parts: Parts) -> Result<Channel> {
+        if let Some(tls) = under.driver::<Self>()
+            && tls.engine.try_borrow_mut().is_err()
+        {
+            return Err(tls.busy());
+        }
         let ssl = parts.ssl()?;
         drain_output(under)?;
         let below = Rc::new(Below::default());
@@ -110,10 +123,15 @@ impl TlsChannel {
             watchdog: OnceCell::new(),
             delivered: Cell::new(false),
             told: Cell::new(false),
+            settling: Cell::new(true),
             awaited: Cell::new(false),
+            growth: Growth::default(),
         });
         tls.below.set_blocking(under.is_blocking());
         tls.below.attach(under);
+        // TLS sends messages of its own, such as session tickets. The data behind them isn't to wait until the peer has
+        // acknowledged them, which it does late.
+        under.send_at_once();
         // The cells were just made, so that they are empty.
         let _ = tls.timer.set(tls.make_timer(Self::on_timer));
         let _ = tls.watchdog.set(tls.make_timer(Self::on_timeout));
@@ -123,7 +141,7 @@ impl TlsChannel {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
         }
-        tls.refresh();
+        layer.announce_interest();
         Ok(layer)
     }
 
@@ -149,12 +167,28 @@ impl TlsChannel {
             unread.extend_from_slice(&buffer[..count]);
         }
         unread.extend(self.below.take_ahead());
-        layer.unstack(interp)?;
+        self.tell_the_end(under)?;
+        // Closing the driver then has nothing to say.
+        self.below.watch(Mask::NONE);
+        self.below.detach();
+        layer
+            .unstack(interp)
+            .inspect_err(|_| self.below.attach(under))?;
+        driver::forget_end(under);
         if !unread.is_empty() {
             let put_back = under.unread(&unread);
             put_back.map_err(|error| files::os_error(errno(&error), "can't put input back"))?;
         }
         Ok(unread.len())
+    }
+
+    /// Tells the peer that TLS ends here, waiting if need be: it must not be mixed with what is written next.
+    fn tell_the_end(&self, under: Channel) -> Result<()> {
+        while self.is_open() && self.run(Engine::close_write) == Ok(Progress::WantWrite) {
+            let waited = self.below.wait(under, Mask::WRITABLE);
+            waited.map_err(|error| self.worded(files::os_error(errno(&error), "")))?;
+        }
+        Ok(())
     }
 
     /// Goes on with the handshake; in blocking mode, to its end.
@@ -266,6 +300,12 @@ impl TlsChannel {
             }
             Err(_) => return Err(self.busy()),
         };
+        if self.layer.get().is_none() {
+            return Err(Error::failed(
+                Reason::ChannelClosed,
+                "the channel was closed by its callback",
+            ));
+        }
         self.after(&outcome);
         outcome.map_err(|error| self.worded(error))
     }
@@ -288,6 +328,9 @@ impl TlsChannel {
 
     /// Asks the channel below, or the timer, for the events that matter now.
     fn refresh(&self) {
+        if self.layer.get().is_none() {
+            return;
+        }
         let Ok(engine) = self.engine.try_borrow() else {
             // The operation that has the engine does this when it ends. Until then its channel is quiet: an event
             // that can't be dealt with would come again and again.
@@ -297,7 +340,7 @@ impl TlsChannel {
         let situation = Situation {
             wanted: self.wanted.get(),
             phase: engine.phase(),
-            bytes_ready: engine.has_plaintext() || self.below.has_ahead(),
+            bytes_ready: engine.has_plaintext() || self.below.has_input(),
             peer_closed: engine.peer_closed(),
             read_waits_to_write: engine.read_waits_to_write(),
             write_waits_to_read: engine.write_waits_to_read(),
@@ -306,7 +349,7 @@ impl TlsChannel {
         let interest = situation.interest();
         self.below.watch(interest.below);
         match self.timer.get() {
-            Some(timer) if interest.timer => timer.arm(0),
+            Some(timer) if interest.timer || self.settling.get() => timer.arm(0),
             Some(timer) => timer.cancel(),
             None => {}
         }
@@ -317,10 +360,17 @@ impl TlsChannel {
         let Some(layer) = self.layer.get() else {
             return;
         };
+        if self.settling.take() {
+            self.below.forget_watch();
+        }
         self.delivered.set(false);
         // No event says that a read of the channel below wouldn't wait.
-        let look = || self.look(Mask::READABLE, self.wanted.get());
-        let mask = self.below.with_allowance(0, look);
+        let mask = match self.wanted.get() {
+            Mask::NONE => Mask::NONE,
+            wanted => self
+                .below
+                .with_allowance(0, || self.look(Mask::READABLE, wanted)),
+        };
         match mask.is_none() {
             true => self.refresh(),
             // Tcl asks afterwards which events to watch for.
@@ -366,16 +416,22 @@ impl TlsChannel {
 
     /// Looks which events there are, in reads that [`TlsChannel::events`] has counted.
     fn look(&self, mask: Mask, wanted: Mask) -> Mask {
+        let due = self.due(mask, wanted);
+        // Nobody may be told of an event on a channel that a callback has closed.
+        self.layer.get().map_or(Mask::NONE, |_| due)
+    }
+
+    /// The events that there are, whether or not the channel still is.
+    fn due(&self, mask: Mask, wanted: Mask) -> Mask {
+        // A handler that calls tls::handshake, whether or not that was called before, is to see the end. Where a read
+        // would wait, only one that was told to come back is.
+        let ends = !self.is_open() && !self.below.is_blocking();
         match self.run(Engine::handshake) {
-            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
+            Ok(Progress::Done(())) if self.awaited.take() || ends => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
             Err(_) => return wanted,
-        }
-        if self.layer.get().is_none() {
-            // A callback closed the channel.
-            return Mask::NONE;
         }
         let reading = wanted.has(Mask::READABLE)
             && match self.run(Engine::peek) {
@@ -384,17 +440,17 @@ impl TlsChannel {
                 Err(error) => !is_busy(&error),
             };
         let writing =
-            wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on());
+            wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on(mask));
         Mask::NONE
             .with_if(Mask::READABLE, reading)
             .with_if(Mask::WRITABLE, writing)
     }
 
     /// Whether a write that waited for data from the peer may be tried again.
-    fn write_can_go_on(&self) -> bool {
-        self.engine
-            .try_borrow()
-            .is_ok_and(|engine| engine.write_waits_to_read() && engine.has_plaintext())
+    fn write_can_go_on(&self, mask: Mask) -> bool {
+        self.engine.try_borrow().is_ok_and(|engine| {
+            engine.write_waits_to_read() && (mask.has(Mask::READABLE) || engine.has_plaintext())
+        })
     }
 
     /// The error for an operation that a callback of another one has started.

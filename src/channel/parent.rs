@@ -36,6 +36,8 @@ pub(super) struct Below {
     deadline: Cell<Option<Instant>>,
     /// How many reads of the channel are still allowed: in an event, a blocking channel must not be read twice.
     allowance: Cell<Option<u32>>,
+    /// While the last bytes are written: those that found no room.
+    parting: RefCell<Option<Vec<u8>>>,
     /// Why connecting failed, in the operating system's words; the channel tells it only once.
     connect_error: RefCell<Option<String>>,
 }
@@ -103,6 +105,30 @@ impl Below {
         self.start.get() < self.end.get()
     }
 
+    /// Whether there is input that no event of the channel below tells of.
+    pub(super) fn has_input(&self) -> bool {
+        self.has_ahead() || self.channel.get().is_some_and(Channel::has_pushed_back)
+    }
+
+    /// Takes leave of the channel below, which is about to be closed: what `last` writes is sent even if there is no room
+    /// for it now.
+    pub(super) fn part(&self, last: impl FnOnce()) {
+        let Some(channel) = self.channel.get() else {
+            return;
+        };
+        // Only the bottom layer takes bytes as they are.
+        let bottom = channel.below().is_none();
+        self.parting.replace(bottom.then(Vec::new));
+        last();
+        let rest = self.parting.take().unwrap_or_default();
+        if bottom {
+            discard(channel);
+        }
+        if !rest.is_empty() {
+            channel.send_later(rest);
+        }
+    }
+
     /// Takes the bytes that were read ahead and not used.
     pub(super) fn take_ahead(&self) -> Vec<u8> {
         if !self.has_ahead() {
@@ -154,7 +180,9 @@ impl Below {
     /// Reads ahead; `false` at the end of the data.
     fn fill(&self) -> io::Result<bool> {
         let channel = self.channel.get().ok_or(ErrorKind::NotConnected)?;
-        if let Some(allowed) = self.allowance.get() {
+        if let Some(allowed) = self.allowance.get()
+            && !channel.has_pushed_back()
+        {
             self.allowance
                 .set(Some(allowed.checked_sub(1).ok_or(ErrorKind::WouldBlock)?));
         }
@@ -194,10 +222,44 @@ impl Below {
     /// Writes to the channel below.
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let channel = self.channel.get().ok_or(ErrorKind::NotConnected)?;
-        channel
-            .write_raw(bytes)
-            .map_err(|error| self.failed(channel, error))
+        if let Some(waiting) = self
+            .parting
+            .borrow_mut()
+            .as_mut()
+            .filter(|waiting| !waiting.is_empty())
+        {
+            waiting.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        match channel.write_raw(bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                match self.parting.borrow_mut().as_mut() {
+                    Some(waiting) => {
+                        waiting.extend_from_slice(bytes);
+                        Ok(bytes.len())
+                    }
+                    None => Err(error),
+                }
+            }
+            outcome => outcome.map_err(|error| self.failed(channel, error)),
+        }
     }
+}
+
+/// How often input is read to be thrown away: a peer that doesn't stop must not hold us.
+const DISCARDS: usize = 16;
+
+/// Reads what has come and throws it away. A socket that is closed with unread input resets the connection, and what was
+/// written last is lost with it: a client that only writes never reads the server's session tickets.
+fn discard(channel: Channel) {
+    let mut buffer = SPARE.take();
+    buffer.resize(READ_AHEAD, 0);
+    for _ in 0..DISCARDS {
+        if !channel.is_readable() || !matches!(channel.read_raw(&mut buffer), Ok(1..)) {
+            break;
+        }
+    }
+    SPARE.set(buffer);
 }
 
 /// The engine's end of [`Below`].

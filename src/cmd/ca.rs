@@ -14,25 +14,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use openssl::ssl::{SslContext, SslMethod};
 use openssl::x509::{X509, X509Name};
 
-use self::inputs::{Out, Passwords, check_access, load, option_error, shown};
+use self::inputs::{Out, Passwords, check_access, load, option_error, password_from, shown};
 use self::table::{Making, Operations, Output, Place, Revoking};
 use self::words::Words;
 use crate::ca::authority::Authority;
+use crate::ca::check;
 use crate::ca::config::{self, Config};
+use crate::ca::create::{self, KeyKind};
 use crate::ca::crl::{self, Plan};
+use crate::ca::disk;
 use crate::ca::folder::Folder;
 use crate::ca::issue::{Copying, End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::journal::Change;
+use crate::ca::rebuild;
 use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
 use crate::ca::store::Store;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
+use crate::ossl::error::failed;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
 use crate::value::{Record, Value};
-use crate::x509::{name, time};
+use crate::x509::{describe, name, time};
 
 /// `tls::ca ?operation? ?options? ?request ...?`
 pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
@@ -41,6 +46,9 @@ pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         return Ok(Obj::text(&words::help()));
     }
     check_access(interp)?;
+    if let Some(folder) = Operations::read(&words.given)?.newca {
+        return create(interp, &words, &folder);
+    }
     Job::new(interp, words)?.run()
 }
 
@@ -109,9 +117,21 @@ impl<'a> Job<'a> {
             self.status(serial, &mut outcome)?;
             return self.tell(outcome);
         }
+        if self.operations.check.is_some() {
+            self.check(&mut outcome)?;
+            return self.tell(outcome);
+        }
+        if self.operations.rebuild.is_some() {
+            self.rebuild(&mut outcome)?;
+            return self.tell(outcome);
+        }
         let issuing = self.wants_certificates();
         let listing = self.operations.gencrl.is_some();
-        let revoking = self.operations.revoke.as_ref().or(self.operations.valid.as_ref());
+        let revoking = self
+            .operations
+            .revoke
+            .as_ref()
+            .or(self.operations.valid.as_ref());
         if !issuing && !listing && revoking.is_none() && self.operations.updatedb.is_none() {
             return Err(option_error(
                 "operation",
@@ -123,7 +143,13 @@ impl<'a> Job<'a> {
             false => None,
         };
         let profile = match issuing {
-            true => Some(self.profile(authority.as_ref().is_some_and(|authority| authority.certificate.is_none()))?),
+            true => Some(
+                self.profile(
+                    authority
+                        .as_ref()
+                        .is_some_and(|authority| authority.certificate.is_none()),
+                )?,
+            ),
             false => None,
         };
         let applicants = self.applicants()?;
@@ -157,6 +183,9 @@ impl<'a> Job<'a> {
             self.revoke(&certificate, &issuer, &mut store, &mut outcome)?;
         }
         outcome.info.put("repaired", store.repairs().to_vec());
+        outcome
+            .info
+            .put("records", i64::try_from(store.len()).unwrap_or(i64::MAX));
         self.tell(outcome)
     }
 
@@ -202,7 +231,12 @@ impl<'a> Job<'a> {
         }
         for file in operations.input.iter().chain(&self.words.requests) {
             let bytes = load("-in", file)?;
-            applicants.push(Applicant::request(&bytes, encoding, shown(file), &parameters)?);
+            applicants.push(Applicant::request(
+                &bytes,
+                encoding,
+                shown(file),
+                &parameters,
+            )?);
         }
         if applicants.is_empty() && operations.infiles.is_some() {
             return Err(option_error("-infiles", "-infiles without a request"));
@@ -270,11 +304,82 @@ impl<'a> Job<'a> {
 
     /// The database.
     fn store(&self) -> Result<Folder> {
-        let patience = match self.place.locktimeout.unwrap_or(60_000) {
-            wait @ 0.. => Duration::from_millis(wait.unsigned_abs()),
-            _ => return Err(option_error("-locktimeout", "-locktimeout can't be below zero")),
+        Folder::open(self.config.files()?, self.patience()?)
+    }
+
+    /// How long to wait for other commands.
+    fn patience(&self) -> Result<Duration> {
+        match self.place.locktimeout.unwrap_or(60_000) {
+            wait @ 0.. => Ok(Duration::from_millis(wait.unsigned_abs())),
+            _ => Err(option_error(
+                "-locktimeout",
+                "-locktimeout can't be below zero",
+            )),
+        }
+    }
+
+    /// The folder of issued certificates.
+    fn folder(&self) -> Result<PathBuf> {
+        let name = self.or_config(self.output.outdir.as_ref(), "new_certs_dir")?;
+        let folder = PathBuf::from(&name);
+        match disk::is_folder(&folder) {
+            // The journal may be read from another working directory.
+            true => Ok(disk::resolve(&folder)),
+            false => {
+                let message = format!("there is no folder \"{name}\" for new certificates");
+                Err(Error::failed_with(Reason::CaWrite, [&name], message))
+            }
+        }
+    }
+
+    // ---- Care -----------------------------------------------------------------------------------
+
+    /// Looks for what doesn't fit; the result has a line for each finding.
+    fn check(&self, outcome: &mut Outcome) -> Result<()> {
+        let (issuer, folder) = (self.certificate()?, self.folder()?);
+        let findings = check::check(&self.config.files()?, &folder, &issuer, self.patience()?)?;
+        for finding in &findings {
+            outcome.result.extend_from_slice(finding.message.as_bytes());
+            outcome.result.push(b'\n');
+        }
+        let records = findings
+            .iter()
+            .map(|finding| Value::Record(finding.record()));
+        outcome.info.put("findings", records.collect::<Vec<_>>());
+        Ok(())
+    }
+
+    /// Makes the database again.
+    fn rebuild(&self, outcome: &mut Outcome) -> Result<()> {
+        let (issuer, folder) = (self.certificate()?, self.folder()?);
+        let list = match &self.operations.crlfile {
+            Some(file) => {
+                let bytes = load("-crlfile", file)?;
+                let lists = crate::x509::load::crls(&bytes).map_err(|problem| {
+                    let message = format!(
+                        "can't read a revocation list from \"{}\": {problem}",
+                        shown(file)
+                    );
+                    Error::failed_with(Reason::CaRead, [shown(file)], message)
+                })?;
+                lists.into_iter().next()
+            }
+            None => None,
         };
-        Folder::open(self.config.files()?, patience)
+        let files = self.config.files()?;
+        let made = rebuild::rebuild(
+            &files,
+            &folder,
+            &issuer,
+            list.as_ref(),
+            self.now,
+            self.patience()?,
+        )?;
+        outcome
+            .info
+            .put("records", i64::try_from(made.rows).unwrap_or(i64::MAX));
+        outcome.info.put("skipped", made.skipped);
+        Ok(())
     }
 
     // ---- Issuing --------------------------------------------------------------------------------
@@ -283,16 +388,14 @@ impl<'a> Job<'a> {
     fn profile(&self, selfsign: bool) -> Result<Profile> {
         let (making, config) = (&self.making, &self.config);
         let policy = self.or_config(self.place.policy.as_ref(), "policy")?;
-        let folder = PathBuf::from(self.or_config(self.output.outdir.as_ref(), "new_certs_dir")?);
-        if !crate::ca::disk::is_folder(&folder) {
-            let folder = folder.display().to_string();
-            let message = format!("there is no folder \"{folder}\" for new certificates");
-            return Err(Error::failed_with(Reason::CaWrite, [&folder], message));
-        }
         let (section, extension_file) = self.extensions()?;
         Ok(Profile {
             fields: policy_fields(config, &policy)?,
-            subject: making.subj.as_deref().map(|text| subject(text, self.utf8())).transpose()?,
+            subject: making
+                .subj
+                .as_deref()
+                .map(|text| subject(text, self.utf8()))
+                .transpose()?,
             preserve: making.preserve.is_some() || config.truth_of_ca("preserve"),
             email_in_dn: making.no_email.is_none() && config.truth("email_in_dn", true),
             msie_hack: making.msie_hack.is_some() || config.truth_of_ca("msie_hack"),
@@ -303,12 +406,15 @@ impl<'a> Job<'a> {
             section,
             extension_file,
             copying: self.copying()?,
-            numbering: match (making.rand_serial.is_some() || config.truth("rand_serial", false), making.create_serial.is_some()) {
+            numbering: match (
+                making.rand_serial.is_some() || config.truth("rand_serial", false),
+                making.create_serial.is_some(),
+            ) {
                 (true, _) => Numbering::Random,
                 (false, true) => Numbering::CounterOrStart,
                 (false, false) => Numbering::Counter,
             },
-            folder,
+            folder: self.folder()?,
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
             least_bits: least_bits(),
@@ -330,7 +436,11 @@ impl<'a> Job<'a> {
         let section = section.unwrap_or_else(|| "default".to_owned());
         if conf.section(&section).is_none() {
             let message = format!("\"{}\" has no section \"{section}\"", shown(file));
-            return Err(Error::failed_with(Reason::CaRead, [shown(file), &section], message));
+            return Err(Error::failed_with(
+                Reason::CaRead,
+                [shown(file), &section],
+                message,
+            ));
         }
         Ok((Some(section), Some(conf)))
     }
@@ -378,7 +488,10 @@ impl<'a> Job<'a> {
             "" | "none" => Ok(Copying::None),
             "copy" => Ok(Copying::Missing),
             "copyall" => Ok(Copying::All),
-            _ => Err(self.config.bad("copy_extensions", &format!("\"{word}\" must be none, copy, or copyall"))),
+            _ => Err(self.config.bad(
+                "copy_extensions",
+                &format!("\"{word}\" must be none, copy, or copyall"),
+            )),
         }
     }
 
@@ -405,7 +518,10 @@ impl<'a> Job<'a> {
                 Err(Error::failed(Reason::CaConfirm, "the interpreter is gone"))
             })?;
             answer.as_bool().ok_or_else(|| {
-                let message = format!("-confirm returned \"{}\", which is no boolean", answer.as_text());
+                let message = format!(
+                    "-confirm returned \"{}\", which is no boolean",
+                    answer.as_text()
+                );
                 Error::failed(Reason::CaConfirm, message)
             })
         };
@@ -424,7 +540,11 @@ impl<'a> Job<'a> {
         let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&issued.output))?;
         store.commit(issued.changes)?;
         outcome.result.extend(out.finish()?);
-        let records = issued.records.into_iter().map(Value::Record).collect::<Vec<_>>();
+        let records = issued
+            .records
+            .into_iter()
+            .map(Value::Record)
+            .collect::<Vec<_>>();
         outcome.info.put("issued", records);
         Ok(())
     }
@@ -433,7 +553,11 @@ impl<'a> Job<'a> {
 
     /// Makes a revocation list.
     fn list(&self, authority: &Authority, store: &mut Folder, outcome: &mut Outcome) -> Result<()> {
-        let section = self.revoking.crlexts.clone().or_else(|| self.config.value("crl_extensions"));
+        let section = self
+            .revoking
+            .crlexts
+            .clone()
+            .or_else(|| self.config.value("crl_extensions"));
         if let Some(section) = &section {
             self.config.section(section)?;
         }
@@ -442,13 +566,19 @@ impl<'a> Job<'a> {
         let plan = Plan {
             this_update,
             next_update,
-            extensions: section.as_deref().map(|section| (self.config.conf(), section)),
+            extensions: section
+                .as_deref()
+                .map(|section| (self.config.conf(), section)),
             number: number.clone(),
         };
         let list = crl::generate(authority, &plan, store)?;
         let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
         let mut changes = vec![Change::Listed(this_update)];
-        changes.extend(number.as_ref().map(|number| Change::CrlNumber(number.next())));
+        changes.extend(
+            number
+                .as_ref()
+                .map(|number| Change::CrlNumber(number.next())),
+        );
         store.commit(changes)?;
         outcome.result.extend(out.finish()?);
         let mut record = Record::new();
@@ -485,9 +615,13 @@ impl<'a> Job<'a> {
     /// How many seconds pass until the next list.
     fn list_span(&self) -> Result<i64> {
         let revoking = &self.revoking;
-        let given = [revoking.crldays, revoking.crlhours, revoking.crlsec].map(Option::unwrap_or_default);
+        let given =
+            [revoking.crldays, revoking.crlhours, revoking.crlsec].map(Option::unwrap_or_default);
         if given.iter().any(|number| *number < 0) {
-            return Err(option_error("-crldays", "the time until the next list can't be below zero"));
+            return Err(option_error(
+                "-crldays",
+                "the time until the next list can't be below zero",
+            ));
         }
         let [days, hours, seconds] = match given {
             [0, 0, 0] => [
@@ -533,10 +667,14 @@ impl<'a> Job<'a> {
         let (key, done) = match self.operations.revoke {
             Some(_) => {
                 let cause = self.cause()?;
-                let done = revoke::revoke(store, certificate, Some(issuer), &cause, force, self.now)?;
+                let done =
+                    revoke::revoke(store, certificate, Some(issuer), &cause, force, self.now)?;
                 ("revoked", done)
             }
-            None => ("entered", revoke::enter(store, certificate, Some(issuer), force)?),
+            None => (
+                "entered",
+                revoke::enter(store, certificate, Some(issuer), force)?,
+            ),
         };
         store.commit(done.changes)?;
         outcome.info.put(key, done.record);
@@ -545,7 +683,12 @@ impl<'a> Job<'a> {
 
     /// Why a certificate is revoked: what the last of the four options says.
     fn cause(&self) -> Result<Cause> {
-        let options = ["-crl_reason", "-crl_hold", "-crl_compromise", "-crl_CA_compromise"];
+        let options = [
+            "-crl_reason",
+            "-crl_hold",
+            "-crl_compromise",
+            "-crl_CA_compromise",
+        ];
         match self.words.last_of(&options) {
             None => Ok(Cause::None),
             Some(("-crl_reason", word)) => Cause::reason(&word),
@@ -557,7 +700,10 @@ impl<'a> Job<'a> {
     /// Looks a serial number up.
     fn status(&self, text: &str, outcome: &mut Outcome) -> Result<()> {
         let serial = Serial::parse(text.as_bytes()).ok_or_else(|| {
-            option_error("-status", format!("bad serial number \"{text}\": must be hexadecimal digits"))
+            option_error(
+                "-status",
+                format!("bad serial number \"{text}\": must be hexadecimal digits"),
+            )
         })?;
         let mut store = self.store()?;
         let row = store.record(&serial)?;
@@ -573,6 +719,51 @@ impl<'a> Job<'a> {
         outcome.info.put("repaired", store.repairs().to_vec());
         Ok(())
     }
+}
+
+/// Makes a new authority; the result is its certificate.
+fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
+    let given = &words.given;
+    let (operations, making) = (Operations::read(given)?, Making::read(given)?);
+    let kind = KeyKind::parse(operations.newkey.as_deref().unwrap_or("ec:P-256"))?;
+    let folder = PathBuf::from(folder);
+    let name = folder
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let text = making
+        .subj
+        .unwrap_or_else(|| format!("/CN={} CA", name.replace(['/', '+', '\\'], "_")));
+    let subject = subject(&text, true)?;
+    let password = operations
+        .passout
+        .as_deref()
+        .map(password_from)
+        .transpose()?;
+    let days = making.days.unwrap_or(3650);
+    if days < 1 {
+        return Err(option_error("-days", "-days must be above zero"));
+    }
+    let certificate = create::create(&create::Plan {
+        folder: &folder,
+        subject: &subject,
+        kind: &kind,
+        password: password.as_deref(),
+        days,
+        now: now(),
+    })?;
+    if let Some(name) = Output::read(given)?.info {
+        let mut info = Record::new();
+        info.put(
+            "configuration",
+            folder.join("openssl.cnf").display().to_string(),
+        );
+        info.put("certificate", describe::summary(&certificate));
+        interp.set_variable(&Obj::text(&name), &Obj::from(&info))?;
+    }
+    let pem = certificate
+        .to_pem()
+        .map_err(|stack| failed("can't write the certificate", &stack))?;
+    Ok(Obj::bytes(&pem))
 }
 
 /// Marks what has ended.
@@ -611,7 +802,10 @@ fn encoding(option: &str, word: Option<&str>) -> Result<Option<Encoding>> {
         None => Ok(None),
         Some("PEM") => Ok(Some(Encoding::Pem)),
         Some("DER") => Ok(Some(Encoding::Der)),
-        Some(word) => Err(option_error(option, format!("bad form \"{word}\": must be DER or PEM"))),
+        Some(word) => Err(option_error(
+            option,
+            format!("bad form \"{word}\": must be DER or PEM"),
+        )),
     }
 }
 
@@ -635,12 +829,16 @@ fn least_bits() -> u32 {
     *LEAST.get_or_init(|| {
         let context = SslContext::builder(SslMethod::tls());
         let level = context.map_or(1, |context| context.build().security_level());
-        BITS.get(usize::try_from(level).unwrap_or_default()).copied().unwrap_or(256)
+        BITS.get(usize::try_from(level).unwrap_or_default())
+            .copied()
+            .unwrap_or(256)
     })
 }
 
 /// Now, in seconds since 1970.
 fn now() -> i64 {
     let passed = SystemTime::now().duration_since(UNIX_EPOCH);
-    passed.map_or(0, |passed| i64::try_from(passed.as_secs()).unwrap_or(i64::MAX))
+    passed.map_or(0, |passed| {
+        i64::try_from(passed.as_secs()).unwrap_or(i64::MAX)
+    })
 }

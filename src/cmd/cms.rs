@@ -61,6 +61,8 @@ struct Job<'a> {
     making: Making<Obj>,
     /// The options about checking messages.
     checking: Checking<Obj>,
+    /// The options about chains.
+    verification: Verification<Obj>,
     /// Reads certificates and keys.
     inputs: Inputs<'a>,
 }
@@ -70,12 +72,17 @@ impl<'a> Job<'a> {
     fn new(interp: Interp<'a>, words: Words) -> Result<Self> {
         let given = &words.given;
         let keys = Keys::read(given)?;
+        let streams = Streams::read(given)?;
+        let making = Making::read(given)?;
+        let checking = Checking::read(given)?;
+        let verification = Verification::read(given)?;
         Ok(Self {
             interp,
             operation: words.operation()?,
-            streams: Streams::read(given)?,
-            making: Making::read(given)?,
-            checking: Checking::read(given)?,
+            streams,
+            making,
+            checking,
+            verification,
             inputs: Inputs::new(interp, &keys),
             keys,
             words,
@@ -688,7 +695,7 @@ impl<'a> Job<'a> {
 
     /// How chains are checked.
     fn checks(&self) -> Result<Checks> {
-        let given = Verification::read(&self.words.given)?;
+        let given = self.verification.clone();
         let number = |option: &str, value: Option<i64>| {
             value
                 .map(|value| {
@@ -760,7 +767,11 @@ impl<'a> Job<'a> {
                 .collect();
             self.write_certificates("-signer", &name, &signers)?;
         }
-        Ok(Obj::bytes(&out.finish()?))
+        let mut result = out.finish()?;
+        if self.checking.receipt_request_print.is_some() {
+            result.extend_from_slice(facts::receipt_requests(&report).as_bytes());
+        }
+        Ok(Obj::bytes(&result))
     }
 
     /// Writes certificates to a file.

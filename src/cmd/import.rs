@@ -275,12 +275,17 @@ fn scripts(interp: Interp<'_>, peer: &Peer<Obj>, words: &[Obj], model: Option<Sc
 }
 
 /// The protocol versions that are allowed.
+///
+/// An old one that isn't spoken of is allowed where an older one is: of a set with a hole, OpenSSL's client offers the
+/// part below the hole alone, and scripts that say no more than `-tls1 1` are to get the best that there is.
 fn protocol_set(given: &Protocols<Obj>) -> ProtocolSet {
+    let ssl3 = given.ssl3.unwrap_or(false);
+    let tls1 = given.tls1.unwrap_or(ssl3);
     ProtocolSet::EMPTY
         .with(Protocol::Ssl2, given.ssl2.unwrap_or(false))
-        .with(Protocol::Ssl3, given.ssl3.unwrap_or(false))
-        .with(Protocol::Tls1, given.tls1.unwrap_or(false))
-        .with(Protocol::Tls1_1, given.tls1_1.unwrap_or(false))
+        .with(Protocol::Ssl3, ssl3)
+        .with(Protocol::Tls1, tls1)
+        .with(Protocol::Tls1_1, given.tls1_1.unwrap_or(tls1))
         .with(Protocol::Tls1_2, given.tls1_2.unwrap_or(true))
         .with(Protocol::Tls1_3, given.tls1_3.unwrap_or(true))
 }
@@ -338,7 +343,7 @@ fn ask_password(script: Option<&Script>, longest: usize) -> Result<Secret> {
         return refused("the private key is encrypted and there is no password script");
     };
     let longest = i64::try_from(longest).unwrap_or(i64::MAX);
-    match script.call_fitting(&[Obj::int(0), Obj::int(longest)]) {
+    match script.call_fitting(&[Obj::text("password"), Obj::int(0), Obj::int(longest)]) {
         None => refused("the interpreter of the password script is gone"),
         Some(Err(error)) => refused(&format!("the password script failed: {}", error.message())),
         Some(Ok(password)) => Ok(Secret::from(password.as_text().as_bytes())),

@@ -10,9 +10,9 @@ use super::ber::{self, Filling, Kind, Reader, Skeleton};
 use super::encrypt::{last, update};
 use super::output::StripText;
 use super::source::{Format, Opened, Stream, open};
-use super::{pump, refused, unreadable};
+use super::{Named, pump, refused, unreadable};
 use crate::error::{Error, Reason, Result};
-use crate::ossl::cms::{ContentInfo, Flags};
+use crate::ossl::cms::{ContentInfo, Flags, RecipientKind};
 use crate::ossl::secret::Secret;
 
 /// The keys with which a message may be opened; they are tried in this order.
@@ -28,6 +28,39 @@ pub(crate) struct Keys {
     pub(crate) originator: Option<X509>,
     /// A password.
     pub(crate) password: Option<Secret>,
+}
+
+/// Someone who can read a message.
+pub(crate) struct Reading {
+    /// The way in which the key comes to him.
+    pub(crate) kind: RecipientKind,
+    /// How he, or his key, is named.
+    pub(crate) names: Vec<Named>,
+}
+
+/// Those who can read a message.
+pub(crate) fn recipients(skeleton: &Skeleton) -> Vec<Reading> {
+    let Ok(message) = message(skeleton) else {
+        return Vec::new();
+    };
+    message
+        .recipients()
+        .iter()
+        .map(|recipient| {
+            let shared = recipient
+                .shared_key_id()
+                .map(|id| Named::Id(id.as_slice().to_vec()));
+            Reading {
+                kind: recipient.kind(),
+                names: recipient
+                    .ids()
+                    .into_iter()
+                    .map(Named::new)
+                    .chain(shared)
+                    .collect(),
+            }
+        })
+        .collect()
 }
 
 /// How a message is decrypted.

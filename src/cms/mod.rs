@@ -17,6 +17,7 @@ pub(crate) mod inspect;
 mod lines;
 mod mime;
 pub(crate) mod output;
+pub(crate) mod receipt;
 pub(crate) mod sign;
 pub(crate) mod source;
 pub(crate) mod verify;
@@ -26,6 +27,7 @@ use std::io::{self, Read};
 use openssl::error::ErrorStack;
 
 use crate::error::{Error, Reason, Result, reasons_text};
+use crate::ossl::cms::CertificateId;
 use crate::ossl::error::entries;
 
 /// How much passes through digests and ciphers at once.
@@ -84,4 +86,28 @@ fn oid_nid(content: &[u8]) -> openssl::nid::Nid {
 /// The name of an encoded object identifier's content: the library's long name, else the dotted numbers.
 pub(crate) fn encoded_oid_name(content: &[u8]) -> String {
     crate::x509::oid::long_name(&crate::x509::der::oid(content).unwrap_or_default())
+}
+
+/// How a message names a certificate, or a key.
+pub(crate) enum Named {
+    /// By issuer and serial number, both as text.
+    Issuer(String, String),
+    /// By an identifier.
+    Id(Vec<u8>),
+}
+
+impl Named {
+    /// From the name in a message.
+    fn new(id: CertificateId<'_>) -> Self {
+        match id {
+            CertificateId::KeyId(id) => Self::Id(id.as_slice().to_vec()),
+            CertificateId::Issuer(issuer, serial) => {
+                let serial = serial
+                    .to_bn()
+                    .and_then(|number| number.to_hex_str().map(|text| text.to_string()))
+                    .unwrap_or_default();
+                Self::Issuer(crate::x509::name::rfc_2253(issuer), serial)
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use super::content::{Content, Treatment};
 use super::decrypt::wrong_type;
 use super::output::StripText;
 use super::source::{Format, Opened, Stream, open};
-use super::{pump, refused, unreadable};
+use super::{Named, pump, refused, unreadable};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::chain;
 use crate::ossl::cms::{Chain, ContentInfo, Flags, SignerInfo};
@@ -50,6 +50,8 @@ pub(crate) struct Settings {
 
 /// A signer and what the checks say about him.
 pub(crate) struct Verdict {
+    /// How the message names his certificate.
+    pub(crate) id: Option<Named>,
     /// His certificate, if it was found.
     pub(crate) certificate: Option<X509>,
     /// His chain as far as it was checked.
@@ -62,8 +64,8 @@ pub(crate) struct Verdict {
     pub(crate) time: Option<Vec<u8>>,
     /// The ciphers that he can read, as encoded.
     pub(crate) capabilities: Option<Vec<u8>>,
-    /// The request for a receipt, as encoded.
-    pub(crate) receipt_request: Option<Vec<u8>>,
+    /// The request for a receipt as encoded, or that there is a broken one.
+    pub(crate) receipt_request: std::result::Result<Option<Vec<u8>>, ()>,
     /// What is wrong, if something is.
     pub(crate) error: Option<Error>,
     /// The number of the certificate's error, 0 if there is none.
@@ -252,10 +254,10 @@ fn describe(signer: &SignerInfo<'_>) -> Verdict {
     });
     let receipt_request = signer
         .receipt_request()
-        .ok()
-        .flatten()
-        .and_then(|request| request.to_der().ok());
+        .and_then(|request| request.map(|request| request.to_der()).transpose())
+        .map_err(|_| ());
     Verdict {
+        id: signer.id().map(Named::new),
         certificate: signer.certificate().map(ToOwned::to_owned),
         chain: Vec::new(),
         digest,

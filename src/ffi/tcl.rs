@@ -14,9 +14,9 @@ use libc::{c_char, c_int, c_uchar, c_void};
 
 pub(crate) use tcl_sys::{
     ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
-    TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelType, Tcl_CmdDeleteProc,
-    Tcl_Command, Tcl_DString, Tcl_Event, Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace,
-    Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
+    TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelProc, Tcl_ChannelType,
+    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Event, Tcl_FileProc, Tcl_Interp, Tcl_InterpDeleteProc,
+    Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;
@@ -142,7 +142,7 @@ fn size_result(raw: isize) -> isize {
 }
 
 /// Declares functions by slot. `-> Size` marks a result that is an `int` in 8.6; `| N` names the slot of Tcl 9
-/// where that is another one.
+/// where that is another one, and a number alone is the slot of a function that only Tcl 9 has.
 macro_rules! slots {
     () => {};
     (fn $name:ident($($arg:ident: $type:ty),*) -> Size = $slot:ident; $($rest:tt)*) => {
@@ -154,6 +154,18 @@ macro_rules! slots {
             let function = unsafe { std::mem::transmute::<*const c_void, Slot>(slot) };
             // SAFETY: the caller keeps the conditions of Tcl's manual.
             size_result(unsafe { function($($arg),*) })
+        }
+        slots! { $($rest)* }
+    };
+    (fn $name:ident($($arg:ident: $type:ty),*) -> $result:ty = $nine:literal; $($rest:tt)*) => {
+        #[doc = concat!("The C function of this name, slot ", stringify!($nine), ".\n\n# Safety\n\nAs Tcl's manual says. In Tcl 9 alone.")]
+        pub(crate) unsafe fn $name($($arg: $type),*) -> $result {
+            type Slot = unsafe extern "C" fn($($type),*) -> $result;
+            let slot = slot(offset_9($nine));
+            // SAFETY: the caller says that this is Tcl 9, whose slot holds a function of this type.
+            let function = unsafe { std::mem::transmute::<*const c_void, Slot>(slot) };
+            // SAFETY: the caller keeps the conditions of Tcl's manual.
+            unsafe { function($($arg),*) }
         }
         slots! { $($rest)* }
     };
@@ -179,7 +191,10 @@ slots! {
     fn Tcl_Alloc(size: usize) -> *mut c_char = tcl_Alloc;
     fn Tcl_BackgroundException(interp: *mut Tcl_Interp, code: c_int) = tcl_BackgroundException;
     fn Tcl_BadChannelOption(interp: *mut Tcl_Interp, option: *const c_char, list: *const c_char) -> c_int = tcl_BadChannelOption;
+    fn Tcl_ChannelBuffered(chan: Tcl_Channel) -> c_int = tcl_ChannelBuffered;
     fn Tcl_CloseEx(interp: *mut Tcl_Interp, chan: Tcl_Channel, flags: c_int) -> c_int = tcl_CloseEx;
+    fn Tcl_CreateChannelHandler(chan: Tcl_Channel, mask: c_int, function: Tcl_ChannelProc, data: ClientData) = tcl_CreateChannelHandler;
+    fn Tcl_CreateFileHandler(descriptor: c_int, mask: c_int, function: Tcl_FileProc, data: ClientData) = tcl_CreateFileHandler;
     fn Tcl_CreateNamespace(interp: *mut Tcl_Interp, name: *const c_char, data: ClientData, delete: *const c_void) -> *mut Tcl_Namespace = tcl_CreateNamespace;
     fn Tcl_CreateObjCommand(interp: *mut Tcl_Interp, name: *const c_char, function: Tcl_ObjCmdProc, data: ClientData, delete: Tcl_CmdDeleteProc) -> Tcl_Command = tcl_CreateObjCommand;
     fn Tcl_CreateTimerHandler(milliseconds: c_int, function: Tcl_TimerProc, data: ClientData) -> Tcl_TimerToken = tcl_CreateTimerHandler;
@@ -189,6 +204,8 @@ slots! {
     fn Tcl_DStringInit(string: *mut Tcl_DString) = tcl_DStringInit;
     fn Tcl_DbDecrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int) = tcl_DbDecrRefCount;
     fn Tcl_DbIncrRefCount(object: *mut Tcl_Obj, file: *const c_char, line: c_int) = tcl_DbIncrRefCount;
+    fn Tcl_DeleteChannelHandler(chan: Tcl_Channel, function: Tcl_ChannelProc, data: ClientData) = tcl_DeleteChannelHandler;
+    fn Tcl_DeleteFileHandler(descriptor: c_int) = tcl_DeleteFileHandler;
     fn Tcl_DeleteTimerHandler(token: Tcl_TimerToken) = tcl_DeleteTimerHandler;
     fn Tcl_DictObjPut(interp: *mut Tcl_Interp, dict: *mut Tcl_Obj, key: *mut Tcl_Obj, value: *mut Tcl_Obj) -> c_int = tcl_DictObjPut;
     fn Tcl_DoOneEvent(flags: c_int) -> c_int = tcl_DoOneEvent;
@@ -201,7 +218,9 @@ slots! {
     fn Tcl_GetAssocData(interp: *mut Tcl_Interp, name: *const c_char, function: *mut Tcl_InterpDeleteProc) -> ClientData = tcl_GetAssocData;
     fn Tcl_GetBooleanFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, value: *mut c_int) -> c_int = tcl_GetBooleanFromObj;
     fn Tcl_GetByteArrayFromObj(object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = tcl_GetByteArrayFromObj;
+    fn Tcl_GetBytesFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = 650;
     fn Tcl_GetChannel(interp: *mut Tcl_Interp, name: *const c_char, mode: *mut c_int) -> Tcl_Channel = tcl_GetChannel;
+    fn Tcl_GetChannelBufferSize(chan: Tcl_Channel) -> c_int = tcl_GetChannelBufferSize;
     fn Tcl_GetChannelHandle(chan: Tcl_Channel, direction: c_int, handle: *mut ClientData) -> c_int = tcl_GetChannelHandle;
     fn Tcl_GetChannelInstanceData(chan: Tcl_Channel) -> ClientData = tcl_GetChannelInstanceData;
     fn Tcl_GetChannelMode(chan: Tcl_Channel) -> c_int = tcl_GetChannelMode;
@@ -237,6 +256,7 @@ slots! {
     fn Tcl_RestoreInterpState(interp: *mut Tcl_Interp, state: Tcl_InterpState) -> c_int = tcl_RestoreInterpState;
     fn Tcl_SaveInterpState(interp: *mut Tcl_Interp, status: c_int) -> Tcl_InterpState = tcl_SaveInterpState;
     fn Tcl_SetAssocData(interp: *mut Tcl_Interp, name: *const c_char, function: Tcl_InterpDeleteProc, data: ClientData) = tcl_SetAssocData;
+    fn Tcl_SetChannelBufferSize(chan: Tcl_Channel, size: Size) = tcl_SetChannelBufferSize;
     fn Tcl_SetChannelError(chan: Tcl_Channel, message: *mut Tcl_Obj) = tcl_SetChannelError;
     fn Tcl_SetChannelOption(interp: *mut Tcl_Interp, chan: Tcl_Channel, option: *const c_char, value: *const c_char) -> c_int = tcl_SetChannelOption;
     fn Tcl_SetErrno(errno: c_int) = tcl_SetErrno;

@@ -52,6 +52,7 @@ options! {
 
 options! {
     /// How a certificate's chain is checked, in the words of the `openssl` program.
+    #[expect(dead_code, reason = "switches are taken from the words one by one")]
     pub(crate) struct Verification, VERIFICATION {
         policy: Text = "-policy", Both, Command, "3.0", "none",
             "Accept this policy, an object identifier; may be given several times";

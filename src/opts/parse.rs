@@ -61,16 +61,16 @@ impl Table {
 }
 
 impl<W: Word> Given<W> {
+    /// Every option that was given, in order.
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Setting<W>> {
+        self.settings.iter()
+    }
+
     /// Whether the option `name` (its main spelling) was given.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.settings
             .iter()
             .any(|setting| setting.spec.name == name)
-    }
-
-    /// Every option that was given, in order.
-    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Setting<W>> {
-        self.settings.iter()
     }
 
     /// The value of the option `name` (its main spelling), the last one where it was given several times.

@@ -103,14 +103,20 @@ impl Context {
     pub(crate) fn new() -> Result<Self, Entries> {
         // SAFETY: null stands for the default library context and no property query.
         let raw = checked_p(unsafe { ffi::OSSL_CMP_CTX_new(ptr::null_mut(), ptr::null()) })?;
-        let context = Self {
+        let mut context = Self {
             raw,
             hook: None,
             out_trusted: None,
         };
-        // SAFETY: the context is alive, and the callback is of the right type.
-        checked(unsafe { ffi::OSSL_CMP_CTX_set_log_cb(raw, Some(note)) })?;
+        context.listen()?;
         Ok(context)
+    }
+
+    /// Notes what OpenSSL has to say, which would go to standard error otherwise (OSSL_CMP_CTX_set_log_cb).
+    pub(super) fn listen(&mut self) -> Result<(), Entries> {
+        // SAFETY: the context is alive, and the callback is of the right type.
+        checked(unsafe { ffi::OSSL_CMP_CTX_set_log_cb(self.raw, Some(note)) })?;
+        Ok(())
     }
 
     setters! {

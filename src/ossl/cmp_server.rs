@@ -137,6 +137,7 @@ impl Server {
                 Some(on_poll),
             )
         })?;
+        server.with_context(Context::listen)?;
         Ok(server)
     }
 

@@ -11,13 +11,12 @@ use std::ffi::CString;
 use std::ptr::{self, NonNull};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
-use libc::{c_int, c_long, c_uint, c_void, size_t};
-use openssl::asn1::{Asn1IntegerRef, Asn1Object, Asn1ObjectRef, Asn1OctetStringRef};
+use libc::{c_int, c_long, c_uint, c_void};
+use openssl::asn1::{Asn1IntegerRef, Asn1Object, Asn1OctetStringRef};
 use openssl::cipher::CipherRef;
 use openssl::cipher_ctx::CipherCtxRef;
 use openssl::error::ErrorStack;
 use openssl::md::MdRef;
-use openssl::nid::Nid;
 use openssl::pkey::{PKeyRef, Private};
 use openssl::stack::{Stack, StackRef};
 use openssl::x509::{X509, X509Crl, X509NameRef, X509Ref};

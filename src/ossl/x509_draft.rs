@@ -8,7 +8,7 @@ use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::c_int;
 use openssl::asn1::{Asn1ObjectRef, Asn1OctetStringRef, Asn1TimeRef};
 use openssl::error::ErrorStack;
-use openssl::x509::{X509, X509Crl, X509Extension, X509ExtensionRef, X509NameRef, X509Ref, X509Req};
+use openssl::x509::{X509, X509Crl, X509Extension, X509ExtensionRef, X509NameRef, X509Ref};
 use openssl_sys as sys;
 
 use super::conf::Conf;
@@ -20,17 +20,6 @@ use crate::ffi::ossl;
 /// The name of a section for OpenSSL. One with a null byte names no section.
 fn section_name(section: &str) -> CString {
     CString::new(section).unwrap_or_default()
-}
-
-/// Checks the syntax of a section of extensions (X509V3_EXT_add_nconf, X509V3_CTX_TEST).
-pub(crate) fn check(conf: &Conf, section: &str) -> Result<(), Vec<OpenSslEntry>> {
-    let section = section_name(section);
-    let done = Context::default().with(Some(conf), ossl::X509V3_CTX_TEST, |context| {
-        let none = std::ptr::null_mut();
-        // SAFETY: all is live for the call; without a certificate nothing is added.
-        unsafe { ossl::X509V3_EXT_add_nconf(conf.as_ptr(), context, section.as_ptr(), none) }
-    })?;
-    cvt_entries(done)
 }
 
 /// Adds the extensions of a section to a certificate; one that is there already is replaced (X509V3_EXT_add_nconf).

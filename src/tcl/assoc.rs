@@ -38,6 +38,6 @@ impl Interp<'_> {
 
 /// The interpreter is being deleted. There is nothing to catch here: states drop plain data.
 unsafe extern "C" fn delete<S: State>(data: c::ClientData, _interp: *mut c::Tcl_Interp) {
-    // SAFETY: gives back the count that the interpreter got.
+    // SAFETY: takes back the count that the interpreter got.
     drop(unsafe { Rc::from_raw(data.cast_const().cast::<S>()) });
 }

@@ -141,6 +141,19 @@ impl Channel {
         Ok(Self(stacked))
     }
 
+    /// Has Tcl tell the top layer which events the scripts wait for. It tells a layer of its own accord only when that
+    /// changes, so that a new one would never hear of handlers that were there before.
+    pub(crate) fn announce_interest(self) {
+        // SAFETY: the channel is open, and the handler is gone before anything can call it.
+        unsafe {
+            c::Tcl_CreateChannelHandler(self.0, 0, Some(ignore_events), std::ptr::null_mut());
+        }
+        // SAFETY: the channel is open.
+        unsafe {
+            c::Tcl_DeleteChannelHandler(self.0, Some(ignore_events), std::ptr::null_mut());
+        }
+    }
+
     /// Takes the top layer off this stack. Tcl closes its driver.
     pub(crate) fn unstack(self, interp: Interp<'_>) -> Result<(), Error> {
         // SAFETY: the channel is open.
@@ -198,10 +211,50 @@ impl Channel {
         usize::try_from(unsafe { c::Tcl_InputBuffered(self.0) }).unwrap_or(0)
     }
 
+    /// Whether this layer gives input that was read before another was put on top of it: no event tells of that.
+    pub(crate) fn has_pushed_back(self) -> bool {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_ChannelBuffered(self.0) > 0 }
+    }
+
     /// How many bytes of output Tcl holds for this stack.
     pub(crate) fn output_buffered(self) -> usize {
         // SAFETY: the channel is open.
         usize::try_from(unsafe { c::Tcl_OutputBuffered(self.0) }).unwrap_or(0)
+    }
+
+    /// The size of the stack's buffers.
+    pub(crate) fn buffer_size(self) -> usize {
+        // SAFETY: the channel is open.
+        usize::try_from(unsafe { c::Tcl_GetChannelBufferSize(self.0) }).unwrap_or(0)
+    }
+
+    /// Sets the size of buffers that are made from now on. Not while the driver reads: Tcl frees the buffer that it
+    /// reads into, if that is empty.
+    pub(crate) fn set_buffer_size(self, size: usize) {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_SetChannelBufferSize(self.0, size.cast_signed()) };
+    }
+
+    /// Has a TCP socket send what it is given at once. What isn't one has no such setting, and needs none.
+    pub(crate) fn send_at_once(self) {
+        let Some(Ok(descriptor)) = self
+            .os_handle(Mask::WRITABLE)
+            .map(|handle| c_int::try_from(handle.addr()))
+        else {
+            return;
+        };
+        let on: c_int = 1;
+        // SAFETY: the value is an int that lives during the call; for what is no socket the call fails.
+        unsafe {
+            libc::setsockopt(
+                descriptor,
+                libc::IPPROTO_TCP,
+                libc::TCP_NODELAY,
+                (&raw const on).cast(),
+                size_of::<c_int>() as libc::socklen_t,
+            )
+        };
     }
 
     /// Tells this layer and those above that events have come.
@@ -224,6 +277,12 @@ impl Channel {
 
     /// The operating system's handle of this layer for a direction.
     pub(crate) fn os_handle(self, direction: Mask) -> Option<*mut c_void> {
+        // Asked for a handle that isn't there, Tcl leaves an error behind, which the next operation would raise.
+        let bottom = std::iter::successors(Some(self), |layer| layer.below()).last()?;
+        // SAFETY: the channel is open.
+        let kind = unsafe { c::Tcl_GetChannelType(bottom.0) };
+        // SAFETY: an open channel's type is valid, and channel types don't change.
+        unsafe { (*kind).getHandleProc }?;
         let mut handle = std::ptr::null_mut();
         // SAFETY: the channel is open, and the place for the handle is valid.
         let code = unsafe { c::Tcl_GetChannelHandle(self.0, direction.as_raw(), &raw mut handle) };
@@ -245,29 +304,16 @@ impl Channel {
             unsafe { c::Tcl_DoOneEvent(0) };
             return Ok(true);
         };
-        let events = if direction.has(Mask::READABLE) {
-            libc::POLLIN
-        } else {
-            libc::POLLOUT
-        };
-        let descriptor = c_int::try_from(handle.addr()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let mut poll = libc::pollfd {
-            fd: descriptor,
-            events,
-            revents: 0,
-        };
         let left = left.map_or(-1, |left| {
             c_int::try_from(left.as_millis() + 1).unwrap_or(c_int::MAX)
         });
-        // SAFETY: one record is given, and lives during the call.
-        match unsafe { libc::poll(&raw mut poll, 1, left) } {
-            0 => Ok(false),
-            1.. => Ok(true),
-            _ => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => Ok(true),
-                error => Err(error),
-            },
-        }
+        poll(handle, direction, left)
+    }
+
+    /// Whether a read of this layer wouldn't wait, as far as the operating system knows.
+    pub(crate) fn is_readable(self) -> bool {
+        self.os_handle(Mask::READABLE)
+            .is_some_and(|handle| poll(handle, Mask::READABLE, 0).unwrap_or(false))
     }
 
     /// The value of an option.
@@ -362,6 +408,29 @@ impl Channel {
     }
 }
 
+/// Waits until a descriptor is ready for a direction, at most so many milliseconds; `false` when they are over.
+fn poll(handle: *mut c_void, direction: Mask, milliseconds: c_int) -> io::Result<bool> {
+    let events = if direction.has(Mask::READABLE) {
+        libc::POLLIN
+    } else {
+        libc::POLLOUT
+    };
+    let mut poll = libc::pollfd {
+        fd: c_int::try_from(handle.addr()).map_err(|_| io::ErrorKind::InvalidInput)?,
+        events,
+        revents: 0,
+    };
+    // SAFETY: one record is given, and lives during the call.
+    match unsafe { libc::poll(&raw mut poll, 1, milliseconds) } {
+        0 => Ok(false),
+        1.. => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            error => Err(error),
+        },
+    }
+}
+
 /// The result of a transfer: a negative count means that errno says why.
 fn counted(count: isize) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| {
@@ -402,3 +471,6 @@ impl Drop for DString {
         unsafe { c::Tcl_DStringFree(self.as_ptr()) };
     }
 }
+
+/// A channel handler that does nothing.
+unsafe extern "C" fn ignore_events(_: *mut c_void, _: c_int) {}

@@ -1,7 +1,7 @@
 //! Interpreters: one borrowed for the time of a call, and one kept for later.
 
 use std::marker::PhantomData;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
@@ -99,6 +99,12 @@ impl<'a> Interp<'a> {
         self.state::<Number>().0
     }
 
+    /// Whether the interpreter has been deleted; what is left of it stays until nobody refers to it any more.
+    pub(super) fn is_deleted(self) -> bool {
+        // SAFETY: the interpreter's memory is there.
+        unsafe { c::Tcl_InterpDeleted(self.raw) != 0 }
+    }
+
     /// Whether this is a safe interpreter, which mustn't reach files.
     pub(crate) fn is_safe(self) -> bool {
         // SAFETY: the interpreter is alive.
@@ -122,27 +128,43 @@ impl<'a> Interp<'a> {
 
     /// A handle that can be kept beyond this call.
     pub(crate) fn keep(self) -> Keeper {
-        Keeper(Rc::new(Preserved::new(self.raw)))
+        Keeper {
+            raw: self.raw,
+            life: Rc::downgrade(&self.state::<Life>()),
+        }
     }
 }
 
-/// An interpreter kept for later. It may be deleted in the meantime; its memory stays until the last keeper is gone.
+/// An interpreter kept for later, which doesn't keep it from being deleted: a channel that kept the interpreter that it
+/// is open in would never be closed by that interpreter's end.
 #[derive(Clone, Debug)]
-pub(crate) struct Keeper(Rc<Preserved>);
+pub(crate) struct Keeper {
+    /// The interpreter, while it has its life.
+    raw: *mut c::Tcl_Interp,
+    /// What goes with the interpreter.
+    life: Weak<Life>,
+}
+
+/// The state by which it is known whether an interpreter is still there.
+#[derive(Debug, Default)]
+struct Life;
+
+impl State for Life {
+    const KEY: &'static str = "tls life";
+}
 
 impl Keeper {
     /// Calls `function` with the interpreter, unless that has been deleted.
     pub(crate) fn with<R>(&self, function: impl FnOnce(Interp<'_>) -> R) -> Option<R> {
-        let raw = self.0.0;
-        // SAFETY: preserved, so the memory is there even if the interpreter is deleted.
-        if unsafe { c::Tcl_InterpDeleted(raw) } != 0 {
+        if self.life.strong_count() == 0 {
             return None;
         }
-        // A second reference keeps the interpreter for the whole call, whatever becomes of this keeper in it.
-        let preserved = Preserved::new(raw);
-        // SAFETY: alive, and `preserved` keeps its memory until the call is over.
+        // The interpreter drops its life when it is freed and not before, so that it is there. It must be there until
+        // the call is over, whatever becomes of it in the call.
+        let preserved = Preserved::new(self.raw);
+        // SAFETY: `preserved` keeps its memory until the call is over.
         let interp = unsafe { Interp::from_raw(preserved.0) };
-        Some(function(interp))
+        (!interp.is_deleted()).then(|| function(interp))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Floor 1: a small safe Tcl.
 //!
 //! A stranger to OpenSSL. May use `ffi::tcl` and the pure ground. Tcl's values, interpreters and channels belong to
-//! the thread that made them, so nothing here is `Send`. Every way in from Tcl (command, driver, timer, deletion)
+//! the thread that made them, so nothing here is `Send`. Every way in from Tcl (command, driver, timer, file, deletion)
 //! has its trampoline in one file, which catches panics and maps them by kind.
 
 pub(crate) mod assoc;
 pub(crate) mod channel;
 pub(crate) mod command;
 pub(crate) mod driver;
+mod farewell;
 pub(crate) mod files;
 pub(crate) mod interp;
 pub(crate) mod obj;

@@ -148,8 +148,15 @@ impl Obj {
             return None;
         }
         let mut length = c::SizeOut::default();
-        // SAFETY: the value is alive; the result is null (Tcl 9: no bytes) or the byte array inside it.
-        let bytes = unsafe { c::Tcl_GetByteArrayFromObj(self.as_ptr(), &raw mut length) };
+        let bytes = match c::is_tcl8() {
+            // SAFETY: the value is alive; the result is the byte array inside it.
+            true => unsafe { c::Tcl_GetByteArrayFromObj(self.as_ptr(), &raw mut length) },
+            // A Tcl 9 that was built without deprecated functions, as Debian's is, lacks the one of Tcl 8.
+            // SAFETY: the value is alive, and this is Tcl 9; the result is null (no bytes) or the byte array inside it.
+            false => unsafe {
+                c::Tcl_GetBytesFromObj(std::ptr::null_mut(), self.as_ptr(), &raw mut length)
+            },
+        };
         if bytes.is_null() {
             return None;
         }

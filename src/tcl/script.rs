@@ -42,8 +42,7 @@ impl Script {
             let _saved = SavedState::new(interp);
             let outcome = self.call_here(interp, words);
             if outcome.is_err() {
-                // SAFETY: the interpreter is alive, and its state is that of the error.
-                unsafe { c::Tcl_BackgroundException(interp.as_ptr(), 1) };
+                interp.report_state();
             }
             outcome
         })
@@ -105,7 +104,15 @@ impl Interp<'_> {
     pub(crate) fn report(self, error: &Error) {
         let _saved = SavedState::new(self);
         self.set_error(error);
-        // SAFETY: the interpreter is alive, and its state is that of the error.
-        unsafe { c::Tcl_BackgroundException(self.as_ptr(), 1) };
+        self.report_state();
+    }
+
+    /// Hands the error that the interpreter's state tells of to its background error handler. An interpreter that its
+    /// own script has deleted has none any more.
+    fn report_state(self) {
+        if !self.is_deleted() {
+            // SAFETY: the interpreter is alive, and its state is that of an error.
+            unsafe { c::Tcl_BackgroundException(self.as_ptr(), 1) };
+        }
     }
 }

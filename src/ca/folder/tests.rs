@@ -1,5 +1,10 @@
 //! The database as several commands use it, also such that die in the middle.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at the files themselves"
+)]
+
 use std::fs;
 
 use super::*;
@@ -266,7 +271,7 @@ fn wrong_lines_are_told_by_their_number() {
     let good = String::from_utf8(row(1).to_line()).unwrap();
     for (extra, line, said) in [
         ("V\tx\n".to_owned(), "2", "2 fields"),
-        (good.clone(), "2", "already in line 1"),
+        (good, "2", "already in line 1"),
         (
             "V\t301231235959Z\t\t02\tunknown\t/CN=to".to_owned(),
             "2",

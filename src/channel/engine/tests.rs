@@ -375,6 +375,22 @@ fn who_has_heard_the_end_may_still_write() {
 }
 
 #[test]
+fn a_write_to_who_has_said_the_end_and_gone_is_an_error() {
+    let pki = pki();
+    for protocol in VERSIONS {
+        let mut pair = Pair::open(&pki, protocol);
+        pair.client.close();
+        assert_eq!(read(&mut pair.server), Ok(Progress::Closed));
+        pair.down.borrow_mut().broken = Some(libc::EPIPE);
+        for _ in 0..2 {
+            let error = pair.server.write(b"answer").unwrap_err();
+            assert!(matches!(error, Error::Io { errno, .. } if errno == libc::EPIPE));
+        }
+        assert_eq!(read(&mut pair.server), Ok(Progress::Closed));
+    }
+}
+
+#[test]
 fn the_end_is_told_once() {
     let mut pair = Pair::open(&pki(), Protocol::Tls1_3);
     pair.client.close();

@@ -102,19 +102,30 @@ impl Passwords {
         }
         let refused = |message: String| Error::failed(Reason::CaPassword, message);
         let script = self.script.as_ref().ok_or_else(|| {
-            refused("the private key is encrypted, and there is no -passin, -key or -password".to_owned())
+            refused(
+                "the private key is encrypted, and there is no -passin, -key or -password"
+                    .to_owned(),
+            )
         })?;
         match script.call(&[]) {
             None => Err(refused("the interpreter is gone".to_owned())),
-            Some(Err(error)) => Err(refused(format!("the password script failed: {}", error.message()))),
+            Some(Err(error)) => Err(refused(format!(
+                "the password script failed: {}",
+                error.message()
+            ))),
             Some(Ok(password)) => Ok(Secret::from(password.as_text().as_bytes())),
         }
     }
 }
 
 /// The password that a source of the program's kind leads to.
-fn password_from(source: &str) -> Result<Secret> {
-    let bad = || option_error("-passin", "-passin must be pass:, env:, file: or fd: with a value, or stdin");
+pub(super) fn password_from(source: &str) -> Result<Secret> {
+    let bad = || {
+        option_error(
+            "-passin",
+            "-passin must be pass:, env:, file: or fd: with a value, or stdin",
+        )
+    };
     if source == "stdin" {
         let mut line = String::new();
         let done = std::io::stdin().read_line(&mut line);
@@ -127,10 +138,12 @@ fn password_from(source: &str) -> Result<Secret> {
     let (kind, rest) = source.split_once(':').ok_or_else(bad)?;
     match kind {
         "pass" => Ok(Secret::from(rest.as_bytes())),
-        "env" => std::env::var(rest).map(|value| Secret::from(value.into_bytes())).map_err(|_| {
-            let message = format!("there is no environment variable \"{rest}\"");
-            Error::failed(Reason::CaPassword, message)
-        }),
+        "env" => std::env::var(rest)
+            .map(|value| Secret::from(value.into_bytes()))
+            .map_err(|_| {
+                let message = format!("there is no environment variable \"{rest}\"");
+                Error::failed(Reason::CaPassword, message)
+            }),
         "file" => load("-passin", rest).map(|bytes| first_line(&Secret::from(bytes))),
         "fd" => {
             let number: u32 = rest.parse().map_err(|_| bad())?;
@@ -171,11 +184,12 @@ impl Out {
         let Some(name) = name.filter(|name| *name != "-") else {
             return memory(write).map(Self::Result);
         };
-        let path = files::native(name).ok().filter(|path| !path.exists() || path.is_file());
+        let path = files::native(name)
+            .ok()
+            .filter(|path| !path.exists() || path.is_file());
         match path {
-            Some(path) => Self::stage_file(&disk::resolve(&path), write).map_err(|error| {
-                Error::failed_with(Reason::CaWrite, [name], error.message())
-            }),
+            Some(path) => Self::stage_file(&disk::resolve(&path), write)
+                .map_err(|error| Error::failed_with(Reason::CaWrite, [name], error.message())),
             None => memory(write).map(|bytes| Self::Direct(name.to_owned(), bytes)),
         }
     }
@@ -195,9 +209,11 @@ impl Out {
                 Ok(Vec::new())
             }
             Self::Direct(name, bytes) => {
-                let refused = |message: String| Error::failed_with(Reason::CaWrite, [&*name], message);
+                let refused =
+                    |message: String| Error::failed_with(Reason::CaWrite, [&*name], message);
                 let mut file = files::create(&name).map_err(|error| refused(error.message()))?;
-                file.write_all(&bytes).map_err(|error| refused(error.to_string()))?;
+                file.write_all(&bytes)
+                    .map_err(|error| refused(error.to_string()))?;
                 file.close().map_err(|error| refused(error.to_string()))?;
                 Ok(Vec::new())
             }

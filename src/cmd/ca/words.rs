@@ -7,7 +7,17 @@ use crate::tcl::Obj;
 use super::table::TABLE;
 
 /// The operations that may stand first without their dash.
-const OPERATIONS: &[&str] = &["-gencrl", "-help", "-revoke", "-status", "-updatedb", "-valid"];
+const OPERATIONS: &[&str] = &[
+    "-check",
+    "-gencrl",
+    "-help",
+    "-newca",
+    "-rebuild",
+    "-revoke",
+    "-status",
+    "-updatedb",
+    "-valid",
+];
 
 /// The words, taken apart.
 pub(super) struct Words {
@@ -37,7 +47,10 @@ impl Words {
                 }
                 Some(spec) if spec.takes_value => at += 2,
                 Some(_) => at += 1,
-                None if text.starts_with('-') && text != "-" && !text.starts_with("-----BEGIN ") => {
+                None if text.starts_with('-')
+                    && text != "-"
+                    && !text.starts_with("-----BEGIN ") =>
+                {
                     return Err(TABLE.bad_option(&text));
                 }
                 None => break,
@@ -46,13 +59,19 @@ impl Words {
         let (options, requests) = words.split_at(at.min(words.len()));
         Ok(Self {
             given: TABLE.parse(options)?,
-            requests: requests.iter().map(|word| word.as_text().into_owned()).collect(),
+            requests: requests
+                .iter()
+                .map(|word| word.as_text().into_owned())
+                .collect(),
         })
     }
 
     /// All values of an option, in order.
     pub(super) fn texts(&self, option: &str) -> Vec<String> {
-        let all = self.given.all().filter(|setting| setting.spec.name == option);
+        let all = self
+            .given
+            .all()
+            .filter(|setting| setting.spec.name == option);
         all.filter_map(|setting| setting.value.as_ref())
             .map(|value| value.as_text().into_owned())
             .collect()
@@ -60,7 +79,10 @@ impl Words {
 
     /// Which of some options comes last, with its value.
     pub(super) fn last_of(&self, options: &[&str]) -> Option<(&'static str, String)> {
-        let mut all = self.given.all().filter(|setting| options.contains(&setting.spec.name));
+        let mut all = self
+            .given
+            .all()
+            .filter(|setting| options.contains(&setting.spec.name));
         let last = all.next_back()?;
         Some((last.spec.name, last.value.as_ref()?.as_text().into_owned()))
     }

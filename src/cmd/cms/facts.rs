@@ -1,9 +1,12 @@
 //! What `-info` tells about a message.
 
 use crate::cms::ber::{Kind, Skeleton, elements};
-use crate::cms::encoded_oid_name;
+use crate::cms::decrypt::recipients;
+use crate::cms::receipt::{From, Request};
 use crate::cms::verify::{Report, Verdict};
+use crate::cms::{Named, encoded_oid_name};
 use crate::error::{Error, Result};
+use crate::ossl::cms::RecipientKind;
 use crate::value::{Record, Value};
 use crate::x509::{der, describe, time};
 
@@ -20,7 +23,70 @@ pub(super) fn message(skeleton: &Skeleton) -> Record {
     {
         record.put("cipher", encoded_oid_name(oid));
     }
+    let recipients: Vec<Value> = match skeleton.kind {
+        Kind::Enveloped | Kind::AuthEnveloped => recipients(skeleton),
+        _ => Vec::new(),
+    }
+    .into_iter()
+    .map(|reading| {
+        let mut record = Record::new();
+        record.put("kind", kind_name(reading.kind));
+        let names: Vec<Value> = reading
+            .names
+            .iter()
+            .map(|id| Value::Record(named(id)))
+            .collect();
+        record.put("names", names);
+        Value::Record(record)
+    })
+    .collect();
+    if !recipients.is_empty() {
+        record.put("recipients", recipients);
+    }
     record
+}
+
+/// The way in which a recipient gets the key.
+const fn kind_name(kind: RecipientKind) -> &'static str {
+    match kind {
+        RecipientKind::KeyTransport => "keyTransport",
+        RecipientKind::KeyAgreement => "keyAgreement",
+        RecipientKind::SharedKey => "secretKey",
+        RecipientKind::Password => "password",
+        RecipientKind::Other => "other",
+    }
+}
+
+/// How a certificate or key is named.
+fn named(name: &Named) -> Record {
+    let mut record = Record::new();
+    match name {
+        Named::Issuer(issuer, serial) => {
+            record.put("issuer", issuer.as_str());
+            record.put("serialNumber", serial.as_str());
+        }
+        Named::Id(id) => record.put("keyId", der::hex_upper(id)),
+    }
+    record
+}
+
+/// The requests for receipts in a message, as the program shows them.
+pub(super) fn receipt_requests(report: &Report) -> String {
+    let mut text = String::new();
+    for (index, signer) in report.signers.iter().enumerate() {
+        text.push_str(&format!("Signer {}:\n", index + 1));
+        let request = signer.receipt_request.as_ref().map(|request| {
+            request
+                .as_ref()
+                .map(|request| Request::parse(request).map(|request| request.text()))
+        });
+        text.push_str(&match request {
+            Ok(None) => "  No Receipt Request\n".to_owned(),
+            Ok(Some(Some(request))) => request,
+            Err(()) | Ok(Some(None)) => "  Receipt Request Parse Error\n".to_owned(),
+        });
+    }
+    text
 }
 
 /// What a signed message says and what became of its checks.
@@ -60,6 +126,9 @@ fn verdict(signer: &Verdict) -> Record {
             &*crate::x509::verify::name(signer.chain_error),
         );
     }
+    if let Some(id) = &signer.id {
+        record.put("id", Value::Record(named(id)));
+    }
     if let Some(certificate) = &signer.certificate {
         record.put(
             "certificate",
@@ -87,7 +156,26 @@ fn verdict(signer: &Verdict) -> Record {
             .collect();
         record.put("capabilities", names);
     }
+    if let Ok(Some(request)) = &signer.receipt_request
+        && let Some(request) = Request::parse(request)
+    {
+        record.put("receiptRequest", Value::Record(receipt_request(request)));
+    }
     record.put("revocationChecked", signer.revocation_checked);
+    record
+}
+
+/// A request for receipts.
+fn receipt_request(request: Request) -> Record {
+    let mut record = Record::new();
+    record.put("id", der::hex_upper(&request.id));
+    match request.from {
+        From::All => record.put("from", "all"),
+        From::FirstTier => record.put("from", "first"),
+        From::Unknown(number) => record.put("from", u32::from(number)),
+        From::List(list) => record.put("from", list),
+    }
+    record.put("to", request.to);
     record
 }
 

@@ -91,10 +91,11 @@ impl Read for Progress {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let size = self.inner.read(buffer)?;
         self.done += size as u64;
-        if self.done >= self.next || size == 0 {
+        let total = self.inner.size();
+        if self.done >= self.next || size == 0 || total == Some(self.done) {
             self.next = self.done + STEP;
             let count = |count: u64| Obj::int(i64::try_from(count).unwrap_or(i64::MAX));
-            let total = self.inner.size().map_or_else(Obj::empty, count);
+            let total = total.map_or_else(Obj::empty, count);
             if let Some(outcome) = self.script.call(&[count(self.done), total]) {
                 outcome.map_err(io::Error::other)?;
             }
@@ -166,15 +167,17 @@ pub(super) fn open(interp: Interp<'_>, option: &str, name: &str) -> Result<Box<d
     }
 }
 
-/// The errno value of a failure, which may be wrapped in another one; that of an I/O error if it has none.
+/// The errno value of a failure; one that lost it on the way gets it by its kind.
 fn errno(error: &io::Error) -> i32 {
-    /// `EIO`
-    const UNKNOWN: i32 = 5;
-    let inner = || {
-        let source = error.get_ref()?.source()?;
-        source.downcast_ref::<io::Error>()?.raw_os_error()
-    };
-    error.raw_os_error().or_else(inner).unwrap_or(UNKNOWN)
+    error.raw_os_error().unwrap_or_else(|| match error.kind() {
+        io::ErrorKind::NotFound => libc::ENOENT,
+        io::ErrorKind::PermissionDenied => libc::EACCES,
+        io::ErrorKind::NotADirectory => libc::ENOTDIR,
+        io::ErrorKind::IsADirectory => libc::EISDIR,
+        io::ErrorKind::ReadOnlyFilesystem => libc::EROFS,
+        io::ErrorKind::StorageFull => libc::ENOSPC,
+        _ => libc::EIO,
+    })
 }
 
 /// Opens a channel for reading.

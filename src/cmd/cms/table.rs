@@ -5,6 +5,7 @@ use crate::opts::{Missing, Table, options};
 
 options! {
     /// What is done.
+    #[expect(dead_code, reason = "some options are taken from the words in their order")]
     pub(super) struct Operations, OPERATIONS {
         help: Flag = "-help", Both, Command, "3.0", "off", "Return a summary of the options";
         encrypt: Flag = "-encrypt", Both, Command, "3.0", "off", "Encrypt a content for recipients";
@@ -36,6 +37,7 @@ options! {
 
 options! {
     /// Where everything comes from and goes to, and in which form.
+    #[expect(dead_code, reason = "some options are taken from the words in their order")]
     pub(super) struct Streams, STREAMS {
         r#in: File = "-in", Both, Command, "3.0", "standard input", "Input file; - is standard input";
         data: Bytes = "-data", Both, Command, "3.0", "none", "Input itself";
@@ -71,6 +73,7 @@ options! {
 
 options! {
     /// Keys, certificates and passwords.
+    #[expect(dead_code, reason = "some options are taken from the words in their order")]
     pub(super) struct Keys, KEYS {
         signer: File = "-signer", Both, Command, "3.0", "none",
             "File with a signer's certificate; with -verify, file to write the signers' certificates to";
@@ -100,6 +103,7 @@ options! {
 
 options! {
     /// How messages are made.
+    #[expect(dead_code, reason = "some options are taken from the words in their order")]
     pub(super) struct Making, MAKING {
         md: Text = "-md", Both, Command, "3.0", "the key's, or sha256", "Digest";
         wrap: Text = "-wrap", Both, Command, "3.0", "fitting the cipher",

@@ -199,11 +199,8 @@ impl Words {
                     key_options: Vec::new(),
                 }),
                 ("-inkey", Some(last)) if last.key.is_none() => last.key = Some(value()),
-                ("-inkey", _) => {
-                    if waiting.replace(value()).is_some() {
-                        return Err(option_error("-inkey", "-inkey without -signer"));
-                    }
-                }
+                ("-inkey", _) if waiting.is_none() => waiting = Some(value()),
+                ("-inkey", _) => return Err(option_error("-inkey", "-inkey without -signer")),
                 ("-keyopt", last) => add_key_option(last, &value())?,
                 _ => {}
             }

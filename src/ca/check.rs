@@ -1,0 +1,285 @@
+//! Looking a CA folder over: everything in it that doesn't fit together. Changes nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use openssl::x509::X509;
+
+use crate::error::Result;
+use crate::value::Record;
+use crate::x509::{name, time};
+
+use super::disk::{self, File};
+use super::folder::{journal_path, read_attributes};
+use super::index::scan_lines;
+use super::issue::validity_of;
+use super::journal;
+use super::lock::Lock;
+use super::request;
+use super::revoke::{Revocation, serial_of};
+use super::row::{self, Line, Row, Status};
+use super::serial::Serial;
+use super::store::Files;
+
+/// Something that doesn't fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// What kind of thing, in a word.
+    pub(crate) kind: &'static str,
+    /// Where: a line of the index, a serial number, a file.
+    pub(crate) place: String,
+    /// The sentence.
+    pub(crate) message: String,
+}
+
+impl Finding {
+    /// The finding for `-info`.
+    pub(crate) fn record(&self) -> Record {
+        let mut record = Record::new();
+        record.put("kind", self.kind);
+        record.put("place", self.place.as_str());
+        record.put("message", self.message.as_str());
+        record
+    }
+}
+
+/// A folder that is looked over.
+struct Inspection<'a> {
+    /// The database's files.
+    files: &'a Files,
+    /// Who should have issued everything.
+    issuer: &'a X509,
+    /// The records by serial number, each with its line.
+    rows: HashMap<Serial, (u64, Row)>,
+    /// What was found.
+    findings: Vec<Finding>,
+}
+
+/// Looks over a database and the folder of its certificates.
+pub(crate) fn check(
+    files: &Files,
+    folder: &Path,
+    issuer: &X509,
+    patience: Duration,
+) -> Result<Vec<Finding>> {
+    let _lock = Lock::wait(&files.database, patience)?;
+    let mut inspection = Inspection {
+        files,
+        issuer,
+        rows: HashMap::new(),
+        findings: Vec::new(),
+    };
+    inspection.index()?;
+    inspection.leftovers()?;
+    inspection.certificates(folder)?;
+    inspection.numbers()?;
+    Ok(inspection.findings)
+}
+
+impl Inspection<'_> {
+    /// Notes something.
+    fn find(&mut self, kind: &'static str, place: impl ToString, message: String) {
+        let place = place.to_string();
+        self.findings.push(Finding {
+            kind,
+            place,
+            message,
+        });
+    }
+
+    /// Looks at every line of the index.
+    fn index(&mut self) -> Result<()> {
+        let text = File::open(&self.files.database)?;
+        let unique = read_attributes(&self.files.database)?.unwrap_or(self.files.unique_subject);
+        let mut subjects: HashMap<Vec<u8>, u64> = HashMap::new();
+        scan_lines(&text, &mut |number, _, line| {
+            match line.and_then(row::parse) {
+                Err(why) => self.find("line", number, format!("line {number} of the index: {why}")),
+                Ok(Line::Comment) => {}
+                Ok(Line::Empty) => {
+                    self.find(
+                        "empty",
+                        number,
+                        format!("line {number} of the index is empty"),
+                    );
+                }
+                Ok(Line::Row(row)) => {
+                    let row = row.to_row();
+                    let twin = match row.status == Status::Valid && unique {
+                        true => subjects.insert(row.name.clone(), number),
+                        false => None,
+                    };
+                    if let Some(first) = twin {
+                        let message = format!(
+                            "the lines {first} and {number} of the index are both valid and have the same subject"
+                        );
+                        self.find("subject", number, message);
+                    }
+                    self.row(number, row);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Looks at a record.
+    fn row(&mut self, number: u64, row: Row) {
+        let serial = row.serial.clone();
+        if row.status == Status::Revoked
+            && let Err(why) = Revocation::parse(&row.revocation)
+        {
+            self.find("line", number, format!("line {number} of the index: {why}"));
+        }
+        if let Some((first, _)) = self.rows.insert(serial.clone(), (number, row)) {
+            let message = format!(
+                "the lines {first} and {number} of the index have the same serial number {serial}"
+            );
+            self.find("double", &serial, message);
+        }
+    }
+
+    /// Looks for what a command that died has left.
+    fn leftovers(&mut self) -> Result<()> {
+        let journal = journal_path(&self.files.database);
+        if journal::read(&journal)?.is_some() || journal::is_torn(&journal)? {
+            let message =
+                "a command died before it was done; the next one will repair that".to_owned();
+            self.find("unfinished", journal.display(), message);
+        }
+        let names = [
+            Some(&self.files.database),
+            self.files.serial.as_ref(),
+            self.files.crl_number.as_ref(),
+        ];
+        for path in names.into_iter().flatten() {
+            let left = disk::beside(path, ".new");
+            if disk::stamp(&left)?.is_some() {
+                let message = format!(
+                    "\"{}\" was left behind by a command that died",
+                    left.display()
+                );
+                self.find("leftover", left.display(), message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the files of certificates with the records.
+    fn certificates(&mut self, folder: &Path) -> Result<()> {
+        let mut seen = HashSet::new();
+        for path in disk::list(folder)? {
+            if path.extension().is_none_or(|extension| extension != "pem") {
+                continue;
+            }
+            if let Some(serial) = self.certificate(&path)? {
+                seen.insert(serial);
+            }
+        }
+        let mut missing: Vec<Serial> = self
+            .rows
+            .keys()
+            .filter(|serial| !seen.contains(serial))
+            .cloned()
+            .collect();
+        missing.sort();
+        for serial in missing {
+            let message = format!("there is no file of the certificate {serial}");
+            self.find("file", &serial, message);
+        }
+        Ok(())
+    }
+
+    /// Compares a certificate's file with its record; gives its serial number if it is a certificate.
+    fn certificate(&mut self, path: &Path) -> Result<Option<Serial>> {
+        let shown = path.display().to_string();
+        let bytes = disk::read(path)?.unwrap_or_default();
+        let Ok(certificate) = request::certificate(&bytes, &shown) else {
+            self.find(
+                "certificate",
+                &shown,
+                format!("\"{shown}\" doesn't hold a whole certificate"),
+            );
+            return Ok(None);
+        };
+        let serial = serial_of(&certificate)?;
+        if path
+            .file_stem()
+            .is_none_or(|stem| *stem != *serial.to_string())
+        {
+            let message = format!("\"{shown}\" holds the certificate {serial}");
+            self.find("name", &shown, message);
+        }
+        let own = self
+            .issuer
+            .public_key()
+            .and_then(|key| certificate.verify(&key));
+        crate::ossl::error::queue();
+        if !own.unwrap_or(false) {
+            let message = format!("the certificate in \"{shown}\" wasn't issued by this authority");
+            self.find("foreign", &shown, message);
+        }
+        match self.rows.get(&serial) {
+            None => {
+                let message = format!("the certificate in \"{shown}\" has no record");
+                self.find("orphan", &shown, message);
+            }
+            Some((number, row)) => {
+                let (number, difference) = (*number, difference(row, &certificate)?);
+                if let Some(what) = difference {
+                    let message = format!(
+                        "line {number} of the index has another {what} than the certificate in \"{shown}\""
+                    );
+                    self.find("record", number, message);
+                }
+            }
+        }
+        Ok(Some(serial))
+    }
+
+    /// Looks at the serial file and the CRL number.
+    fn numbers(&mut self) -> Result<()> {
+        let number = |path: &PathBuf| -> Result<Option<Serial>> {
+            Ok(disk::read(path)?.and_then(|bytes| Serial::parse_file(&bytes)))
+        };
+        if let Some(path) = &self.files.serial {
+            match number(path)? {
+                None => self.find(
+                    "serial",
+                    path.display(),
+                    format!("\"{}\" holds no serial number", path.display()),
+                ),
+                Some(next) if self.rows.contains_key(&next) => {
+                    let message = format!("the next serial number, {next}, has been used already");
+                    self.find("serial", path.display(), message);
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(path) = &self.files.crl_number
+            && number(path)?.is_none()
+        {
+            self.find(
+                "crlnumber",
+                path.display(),
+                format!("\"{}\" holds no number", path.display()),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// In what a record differs from its certificate.
+fn difference(row: &Row, certificate: &X509) -> Result<Option<&'static str>> {
+    let (_, end) = validity_of(certificate)?;
+    let name = name::oneline(certificate.subject_name());
+    let same_name = row.name == name.as_bytes()
+        || name.is_empty() && row.name == row.serial.to_string().as_bytes();
+    Ok(
+        match (same_name, time::parse(&row.expiry).ok() == Some(end)) {
+            (false, _) => Some("subject"),
+            (true, false) => Some("end"),
+            (true, true) => None,
+        },
+    )
+}
