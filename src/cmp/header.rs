@@ -30,7 +30,8 @@ pub(crate) fn message(bytes: &[u8]) -> Option<Message> {
     /// `[4]` in the header.
     const TRANSACTION: u8 = 0xa4;
     let (header, body) = split(bytes)?;
-    let field = header.iter().find(|field| field.tag == TRANSACTION);
+    // The first three are the version and two names, which may have any tag.
+    let field = header.iter().skip(3).find(|field| field.tag == TRANSACTION);
     let transaction = match field {
         Some(field) => one(field.content)?.expect(tag::OCTET_STRING)?.to_vec(),
         None => Vec::new(),
@@ -66,7 +67,9 @@ mod tests {
     #[test]
     fn messages_are_told_apart() {
         let id = wrap(0xa4, &wrap(tag::OCTET_STRING, b"abc"));
-        let header = wrap(tag::SEQUENCE, &[wrap(tag::INTEGER, &[2]), id].concat());
+        let name = wrap(0xa4, &wrap(tag::SEQUENCE, &[]));
+        let fields = [wrap(tag::INTEGER, &[2]), name.clone(), name, id];
+        let header = wrap(tag::SEQUENCE, &fields.concat());
         let itav = wrap(tag::SEQUENCE, &wrap(tag::OID, &[42, 3]));
         let body = wrap(0xb6, &wrap(tag::SEQUENCE, &itav));
         let whole = wrap(tag::SEQUENCE, &[header, body].concat());

@@ -30,6 +30,38 @@ pub(crate) fn read(name: &str) -> Result<Vec<u8>> {
     content.map_err(|error| file_error(error.raw_os_error().unwrap_or(libc::EIO), "read", name))
 }
 
+/// A new file, written through Tcl.
+pub(crate) struct Created(Channel);
+
+/// Creates a file, or empties one that is there.
+pub(crate) fn create(name: &str) -> Result<Created> {
+    let path = Obj::text(name);
+    // SAFETY: the path is alive; without an interpreter an error is errno alone.
+    let channel = unsafe {
+        c::Tcl_FSOpenFileChannel(std::ptr::null_mut(), path.as_ptr(), c"wb".as_ptr(), 0o666)
+    };
+    Channel::from_raw(channel)
+        .map(Created)
+        .ok_or_else(|| file_error(errno(), "open", name))
+}
+
+impl Created {
+    /// Closes the file.
+    pub(crate) fn close(self) -> io::Result<()> {
+        self.0.close()
+    }
+}
+
+impl io::Write for Created {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_raw(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Reads until the end. The buffer is of the right size from the start, so that no copy of a secret is left behind.
 fn read_all(channel: Channel) -> io::Result<Vec<u8>> {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
