@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use self::client::Options;
 use self::inputs::{KINDS, Loader, filled, option_error, within};
-use self::table::{Mock, Tls};
+use self::table::{Generic, Mock, Own, Tls};
 use self::words::Words;
 use super::pki::{Inputs, Outputs};
 use crate::cmp::mock::MockServer;
@@ -103,19 +103,21 @@ pub(super) fn start(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     };
     let list = list.as_list().unwrap_or_default();
     let words = Words::parse(interp, &list)?;
-    if words.given.has("-help") {
+    let generic = Generic::read(&words.given)?;
+    if generic.help.is_some() {
         return Ok(Obj::dict([
             ("kind", Obj::text("result")),
             ("value", Obj::text(&words::help())),
         ]));
     }
-    let password = words.given.last::<kinds::Script>("-password")?;
     let inputs = Inputs {
         interp,
         kinds: KINDS,
-        script: password.and_then(|prefix| Script::new(interp, &prefix)),
+        script: generic
+            .password
+            .and_then(|prefix| Script::new(interp, &prefix)),
     };
-    let other = words.given.last::<kinds::Text>("-otherpass")?;
+    let other = Own::read(&words.given)?.otherpass;
     let loader = Loader::new(inputs, &words, filled(other.as_ref()))?;
     let mock: Mock<Obj> = Mock::read(&words.given)?;
     match mock.port {
@@ -155,7 +157,10 @@ fn start_server(
         ("token", Obj::text(&token)),
         ("port", Obj::int(port)),
         ("most", Obj::int(most)),
-        ("announce", Obj::bool(verbosity.is_some_and(|level| level >= 6))),
+        (
+            "announce",
+            Obj::bool(verbosity.is_some_and(|level| level >= 6)),
+        ),
     ]))
 }
 
@@ -220,8 +225,14 @@ fn start_client(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> Resul
     Ok(Obj::dict([
         ("kind", Obj::text("client")),
         ("token", Obj::text(&token)),
-        ("command", options.generic.command.unwrap_or_else(Obj::empty)),
-        ("info", Obj::text(options.generic.info.as_deref().unwrap_or_default())),
+        (
+            "command",
+            options.generic.command.unwrap_or_else(Obj::empty),
+        ),
+        (
+            "info",
+            Obj::text(options.generic.info.as_deref().unwrap_or_default()),
+        ),
         ("way", way.describe(&token)),
     ]))
 }
@@ -428,7 +439,10 @@ fn write(files: &Files, outcome: &Outcome, succeeded: bool) -> Result<Vec<String
         }
         // One name for two results would lose one of them.
         for (index, (option, name, _)) in files.certificates.iter().enumerate() {
-            if files.certificates[..index].iter().any(|(_, other, _)| other == name) {
+            if files.certificates[..index]
+                .iter()
+                .any(|(_, other, _)| other == name)
+            {
                 let message = format!("\"{name}\" of {option} is written already");
                 return Err(option_error(option, message));
             }

@@ -32,10 +32,11 @@ pub(super) fn describe(_interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
 
 /// The option tables, those of the library's procedures included.
 fn tables() -> impl Iterator<Item = &'static Table> {
-    COMMANDS
-        .iter()
-        .filter_map(|entry| entry.table)
-        .chain([&cmp::table::TABLE, &socket::TABLE, &socket::INIT])
+    COMMANDS.iter().filter_map(|entry| entry.table).chain([
+        &cmp::table::TABLE,
+        &socket::TABLE,
+        &socket::INIT,
+    ])
 }
 
 /// One option as a dict.

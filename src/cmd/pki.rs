@@ -43,7 +43,10 @@ fn is_text(value: &str) -> bool {
 fn is_uri(value: &str) -> bool {
     let scheme = value.split_once(':').map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| {
-        scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')
+        scheme.len() > 1
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '.')
     })
 }
 
@@ -90,9 +93,8 @@ impl Inputs<'_> {
             return Ok(value.as_bytes().to_vec());
         }
         self.check_access(option, value)?;
-        files::read(value).map_err(|error| {
-            Error::failed_with(self.kinds.read, [option, value], error.message())
-        })
+        files::read(value)
+            .map_err(|error| Error::failed_with(self.kinds.read, [option, value], error.message()))
     }
 
     /// The password of an option or of the script.
@@ -306,7 +308,9 @@ impl Outputs {
             None => Staged::Direct(name.to_owned(), content.to_vec()),
             Some(path) => {
                 let failed = |error: std::io::Error| unwritable(kinds, option, name, &error);
-                let folder = path.parent().filter(|folder| *folder != std::path::Path::new(""));
+                let folder = path
+                    .parent()
+                    .filter(|folder| *folder != std::path::Path::new(""));
                 let folder = folder.unwrap_or_else(|| std::path::Path::new("."));
                 let facts = path.metadata().ok();
                 let permissions = match &facts {

@@ -1,7 +1,7 @@
 //! What an encoded CMP message says about itself, read without OpenSSL (pure).
 
 use super::names::Information;
-use crate::x509::der::{Element, one, oid, tag};
+use crate::x509::der::{Element, oid, one, tag};
 
 /// The parts of a message that matter to who carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) fn message(bytes: &[u8]) -> Option<Message> {
         Some(field) => one(field.content)?.expect(tag::OCTET_STRING)?.to_vec(),
         None => Vec::new(),
     };
-    (body.tag & 0xe0 == 0xa0).then(|| Message {
+    (body.tag & 0xe0 == 0xa0).then_some(Message {
         kind: body.tag & 0x1f,
         transaction,
     })

@@ -13,6 +13,7 @@ use super::client::equip;
 use super::header;
 use super::settings::Credentials;
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
+use crate::ossl::cmp::without_notes;
 use crate::ossl::cmp_message::Message;
 use crate::ossl::cmp_server::{
     BAD_REQUEST_ID, Confirmation, HASH_UNMATCHED, Issued, NOT_ACCEPTED, PROCESSING, Poll, Refusal,
@@ -122,7 +123,7 @@ impl MockServer {
             Some((_, server)) => server,
             None => self.begin()?,
         };
-        let answer = server.answer(&message).map_err(unreadable)?;
+        let answer = without_notes(|| server.answer(&message)).map_err(unreadable)?;
         let answer = answer.encode().map_err(refused)?;
         if !id.is_empty() && goes_on(&answer) {
             self.make_room();
@@ -177,9 +178,28 @@ impl Part {
     }
 }
 
+impl Part {
+    /// Whether the one certificate has this issuer and this serial number.
+    fn knows(&self, issuer: &X509NameRef, serial: &[u8]) -> bool {
+        let Some(certificate) = &self.settings.certificate else {
+            return false;
+        };
+        let own = certificate.serial_number().to_bn();
+        let own = own.map(|number| number.to_vec());
+        let names = issuer.try_cmp(certificate.issuer_name());
+        own.ok().as_deref() == Some(serial) && matches!(names, Ok(Ordering::Equal))
+    }
+}
+
 impl Responder for Part {
-    fn certificate(&mut self, _: &Request<'_>) -> std::result::Result<Issued, Refusal> {
+    fn certificate(&mut self, request: &Request<'_>) -> std::result::Result<Issued, Refusal> {
         self.check()?;
+        // Like the program's, it knows no other certificate that could be updated.
+        if let Some((issuer, serial)) = &request.old
+            && !self.knows(issuer, serial)
+        {
+            return Err(Refusal(NOT_ACCEPTED));
+        }
         if !self.ready {
             return Ok(Issued {
                 status: Status {
@@ -213,7 +233,9 @@ impl Responder for Part {
     fn confirm(&mut self, confirmation: &Confirmation<'_>) -> std::result::Result<(), Refusal> {
         self.check()?;
         let certificate = self.settings.certificate.as_ref();
-        let Some(certificate) = certificate.filter(|_| self.issued) else {
+        // It answers one request, whose number is 0, or -1 for PKCS#10.
+        let known = self.issued && [0, -1].contains(&confirmation.request);
+        let Some(certificate) = certificate.filter(|_| known) else {
             return Err(Refusal(BAD_REQUEST_ID));
         };
         match confirmation_hash(certificate) {
@@ -228,16 +250,13 @@ impl Responder for Part {
         serial: Option<&[u8]>,
     ) -> std::result::Result<Status, Refusal> {
         self.check()?;
-        let certificate = self.settings.certificate.as_ref();
-        let certificate = certificate.ok_or(Refusal(NOT_ACCEPTED))?;
         // A request by PKCS#10 names neither.
-        if let (Some(issuer), Some(serial)) = (issuer, serial) {
-            let own = certificate.serial_number().to_bn();
-            let own = own.map(|number| number.to_vec());
-            let names = issuer.try_cmp(certificate.issuer_name());
-            if own.ok().as_deref() != Some(serial) || !matches!(names, Ok(Ordering::Equal)) {
-                return Err(Refusal(NOT_ACCEPTED));
-            }
+        let known = match (issuer, serial) {
+            (Some(issuer), Some(serial)) => self.knows(issuer, serial),
+            _ => self.settings.certificate.is_some(),
+        };
+        if !known {
+            return Err(Refusal(NOT_ACCEPTED));
         }
         Ok(self.settings.status.clone())
     }

@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn alternative_names_of_all_kinds() {
-        assert_eq!(alternative_name("10.0.0.1").unwrap(), [0x87, 4, 10, 0, 0, 1]);
+        assert_eq!(
+            alternative_name("10.0.0.1").unwrap(),
+            [0x87, 4, 10, 0, 0, 1]
+        );
         assert_eq!(alternative_name("::1").unwrap()[..2], [0x87, 16]);
         assert_eq!(alternative_name("a.b").unwrap(), b"\x82\x03a.b");
         assert_eq!(alternative_name("x:y").unwrap(), b"\x86\x03x:y");
@@ -175,7 +178,13 @@ mod tests {
         let pieces = general_information("1.2.3:int:5, 1.2.4:str:a:b").unwrap();
         assert_eq!(pieces[0].value, Some(vec![2, 1, 5]));
         assert_eq!(pieces[1].value, Some(b"\x0c\x03a:b".to_vec()));
-        for bad in ["", "1.2.3", "1.2.3:int:x", "1.2.3:bool:1", "nonsense words:int:1"] {
+        for bad in [
+            "",
+            "1.2.3",
+            "1.2.3:int:x",
+            "1.2.3:bool:1",
+            "nonsense words:int:1",
+        ] {
             assert!(general_information(bad).is_err(), "{bad}");
         }
     }
@@ -183,7 +192,10 @@ mod tests {
     #[test]
     fn information_types_have_names() {
         assert_eq!(info_type("caCerts").unwrap(), "1.3.6.1.5.5.7.4.17");
-        assert_eq!(info_type("signKeyPairTypes").unwrap(), "id-it-signKeyPairTypes");
+        assert_eq!(
+            info_type("signKeyPairTypes").unwrap(),
+            "id-it-signKeyPairTypes"
+        );
         assert!(info_type("nothing").is_err());
         assert_eq!(info_name("1.3.6.1.5.5.7.4.17"), "caCerts");
         assert_eq!(info_name("1.3.6.1.5.5.7.4.2"), "signKeyPairTypes");

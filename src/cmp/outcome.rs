@@ -38,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) requests: Vec<Vec<u8>>,
     /// The answers that were taken.
     pub(crate) taken: Vec<Vec<u8>>,
+    /// Whether the last request was answered.
+    pub(crate) answered: bool,
     /// Why it failed.
     pub(crate) error: Option<Error>,
 }
@@ -62,6 +64,7 @@ impl Outcome {
     pub(crate) fn take(&mut self, deck: &mut Deck) {
         let message = header::message(&deck.request);
         self.transaction = message.map_or_else(Vec::new, |message| message.transaction);
+        self.answered = !deck.answer.is_empty();
         self.answers = header::answers(&deck.answer);
         self.requests = std::mem::take(&mut deck.tape.made);
         self.taken = std::mem::take(&mut deck.tape.taken);
@@ -73,7 +76,10 @@ impl Outcome {
         record.put("status", status::state(self.status));
         record.put("failInfo", status::failures(self.failure));
         record.put("statusString", self.texts.clone());
-        record.put("certificate", self.certificate.as_ref().map_or_else(String::new, pem));
+        record.put(
+            "certificate",
+            self.certificate.as_ref().map_or_else(String::new, pem),
+        );
         record.put("chain", pems(&self.chain));
         record.put("caPubs", pems(&self.authorities));
         record.put("extraCerts", pems(&self.extra));
@@ -102,12 +108,11 @@ fn pems(certificates: &[X509]) -> Vec<String> {
     certificates.iter().map(pem).collect()
 }
 
+/// The level of warnings in the log; errors are below.
+const WARNING: i32 = 4;
+
 /// The error of a failed transaction.
-pub(crate) fn failure(
-    entries: &[OpenSslEntry],
-    wire: Option<Error>,
-    outcome: &Outcome,
-) -> Error {
+pub(crate) fn failure(entries: &[OpenSslEntry], wire: Option<Error>, outcome: &Outcome) -> Error {
     if let Some(error) = wire {
         return error;
     }
@@ -125,21 +130,20 @@ pub(crate) fn failure(
     if has(Doubt::Refused) {
         let state = status::state(outcome.status);
         let failures = status::failures(outcome.failure);
-        let mut message = format!("the server answers with {}", match state {
-            "" => "an error",
-            state => state,
-        });
+        let mut message = format!(
+            "the server answers with {}",
+            match state {
+                "" => "an error",
+                state => state,
+            }
+        );
         if !failures.is_empty() {
             message.push_str(&format!(" ({})", failures.join(", ")));
         }
         if !outcome.texts.is_empty() {
             message.push_str(&format!(": {}", outcome.texts.join("; ")));
         }
-        return Error::failed_with(
-            Reason::CmpStatus,
-            [state, &failures.join(" ")],
-            message,
-        );
+        return Error::failed_with(Reason::CmpStatus, [state, &failures.join(" ")], message);
     }
     if has(Doubt::Late) {
         let message = "the transaction takes longer than -total_timeout allows";
@@ -154,5 +158,15 @@ pub(crate) fn failure(
         let message = format!("the server's answer isn't a CMP message: {why}");
         return Error::failed(Reason::CmpRead, message);
     }
-    Error::failed(Reason::CmpCreate, format!("the request can't be made: {why}"))
+    if outcome.answered {
+        // Some checks of an answer say what is wrong in the log alone.
+        let notes = outcome.notes.iter().filter(|(level, _)| *level <= WARNING);
+        let notes: Vec<&str> = notes.map(|(_, text)| text.as_str()).collect();
+        let message = format!("the server's answer can't be trusted: {}", notes.join("; "));
+        return Error::failed(Reason::CmpProtection, message);
+    }
+    Error::failed(
+        Reason::CmpCreate,
+        format!("the request can't be made: {why}"),
+    )
 }

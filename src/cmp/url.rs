@@ -90,14 +90,26 @@ mod tests {
             let url = Url::parse(text, tls).unwrap();
             (url.tls, url.host, url.port, url.path)
         };
-        let expect = |tls, host: &str, port, path: &str| (tls, host.to_owned(), port, path.to_owned());
+        let expect =
+            |tls, host: &str, port, path: &str| (tls, host.to_owned(), port, path.to_owned());
         assert_eq!(parts("host", false), expect(false, "host", 80, ""));
         assert_eq!(parts("host", true), expect(false, "host", 443, ""));
-        assert_eq!(parts("host:8080/pkix/", false), expect(false, "host", 8080, "pkix/"));
-        assert_eq!(parts("HTTPS://u:p@h/a?b#c", true), expect(true, "h", 443, "a?b"));
+        assert_eq!(
+            parts("host:8080/pkix/", false),
+            expect(false, "host", 8080, "pkix/")
+        );
+        assert_eq!(
+            parts("HTTPS://u:p@h/a?b#c", true),
+            expect(true, "h", 443, "a?b")
+        );
         assert_eq!(parts("[::1]:829", false), expect(false, "::1", 829, ""));
-        assert_eq!(parts("http://[::1]?x", true), expect(false, "::1", 80, "?x"));
-        for bad in ["", ":80", "h:0", "h:x", "h:65536", "ftp://h", "[::1", "[::1]x", "h /", "h\n"] {
+        assert_eq!(
+            parts("http://[::1]?x", true),
+            expect(false, "::1", 80, "?x")
+        );
+        for bad in [
+            "", ":80", "h:0", "h:x", "h:65536", "ftp://h", "[::1", "[::1]x", "h /", "h\n",
+        ] {
             assert!(Url::parse(bad, false).is_err(), "{bad}");
         }
     }

@@ -92,12 +92,16 @@ impl Deck {
     fn try_carry(&mut self, exchange: &mut Exchange, request: &[u8]) -> Result<Vec<u8>> {
         let unfit = |what: &str, entries: &[crate::error::OpenSslEntry]| {
             let why = crate::error::reasons_text(entries);
-            Error::failed(Reason::CmpRead, format!("a message of {what} is unfit: {why}"))
+            Error::failed(
+                Reason::CmpRead,
+                format!("a message of {what} is unfit: {why}"),
+            )
         };
         if self.tape.made.len() < self.tape.record_requests {
             self.tape.made.push(request.to_vec());
         }
         self.request = request.to_vec();
+        self.answer.clear();
         let mut prepared = false;
         let answer = match self.tape.answers.pop_front() {
             Some(answer) => {

@@ -15,8 +15,9 @@ use libc::{c_char, c_int, c_uchar, c_void};
 pub(crate) use tcl_sys::{
     ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
     TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelProc, Tcl_ChannelType,
-    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Event, Tcl_FileProc, Tcl_Interp, Tcl_InterpDeleteProc,
-    Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
+    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Event, Tcl_FileProc, Tcl_Interp,
+    Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc,
+    Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;

@@ -27,8 +27,7 @@ pub(crate) use ffi::{
     OSSL_CMP_OPT_IMPLICIT_CONFIRM as OPT_IMPLICIT_CONFIRM,
     OSSL_CMP_OPT_LOG_VERBOSITY as OPT_LOG_VERBOSITY, OSSL_CMP_OPT_MAC_ALGNID as OPT_MAC,
     OSSL_CMP_OPT_OWF_ALGNID as OPT_OWF, OSSL_CMP_OPT_POLICIES_CRITICAL as OPT_POLICIES_CRITICAL,
-    OSSL_CMP_OPT_POPO_METHOD as OPT_POPO,
-    OSSL_CMP_OPT_REVOCATION_REASON as OPT_REVOCATION_REASON,
+    OSSL_CMP_OPT_POPO_METHOD as OPT_POPO, OSSL_CMP_OPT_REVOCATION_REASON as OPT_REVOCATION_REASON,
     OSSL_CMP_OPT_SUBJECTALTNAME_CRITICAL as OPT_SAN_CRITICAL,
     OSSL_CMP_OPT_SUBJECTALTNAME_NODEFAULT as OPT_SAN_NODEFAULT,
     OSSL_CMP_OPT_TOTAL_TIMEOUT as OPT_TOTAL_TIMEOUT,
@@ -183,7 +182,9 @@ impl Context {
         checked(unsafe { sys::EVP_PKEY_up_ref(key.as_ptr()) })?;
         let pointer = key.as_ptr();
         // SAFETY: the context is alive, and takes over the reference that was just counted.
-        checked(unsafe { ffi::OSSL_CMP_CTX_set0_newPkey(self.raw, c_int::from(private), pointer) })?;
+        checked(unsafe {
+            ffi::OSSL_CMP_CTX_set0_newPkey(self.raw, c_int::from(private), pointer)
+        })?;
         Ok(())
     }
 
@@ -251,7 +252,8 @@ impl Context {
         let mut at = encoded.as_ptr();
         let length = length_of(encoded);
         // SAFETY: `length` bytes can be read.
-        let name = checked_p(unsafe { ffi::d2i_GENERAL_NAME(ptr::null_mut(), &raw mut at, length) })?;
+        let name =
+            checked_p(unsafe { ffi::d2i_GENERAL_NAME(ptr::null_mut(), &raw mut at, length) })?;
         // SAFETY: both are alive, and OpenSSL copies the name.
         let added = unsafe { ffi::OSSL_CMP_CTX_push1_subjectAltName(self.raw, name) };
         // SAFETY: the name is ours, and nobody else refers to it.
@@ -265,7 +267,8 @@ impl Context {
         let mut at = encoded.as_ptr();
         let length = length_of(encoded);
         // SAFETY: `length` bytes can be read.
-        let policy = checked_p(unsafe { ffi::d2i_POLICYINFO(ptr::null_mut(), &raw mut at, length) })?;
+        let policy =
+            checked_p(unsafe { ffi::d2i_POLICYINFO(ptr::null_mut(), &raw mut at, length) })?;
         // SAFETY: both are alive, and the context takes the policy over if the call succeeds.
         let added = checked(unsafe { ffi::OSSL_CMP_CTX_push0_policy(self.raw, policy) });
         if added.is_err() {
@@ -340,8 +343,7 @@ impl Context {
         };
         let mut wait: c_int = 0;
         // SAFETY: the context is alive, its hook is in place, and `wait` can take a number.
-        let done =
-            unsafe { ffi::OSSL_CMP_try_certreq(self.raw, kind, ptr::null(), &raw mut wait) };
+        let done = unsafe { ffi::OSSL_CMP_try_certreq(self.raw, kind, ptr::null(), &raw mut wait) };
         match done {
             -1 => Ok(Progress::Later(wait)),
             _ => checked(done).map(|_| Progress::Done),
@@ -413,20 +415,26 @@ impl Context {
 
     /// The chain of the new certificate (OSSL_CMP_CTX_get1_newChain).
     pub(crate) fn new_chain(&self) -> Vec<X509> {
-        // SAFETY: the context is alive; the stack that is returned is the caller's.
-        unsafe { certificates(ffi::OSSL_CMP_CTX_get1_newChain(self.raw)) }
+        // SAFETY: the context is alive.
+        let stack = unsafe { ffi::OSSL_CMP_CTX_get1_newChain(self.raw) };
+        // SAFETY: the stack that was returned is the caller's.
+        unsafe { certificates(stack) }
     }
 
     /// The CA certificates of the last answer (OSSL_CMP_CTX_get1_caPubs).
     pub(crate) fn ca_certificates(&self) -> Vec<X509> {
-        // SAFETY: the context is alive; the stack that is returned is the caller's.
-        unsafe { certificates(ffi::OSSL_CMP_CTX_get1_caPubs(self.raw)) }
+        // SAFETY: the context is alive.
+        let stack = unsafe { ffi::OSSL_CMP_CTX_get1_caPubs(self.raw) };
+        // SAFETY: the stack that was returned is the caller's.
+        unsafe { certificates(stack) }
     }
 
     /// The further certificates of the last answer (OSSL_CMP_CTX_get1_extraCertsIn).
     pub(crate) fn extra_certificates(&self) -> Vec<X509> {
-        // SAFETY: the context is alive; the stack that is returned is the caller's.
-        unsafe { certificates(ffi::OSSL_CMP_CTX_get1_extraCertsIn(self.raw)) }
+        // SAFETY: the context is alive.
+        let stack = unsafe { ffi::OSSL_CMP_CTX_get1_extraCertsIn(self.raw) };
+        // SAFETY: the stack that was returned is the caller's.
+        unsafe { certificates(stack) }
     }
 }
 
@@ -522,6 +530,14 @@ thread_local! {
 /// Takes what OpenSSL said in this thread: how serious it is (3 is an error, 6 information), and a line.
 pub(crate) fn take_notes() -> Vec<(c_int, String)> {
     NOTES.with(RefCell::take)
+}
+
+/// Does something whose notes nobody wants to have.
+pub(crate) fn without_notes<T>(work: impl FnOnce() -> T) -> T {
+    let kept = take_notes();
+    let result = work();
+    NOTES.set(kept);
+    result
 }
 
 /// Notes a line. OpenSSL calls this with texts of its own making.

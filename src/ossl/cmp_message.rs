@@ -3,7 +3,7 @@
 use std::ptr;
 
 use foreign_types::ForeignType;
-use libc::{c_int, c_long};
+use libc::c_long;
 use openssl::asn1::Asn1Object;
 use openssl_sys as sys;
 
@@ -88,12 +88,6 @@ impl Message {
         let raw = self.0;
         std::mem::forget(self);
         raw
-    }
-
-    /// The number of the body's kind (OSSL_CMP_MSG_get_bodytype).
-    pub(crate) fn kind(&self) -> c_int {
-        // SAFETY: the message is alive.
-        unsafe { ossl::OSSL_CMP_MSG_get_bodytype(self.0) }
     }
 
     /// The transaction id; empty where there is none (OSSL_CMP_HDR_get0_transactionID).

@@ -7,7 +7,7 @@ use std::ptr;
 use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::{c_int, c_void};
 use openssl::stack::Stack;
-use openssl::x509::{X509, X509NameRef, X509Ref, X509ReqRef};
+use openssl::x509::{X509, X509NameRef, X509Ref};
 use openssl_sys as sys;
 
 use super::cmp::Context;
@@ -28,10 +28,8 @@ pub(crate) struct Status {
 
 /// A certificate request.
 pub(crate) struct Request<'a> {
-    /// The encoded template of a CRMF request.
-    pub(crate) template: Option<Vec<u8>>,
-    /// The PKCS#10 request.
-    pub(crate) pkcs10: Option<&'a X509ReqRef>,
+    /// Issuer and serial number of the certificate to be updated.
+    pub(crate) old: Option<(&'a X509NameRef, &'a [u8])>,
 }
 
 /// The answer to a certificate request.
@@ -251,26 +249,33 @@ fn stack_of(certificates: Vec<X509>) -> Option<*mut sys::stack_st_X509> {
     Some(raw)
 }
 
-/// The encoded template of a CRMF request.
+/// Issuer and serial number of the certificate that a CRMF request wants to have updated.
 ///
 /// # Safety
 ///
-/// `message` must be null or alive.
-unsafe fn template_of(message: *const ffi::OSSL_CRMF_MSG) -> Option<Vec<u8>> {
+/// `message` must be null, or alive and unchanged for the lifetime the caller picks.
+unsafe fn old_certificate<'a>(
+    message: *const ffi::OSSL_CRMF_MSG,
+) -> Option<(&'a X509NameRef, &'a [u8])> {
     if message.is_null() {
         return None;
     }
     // SAFETY: the message is alive.
-    let template = unsafe { ffi::OSSL_CRMF_MSG_get0_tmpl(message) };
-    let mut encoded: *mut u8 = ptr::null_mut();
-    // SAFETY: the template belongs to the message; OpenSSL allocates what the null pointer will point to.
-    let length = unsafe { ffi::i2d_OSSL_CRMF_CERTTEMPLATE(template, &raw mut encoded) };
-    let length = usize::try_from(length).ok()?;
-    // SAFETY: OpenSSL says that so many bytes are there.
-    let bytes = unsafe { crate::ffi::bytes(encoded.cast(), length) }.to_vec();
-    // SAFETY: the buffer was allocated for us.
-    unsafe { sys::OPENSSL_free(encoded.cast::<c_void>()) };
-    Some(bytes)
+    let id = unsafe { ffi::OSSL_CRMF_MSG_get0_regCtrl_oldCertID(message) };
+    if id.is_null() {
+        return None;
+    }
+    // SAFETY: the id belongs to the message.
+    let issuer = unsafe { ffi::OSSL_CRMF_CERTID_get0_issuer(id) };
+    // SAFETY: as above.
+    let serial = unsafe { ffi::OSSL_CRMF_CERTID_get0_serialNumber(id) };
+    if issuer.is_null() {
+        return None;
+    }
+    // SAFETY: both belong to the id.
+    let serial = unsafe { octets(serial.cast::<sys::ASN1_STRING>()) };
+    // SAFETY: as above.
+    Some((unsafe { X509NameRef::from_ptr(issuer.cast_mut()) }, serial))
 }
 
 /// OpenSSL has a certificate request.
@@ -279,23 +284,16 @@ unsafe extern "C" fn on_request(
     message: *const ffi::OSSL_CMP_MSG,
     _id: c_int,
     crmf: *const ffi::OSSL_CRMF_MSG,
-    pkcs10: *const sys::X509_REQ,
+    _pkcs10: *const sys::X509_REQ,
     certificate: *mut *mut sys::X509,
     extra: *mut *mut sys::stack_st_X509,
     authorities: *mut *mut sys::stack_st_X509,
 ) -> *mut ffi::OSSL_CMP_PKISI {
     // SAFETY: OpenSSL hands a live message.
     let copy = unsafe { Message::encode_raw(message) };
-    // SAFETY: OpenSSL hands a live request or null.
-    let template = unsafe { template_of(crmf) };
-    let request = Request {
-        template,
-        pkcs10: match pkcs10.is_null() {
-            true => None,
-            // SAFETY: the request is alive during this call.
-            false => Some(unsafe { X509ReqRef::from_ptr(pkcs10.cast_mut()) }),
-        },
-    };
+    // SAFETY: OpenSSL hands a live request or null, and it is alive as long as what is taken from it here.
+    let old = unsafe { old_certificate(crmf) };
+    let request = Request { old };
     // SAFETY: OpenSSL calls this for a server of ours, in the middle of an answer.
     let issued = unsafe {
         with_custom(raw, |custom| {
@@ -447,9 +445,8 @@ pub(crate) fn confirmation_hash(certificate: &X509Ref) -> Option<Vec<u8>> {
     let mut digest = ptr::null_mut();
     let mut fallback = 0;
     // SAFETY: the certificate is alive, and both out-parameters have their places.
-    let hash = unsafe {
-        ffi::X509_digest_sig(certificate.as_ptr(), &raw mut digest, &raw mut fallback)
-    };
+    let hash =
+        unsafe { ffi::X509_digest_sig(certificate.as_ptr(), &raw mut digest, &raw mut fallback) };
     // SAFETY: the digest is the caller's or null.
     unsafe { sys::EVP_MD_free(digest) };
     if hash.is_null() {

@@ -1,7 +1,7 @@
 //! From the options of `tls::cmp` to a client's settings.
 
 use super::inputs::{Loader, distinguished_name, extensions, filled, option_error, small, within};
-use super::table::{Checking, Enrollment, Generic, Own, Trial, Transfer};
+use super::table::{Checking, Enrollment, Generic, Own, Transfer, Trial};
 use super::words::Words;
 use crate::cmp::names;
 use crate::cmp::settings::{Command, Credentials, NewKey, Settings, Wish};
@@ -48,7 +48,8 @@ impl Options {
             ));
         };
         Command::parse(word).ok_or_else(|| {
-            let message = format!("bad command \"{word}\": must be ir, cr, kur, p10cr, rr, or genm");
+            let message =
+                format!("bad command \"{word}\": must be ir, cr, kur, p10cr, rr, or genm");
             option_error("-cmd", message)
         })
     }
@@ -99,8 +100,15 @@ impl Options {
         let own = &self.own;
         let refuse = |option: &str, message: &str| Err(option_error(option, message));
         let has_certificate = credentials.certificate.is_some();
-        if credentials.reference.is_none() && !has_certificate && wish.subject.is_none() && wish.old.is_none() {
-            return refuse("-ref", "without -cert, -oldcert and -subject there must be -ref");
+        if credentials.reference.is_none()
+            && !has_certificate
+            && wish.subject.is_none()
+            && wish.old.is_none()
+        {
+            return refuse(
+                "-ref",
+                "without -cert, -oldcert and -subject there must be -ref",
+            );
         }
         if credentials.secret.is_none() && has_certificate != credentials.key.is_some() {
             return refuse("-key", "-cert and -key must be given together");
@@ -122,7 +130,10 @@ impl Options {
             Command::Ir | Command::Cr | Command::Kur
                 if wish.key.is_none() && wish.request.is_none() && credentials.key.is_none() =>
             {
-                refuse("-newkey", "there is no key to be certified: give -newkey, -csr or -key")
+                refuse(
+                    "-newkey",
+                    "there is no key to be certified: give -newkey, -csr or -key",
+                )
             }
             _ => Ok(()),
         }
@@ -163,7 +174,10 @@ impl Options {
         let asked = &self.enrollment;
         let reason = small("-revreason", asked.revreason, -1, 10)?;
         if reason == Some(7) {
-            return Err(option_error("-revreason", "-revreason 7 stands for nothing"));
+            return Err(option_error(
+                "-revreason",
+                "-revreason 7 stands for nothing",
+            ));
         }
         let both = [&asked.policies, &asked.policy_oids];
         if both.iter().all(|option| filled(option.as_ref()).is_some()) {
@@ -202,7 +216,8 @@ impl Options {
                 "critical" => wish.names_critical = true,
                 item => {
                     let name = names::alternative_name(item);
-                    wish.names.push(name.map_err(|problem| bad("-sans", &problem))?);
+                    wish.names
+                        .push(name.map_err(|problem| bad("-sans", &problem))?);
                 }
             }
         }
@@ -214,7 +229,8 @@ impl Options {
             && let Some(name) = filled(self.generic.infotype.as_ref())
         {
             let kind = names::info_type(name).map_err(|problem| bad("-infotype", &problem))?;
-            wish.questions.push(names::Information { kind, value: None });
+            wish.questions
+                .push(names::Information { kind, value: None });
         }
         Ok(wish)
     }

@@ -127,7 +127,9 @@ impl<'a> Loader<'a> {
             for source in sources(value) {
                 let content = self.inputs.content(option, source)?;
                 // A source without lists is fine: others may have them.
-                anchors.lists.extend(load::crls(&content).unwrap_or_default());
+                anchors
+                    .lists
+                    .extend(load::crls(&content).unwrap_or_default());
             }
         }
         let checks = match with_names {
@@ -154,7 +156,10 @@ impl<'a> Loader<'a> {
         let Some(value) = filled(value) else {
             return Ok(None);
         };
-        let mut all = self.inputs.certificates(option, value, password)?.into_iter();
+        let mut all = self
+            .inputs
+            .certificates(option, value, password)?
+            .into_iter();
         Ok(all.next().map(|first| (first, all.collect())))
     }
 
@@ -238,12 +243,17 @@ pub(super) fn extensions(
         let Some(section) = filled(*section) else {
             continue;
         };
-        let conf = words.conf.as_ref().ok_or_else(|| {
-            option_error(option, format!("{option} needs a configuration"))
-        })?;
+        let conf = words
+            .conf
+            .as_ref()
+            .ok_or_else(|| option_error(option, format!("{option} needs a configuration")))?;
         if conf.section(section).is_none() {
             let message = format!("the configuration has no section \"{section}\"");
-            return Err(Error::failed_with(Reason::CmpOption, [option, section], message));
+            return Err(Error::failed_with(
+                Reason::CmpOption,
+                [option, section],
+                message,
+            ));
         }
         let context = Context {
             request: request.map(|request| &**request),
@@ -251,7 +261,10 @@ pub(super) fn extensions(
         };
         let made = x509v3::from_section(conf, section, context).map_err(|entries| {
             let why = crate::error::reasons_text(&entries);
-            option_error(option, format!("can't make the extensions of {option}: {why}"))
+            option_error(
+                option,
+                format!("can't make the extensions of {option}: {why}"),
+            )
         })?;
         match &mut all {
             None => all = Some(made),

@@ -32,7 +32,10 @@ pub(super) fn mock(words: &Words, loader: &Loader<'_>) -> Result<MockServer> {
     }
     let secret = loader.secret("-srv_secret", mock.srv_secret.as_ref())?;
     if secret.is_none() && certificate.is_none() {
-        return refuse("-srv_secret", "the test server needs -srv_secret or -srv_cert");
+        return refuse(
+            "-srv_secret",
+            "the test server needs -srv_secret or -srv_cert",
+        );
     }
     let mut untrusted = loader.list("-srv_untrusted", mock.srv_untrusted.as_ref())?;
     untrusted.extend(chain);
@@ -71,7 +74,12 @@ fn status(mock: &Mock<Obj>) -> Result<Status> {
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let last_bit = count(FAILURE_COUNT) - 1;
     let bit = within("-failure", mock.failure, 0, last_bit)?;
-    let bits = within("-failurebits", mock.failurebits, 0, (1 << (last_bit + 1)) - 1)?;
+    let bits = within(
+        "-failurebits",
+        mock.failurebits,
+        0,
+        (1 << (last_bit + 1)) - 1,
+    )?;
     let bits = match (bits.filter(|bits| *bits > 0), bit) {
         (Some(bits), _) => bits,
         (None, Some(bit)) => 1 << bit,

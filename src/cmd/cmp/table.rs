@@ -19,7 +19,6 @@ options! {
             "Information for the header: OID:int:NUMBER or OID:str:TEXT, several with commas between";
         profile: Text = "-profile", Client, Command, "3.0", "none",
             "Name of a certificate profile, for the header";
-        batch: Flag = "-batch", Both, Command, "3.0", "on", "Ask nobody, which is always so";
         command: Script = "-command", Client, Command, "3.0", "none",
             "Go on in the background, and call this with token, result and options in the end";
         info: Text = "-info", Client, Command, "3.0", "none",
@@ -30,15 +29,22 @@ options! {
 }
 
 options! {
+    /// What is so in any case.
+    table ANYHOW {
+        Flag = "-batch", Both, Command, "3.0", "on", "Ask nobody, which is always so";
+    }
+}
+
+options! {
     /// What is asked for.
     pub(in crate::cmd) struct Enrollment, ENROLLMENT {
         newkey: File = "-newkey", Client, Command, "3.0", "the key of -csr, or -key",
             "Private or public key to be certified";
         newkeypass: Text secret = "-newkeypass", Client, Command, "3.0", "none", "Source of the password of -newkey";
         subject: Text = "-subject", Client, Command, "3.0", "that of -csr or of the reference certificate",
-            "Subject of the certificate, as /TYPE=VALUE/...";
+            "Subject of the certificate, as /TYPE=VALUE/TYPE=VALUE";
         issuer: Text = "-issuer", Client, Command, "3.0", "that of the reference certificate",
-            "Issuer of the certificate, as /TYPE=VALUE/...";
+            "Issuer of the certificate, as /TYPE=VALUE/TYPE=VALUE";
         days: Int = "-days", Client, Command, "3.0", "the server's choice", "Days that the certificate is to be valid";
         reqexts: Text = "-reqexts", Client, Command, "3.0", "none",
             "Section of the configuration with extensions to ask for";
@@ -77,7 +83,7 @@ options! {
         no_proxy: Text = "-no_proxy", Client, Command, "3.0", "no_proxy of the environment",
             "Servers to reach without the proxy";
         recipient: Text = "-recipient", Client, Command, "3.0", "told by certificates",
-            "Name of the authority that requests are for, as /TYPE=VALUE/...";
+            "Name of the authority that requests are for, as /TYPE=VALUE/TYPE=VALUE";
         path: Text = "-path", Client, Command, "3.0", "that of -server", "Path on the server";
         keep_alive: Int = "-keep_alive", Client, Command, "3.0", "1",
             "Connections: 0 one for each message, 1 kept if the server likes, 2 must be kept";
@@ -95,7 +101,7 @@ options! {
         untrusted: Text = "-untrusted", Client, Command, "3.0", "none", "Certificates for building chains";
         srvcert: File = "-srvcert", Client, Command, "3.0", "none", "Certificate of the server, trusted directly";
         expect_sender: Text = "-expect_sender", Client, Command, "3.0", "the subject of -srvcert",
-            "Who must send answers, as /TYPE=VALUE/...";
+            "Who must send answers, as /TYPE=VALUE/TYPE=VALUE";
         ignore_keyusage: Flag = "-ignore_keyusage", Both, Command, "3.0", "off",
             "Take signatures of certificates that aren't meant for them";
         unprotected_errors: Flag = "-unprotected_errors", Client, Command, "3.0", "off",
@@ -194,7 +200,16 @@ options! {
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::cmp",
     groups: &[
-        GENERIC, ENROLLMENT, TRANSFER, CHECKING, OWN, TLS, TRIAL, MOCK, VERIFICATION,
+        GENERIC,
+        ANYHOW,
+        ENROLLMENT,
+        TRANSFER,
+        CHECKING,
+        OWN,
+        TLS,
+        TRIAL,
+        MOCK,
+        VERIFICATION,
     ],
     missing: Missing::NoArgument,
 };

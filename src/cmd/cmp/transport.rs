@@ -36,11 +36,7 @@ pub(super) struct Server {
 
 impl Way {
     /// The way that options describe.
-    pub(super) fn new(
-        options: &Options,
-        tls: &Tls<Obj>,
-        loader: &Loader<'_>,
-    ) -> Result<Self> {
+    pub(super) fn new(options: &Options, tls: &Tls<Obj>, loader: &Loader<'_>) -> Result<Self> {
         let (transfer, trial) = (&options.transfer, &options.trial);
         let server = filled(transfer.server.as_ref());
         let prepared = filled(trial.rspin.as_ref()).is_some();
@@ -96,9 +92,7 @@ impl Way {
         let Self::Server(server) = self else {
             return Obj::empty();
         };
-        let address = |url: &Url| {
-            Obj::list([Obj::text(&url.host), Obj::int(i64::from(url.port))])
-        };
+        let address = |url: &Url| Obj::list([Obj::text(&url.host), Obj::int(i64::from(url.port))]);
         let mut tls: Vec<Obj> = Vec::new();
         for (option, value) in server.tls.iter().flatten() {
             tls.extend([Obj::text(option), Obj::text(value)]);
@@ -156,10 +150,12 @@ fn security(
     let mut words: Vec<(&'static str, String)> = Vec::new();
     let host = filled(tls.tls_host.as_ref()).unwrap_or(&server.host);
     words.push(("-servername", host.to_owned()));
-    let text = |certificates: &[openssl::x509::X509]| {
-        certificates.iter().map(pem).collect::<String>()
-    };
-    match loader.list("-tls_trusted", tls.tls_trusted.as_ref())?.as_slice() {
+    let text =
+        |certificates: &[openssl::x509::X509]| certificates.iter().map(pem).collect::<String>();
+    match loader
+        .list("-tls_trusted", tls.tls_trusted.as_ref())?
+        .as_slice()
+    {
         // As with the program, nobody vouches for the server then.
         [] => words.extend([("-request", "0".to_owned()), ("-require", "0".to_owned())]),
         trusted => words.extend([("-require", "1".to_owned()), ("-cafile", text(trusted))]),
@@ -179,7 +175,11 @@ fn security(
     if let Some((own, chain)) = found {
         let extra = loader.list("-tls_extra", tls.tls_extra.as_ref())?;
         let untrusted = loader.list("-untrusted", options.checking.untrusted.as_ref())?;
-        let all: Vec<_> = std::iter::once(own).chain(chain).chain(extra).chain(untrusted).collect();
+        let all: Vec<_> = std::iter::once(own)
+            .chain(chain)
+            .chain(extra)
+            .chain(untrusted)
+            .collect();
         words.push(("-cert", text(&all)));
     }
     let option = match key.starts_with("-----BEGIN ") {

@@ -1,7 +1,7 @@
 //! The words of `tls::cmp`: the command line, and behind it the sections of a configuration.
 
 use super::inputs::option_error;
-use super::table::TABLE;
+use super::table::{Generic, TABLE};
 use crate::cmp::names::items;
 use crate::error::{Error, Reason, Result};
 use crate::opts::{Given, Spec};
@@ -11,7 +11,12 @@ use crate::x509::extensions;
 
 /// The options that a configuration can't give: those that lead to it, and those whose values are the caller's.
 const NOT_FROM_SECTIONS: &[&str] = &[
-    "-help", "-config", "-section", "-command", "-info", "-password",
+    "-help",
+    "-config",
+    "-section",
+    "-command",
+    "-info",
+    "-password",
 ];
 
 /// The words and the configuration.
@@ -27,12 +32,12 @@ impl Words {
     pub(super) fn parse(interp: Interp<'_>, words: &[Obj]) -> Result<Self> {
         let words = without_dash(words);
         let given = TABLE.parse(&words)?;
-        if given.has("-help") {
+        let generic = Generic::read(&given)?;
+        if generic.help.is_some() {
             return Ok(Self { given, conf: None });
         }
-        let text = |name| given.last::<crate::opts::kinds::Text>(name);
-        let conf = configuration(interp, text("-config")?.as_deref())?;
-        let section = text("-section")?;
+        let conf = configuration(interp, generic.config.as_deref())?;
+        let section = generic.section;
         let Some(conf) = conf else {
             return match section.filter(|names| !names.is_empty()) {
                 Some(_) => Err(option_error("-section", "-section without a configuration")),
@@ -87,7 +92,11 @@ fn configuration(interp: Interp<'_>, option: Option<&str>) -> Result<Option<Conf
         Some(text) if text.contains('\n') => read(text.as_bytes().to_vec(), "configuration text"),
         Some(name) if interp.is_safe() => {
             let message = format!("couldn't open \"{name}\": a safe interpreter has no files");
-            Err(Error::failed_with(Reason::CmpRead, ["-config", name], message))
+            Err(Error::failed_with(
+                Reason::CmpRead,
+                ["-config", name],
+                message,
+            ))
         }
         Some(name) => match files::read(name) {
             Ok(content) => read(content, name),
