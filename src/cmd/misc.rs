@@ -132,7 +132,7 @@ fn beside(name: &str, content: &[u8], mode: u32) -> Result<(NamedTempFile, PathB
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let mut file = Builder::new()
         .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
         .map_err(|error| unwritable(name, &error))?;
     file.write_all(content)
         .map_err(|error| unwritable(name, &error))?;
@@ -149,7 +149,7 @@ fn keep((file, path): (NamedTempFile, PathBuf), name: &str) -> Result<()> {
 /// The error for a file that can't be written.
 fn unwritable(name: &str, error: &std::io::Error) -> Error {
     // An error that names a path has its number no more.
-    let errno = error.raw_os_error().unwrap_or(match error.kind() {
+    let errno = error.raw_os_error().unwrap_or_else(|| match error.kind() {
         ErrorKind::NotFound => libc::ENOENT,
         ErrorKind::PermissionDenied => libc::EACCES,
         _ => libc::EIO,

@@ -5,6 +5,7 @@
 
 mod ca;
 mod channel;
+mod cmp;
 mod cms;
 #[cfg(debug_assertions)]
 mod debug;
@@ -13,6 +14,7 @@ mod files;
 mod import;
 mod info;
 mod misc;
+mod pki;
 mod result;
 mod socket;
 
@@ -49,6 +51,13 @@ commands! {
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
+    "tls::CmpAnswer" => cmp::answer;
+    "tls::CmpDrop" => cmp::forget;
+    "tls::CmpFinish" => cmp::finish;
+    "tls::CmpNext" => cmp::next;
+    "tls::CmpPassword" => cmp::password;
+    "tls::CmpReply" => cmp::reply;
+    "tls::CmpStart" => cmp::start;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
     "tls::Debug" => debug::debug;
