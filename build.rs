@@ -8,6 +8,7 @@ const FUNCTIONS: &[&str] = &[
     "ASN1_PCTX_(new|free|set_flags|set_nm_flags|set_str_flags)",
     "BIO_(find_type|s_null)",
     "CMS_.*",
+    "CONF_modules_load_file",
     "ASN1_(PRINTABLE_type|STRING_(get|set)_default_mask(_asc)?)",
     "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
@@ -34,7 +35,7 @@ const FUNCTIONS: &[&str] = &[
     "SSL_(ct_is_enabled|get0_(dane_authority|peer_CA_list|peername)|get_(current_(compression|expansion)|default_timeout))",
     "SSL_(get_(client_CA_list|verify_depth)|get_(peer_)?signature_type_nid|group_to_name|is_dtls|waiting_for_async)",
     "UI_null",
-    "SSL_(CTX_get_ciphers|get0_peer_CA_list|get1_supported_ciphers|set_info_callback|set_msg_callback)",
+    "SSL_(CTX_get_ciphers|CTX_set_tlsext_ticket_key_evp_cb|get0_peer_CA_list|get1_supported_ciphers|set_info_callback|set_msg_callback)",
     "SSL_(set_post_handshake_auth|verify_client_post_handshake)",
     "X509_STORE_(add_crl|load_store|up_ref)",
     "X509V3_.*",
@@ -74,7 +75,7 @@ const SHARED_TYPES: &str = "(ACCESS_DESCRIPTION|ASN1_(BIT_STRING|BMPSTRING|BOOLE
     |OPENSSL_STACK|OSSL_LIB_CTX|OSSL_PARAM|OSSL_PROVIDER|PKCS12|PKCS7|PKCS8_PRIV_KEY_INFO|RSA|DSA|DH|EC_KEY\
     |SSL|SSL_CTX|SSL_CIPHER|SSL_METHOD|SSL_SESSION|X509|X509_ALGOR|X509_ATTRIBUTE|X509_CRL|X509_EXTENSION\
     |X509_LOOKUP|X509_LOOKUP_METHOD|X509_NAME|X509_NAME_ENTRY|X509_OBJECT|X509_PURPOSE|X509_REQ\
-    |X509_REVOKED|X509_STORE|X509_STORE_CTX|X509_VERIFY_PARAM|X509V3_CTX|time_t|tm\
+    |X509_REVOKED|X509_STORE|X509_STORE_CTX|X509_VERIFY_PARAM|X509V3_CTX|tm\
     |stack_st_(ACCESS_DESCRIPTION|ASN1_OBJECT|DIST_POINT|GENERAL_NAME|X509|X509_ALGOR|X509_ATTRIBUTE|X509_CRL\
     |X509_EXTENSION|X509_NAME|X509_OBJECT|X509_REVOKED|SSL_CIPHER|OPENSSL_STRING|void))";
 

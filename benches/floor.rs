@@ -4,6 +4,7 @@
 //! mean, and what is printed, stands in `run.tcl`, which starts both.
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::panic,
@@ -136,7 +137,7 @@ fn serve(work: &str, certificate: &str, key: &str, file: &str) {
                     stream.write_all(b"x").unwrap();
                     kept.push(stream);
                 }
-                "echo" => exchange(&mut stream, ECHO),
+                "echo" | "eventecho" => exchange(&mut stream, ECHO),
                 "down" => {
                     let amount = number(&mut stream);
                     send(&mut stream, amount);
@@ -242,7 +243,7 @@ impl Client {
             "handshake" => self.handshakes(false),
             "resume" => self.handshakes(true),
             "down" | "copydown" | "up" | "copyup" => self.bulk(work),
-            "echo" => self.echo(),
+            "echo" | "eventecho" => self.echo(),
             "idle" => self.idle(),
             "import" => self.import(),
             "storm" => self.storm(),
@@ -299,10 +300,7 @@ impl Client {
             once();
             count += 1;
         }
-        println!(
-            "done {count} {:.6}",
-            began.elapsed().as_secs_f64()
-        );
+        println!("done {count} {:.6}", began.elapsed().as_secs_f64());
     }
 
     /// Moves so many bytes.
@@ -367,7 +365,11 @@ impl Client {
             .into_iter()
             .map(|socket| SslStream::new(self.ssl(), socket).unwrap())
             .collect();
-        println!("done {} {:.6}", streams.len(), began.elapsed().as_secs_f64());
+        println!(
+            "done {} {:.6}",
+            streams.len(),
+            began.elapsed().as_secs_f64()
+        );
     }
 
     /// Opens so many connections at once, each of which waits for one echo.

@@ -78,6 +78,8 @@ reasons! {
     ChannelClosed = "CHANNEL CLOSED";
     /// A callback that has to decide is gone with its interpreter, or was left behind in another thread.
     CallbackGone = "CALLBACK GONE";
+    /// tls::misc can't make the certificate.
+    MiscRequest = "MISC REQUEST";
     /// The handshake took longer than -timeout allows.
     HandshakeTimeout = "HANDSHAKE TIMEOUT";
     /// A private key is encrypted and no password script gave the password.

@@ -45,7 +45,8 @@ impl Record {
         }
     }
 
-    /// The value of a key.
+    /// For tests: the value of a key.
+    #[cfg(test)]
     pub(crate) fn value(&self, key: &str) -> Option<&Value> {
         self.0
             .iter()

@@ -96,8 +96,8 @@ proc servers::Reply {chan answer} {
     regexp {^(.*?)(STARTTLS|CLOSE)?$} $answer -> text action
     puts -nonewline $chan $text
     switch -- $action {
-        STARTTLS { tls::import $chan -server 1 {*}[Identity] }
-        CLOSE { close $chan }
+        STARTTLS {tls::import $chan -server 1 {*}[Identity]}
+        CLOSE {close $chan}
     }
 }
 

@@ -80,8 +80,13 @@ impl List {
     pub(crate) fn write_pem(&self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         sink(b"-----BEGIN X509 CRL-----\n")?;
         let mut pending = Vec::new();
-        for part in self.parts() {
-            pending.extend_from_slice(part);
+        // Large parts in pieces: the text of all at once would be larger than the list itself.
+        let pieces = self
+            .parts()
+            .into_iter()
+            .flat_map(|part| part.chunks(48 * 1024));
+        for piece in pieces {
+            pending.extend_from_slice(piece);
             // Whole lines of 48 bytes each.
             let whole = pending.len() - pending.len() % 48;
             if whole >= 48 * 1024 {

@@ -7,7 +7,8 @@ use crate::tcl::Interp;
 use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::driver::{Driver, Failure, Kind, ThreadAction};
 
-use super::engine::Progress;
+use super::engine::{Engine, Progress, io_failure};
+use super::parent::Parent;
 use super::{TlsChannel, configure, is_busy};
 
 /// Tcl's record of our channel type.
@@ -43,7 +44,14 @@ impl Driver for TlsChannel {
         if bytes.is_empty() {
             return Ok(0);
         }
-        match self.run_waiting(|engine| engine.write(bytes)) {
+        let write = |engine: &mut Engine<Parent>| {
+            let progress = engine.write(bytes)?;
+            match self.below.write_failure() {
+                Some(errno) => Err(io_failure(errno)),
+                None => Ok(progress),
+            }
+        };
+        match self.run_waiting(write) {
             Ok(Progress::Done(count)) => {
                 self.growth.saw(count);
                 self.grow();

@@ -100,6 +100,13 @@ pub(crate) struct Totals {
     pub(crate) written: u64,
 }
 
+impl Totals {
+    /// Whether the handshake has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began.is_some()
+    }
+}
+
 impl<S: Read + Write> Engine<S> {
     /// A connection that has exchanged nothing yet. `forgives_cut`: a stream that ends without a TLS close notification
     /// is taken for a proper end, as OpenSSL's `-ignore_unexpected_eof` does.
@@ -485,7 +492,7 @@ fn transfer_failure(direction: Direction, cause: &Cause) -> Error {
 }
 
 /// The operating system's error. The floor that knows Tcl's words for it puts them in.
-fn io_failure(errno: i32) -> Error {
+pub(super) fn io_failure(errno: i32) -> Error {
     let text = io::Error::from_raw_os_error(errno).to_string();
     Error::Io {
         errno,

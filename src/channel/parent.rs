@@ -36,6 +36,9 @@ pub(super) struct Below {
     deadline: Cell<Option<Instant>>,
     /// How many reads of the channel are still allowed: in an event, a blocking channel must not be read twice.
     allowance: Cell<Option<u32>>,
+    /// Why nothing can be written any more. OpenSSL isn't told, because it would read no more either: what the peer
+    /// sent before it went could be its reason.
+    write_failure: Cell<Option<i32>>,
     /// While the last bytes are written: those that found no room.
     parting: RefCell<Option<Vec<u8>>>,
     /// Why connecting failed, in the operating system's words; the channel tells it only once.
@@ -103,6 +106,11 @@ impl Below {
     /// Whether bytes read ahead wait to be used.
     pub(super) fn has_ahead(&self) -> bool {
         self.start.get() < self.end.get()
+    }
+
+    /// The errno of a write that failed because the peer is gone.
+    pub(super) fn write_failure(&self) -> Option<i32> {
+        self.write_failure.get()
     }
 
     /// Whether there is input that no event of the channel below tells of.
@@ -231,6 +239,9 @@ impl Below {
             waiting.extend_from_slice(bytes);
             return Ok(bytes.len());
         }
+        if self.write_failure.get().is_some() {
+            return Ok(bytes.len());
+        }
         match channel.write_raw(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 match self.parting.borrow_mut().as_mut() {
@@ -241,9 +252,21 @@ impl Below {
                     None => Err(error),
                 }
             }
+            Err(error) if is_final(&error) => {
+                self.write_failure.set(error.raw_os_error());
+                Ok(bytes.len())
+            }
             outcome => outcome.map_err(|error| self.failed(channel, error)),
         }
     }
+}
+
+/// Whether a write failed because the peer is gone.
+fn is_final(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted
+    )
 }
 
 /// How often input is read to be thrown away: a peer that doesn't stop must not hold us.

@@ -5,6 +5,7 @@
 
 mod facts;
 mod inputs;
+mod library;
 mod streams;
 pub(super) mod table;
 mod words;
@@ -37,12 +38,16 @@ use crate::x509::{load, name};
 
 /// `tls::cms ?operation? ?options? ?certificate ...?`
 pub(super) fn cms(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    let words = Words::parse(words)?;
+    let words = Words::parse(interp, words)?;
     if Operations::read(&words.given)?.help.is_some() {
         return Ok(Obj::text(&words::help()));
     }
     let job = Job::new(interp, words)?;
-    job.run()
+    let result = job.run()?;
+    if let Some(name) = job.words.texts("-writerand").last() {
+        library::Library::write_random(interp, &name)?;
+    }
+    Ok(result)
 }
 
 /// A call of the command.
@@ -309,7 +314,7 @@ impl<'a> Job<'a> {
     /// `-digest_create`
     fn digest_create(&self) -> Result<(Vec<u8>, Record)> {
         let digest = match &self.making.md {
-            Some(name) => inputs::digest(name)?.type_(),
+            Some(name) => self.words.library.digest(name)?.type_(),
             None => Nid::SHA256,
         };
         self.make(|content, wrapping, indefinite, out| {
@@ -351,8 +356,8 @@ impl<'a> Job<'a> {
     /// The cipher that was asked for, AES-256-CBC if none was.
     fn cipher(&self) -> Result<Cipher> {
         match &self.words.cipher {
-            Some(name) => inputs::cipher(name),
-            None => inputs::cipher("AES-256-CBC"),
+            Some(name) => self.words.library.cipher(name),
+            None => self.words.library.cipher("AES-256-CBC"),
         }
         .ok_or_else(|| Error::failed(Reason::CmsCreate, "the library lacks the cipher"))
     }
@@ -448,12 +453,18 @@ impl<'a> Job<'a> {
         let authenticated = authenticates(&cipher);
         let wrap = match self.words.wrap() {
             Some(name) => Some(
-                inputs::cipher(&name)
+                self.words
+                    .library
+                    .cipher(&name)
                     .ok_or_else(|| option_error("-wrap", format!("unknown cipher \"{name}\"")))?,
             ),
             None => None,
         };
-        let password_wrap = inputs::cipher("AES-256-CBC").filter(|_| authenticated);
+        let password_wrap = self
+            .words
+            .library
+            .cipher("AES-256-CBC")
+            .filter(|_| authenticated);
         let settings = encrypt::Settings {
             cipher: &cipher,
             authenticated,
@@ -609,7 +620,12 @@ impl<'a> Job<'a> {
 
     /// `-sign`
     fn sign(&self) -> Result<(Vec<u8>, Record)> {
-        let digest = self.making.md.as_deref().map(inputs::digest).transpose()?;
+        let digest = self
+            .making
+            .md
+            .as_deref()
+            .map(|name| self.words.library.digest(name))
+            .transpose()?;
         let settings = sign::Settings {
             signers: self.signers()?,
             digest: digest.as_deref(),
@@ -827,7 +843,12 @@ impl<'a> Job<'a> {
 
     /// `-resign`
     fn resign(&self) -> Result<(Vec<u8>, Record)> {
-        let digest = self.making.md.as_deref().map(inputs::digest).transpose()?;
+        let digest = self
+            .making
+            .md
+            .as_deref()
+            .map(|name| self.words.library.digest(name))
+            .transpose()?;
         let settings = sign::Settings {
             signers: self.signers()?,
             digest: digest.as_deref(),

@@ -13,6 +13,7 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod misc;
 mod pki;
 mod result;
 mod socket;
@@ -63,6 +64,8 @@ commands! {
     "tls::describe" => describe::describe;
     "tls::handshake" => channel::handshake;
     "tls::import" => import::import, import::TABLE;
+    "tls::Import" => import::import_socket;
+    "tls::misc" => misc::misc;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;
     "tls::shutdown" => channel::unimport;

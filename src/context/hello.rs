@@ -32,7 +32,8 @@ impl<'a> ClientHello<'a> {
         self.ssl.client_hello_session_id().unwrap_or_default()
     }
 
-    /// The cipher suites as two-byte numbers, one after the other.
+    /// For tests: the cipher suites as two-byte numbers, one after the other.
+    #[cfg(test)]
     pub(crate) fn ciphers(&self) -> &'a [u8] {
         self.ssl.client_hello_ciphers().unwrap_or_default()
     }

@@ -2,11 +2,16 @@
 //!
 //! Safe OpenSSL only.
 
+use std::io::{self, Read, Write};
+
 use once_cell::sync::OnceCell;
-use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslOptions, SslVersion};
+use openssl::error::ErrorStack;
+use openssl::ssl::{
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslStream, SslVersion,
+};
 
 use crate::error::{Error, Reason, Result};
-use crate::ossl::error::failed;
+use crate::ossl::error::{QueueGuard, failed};
 
 /// A protocol version that has a name in Tcl, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,23 +89,60 @@ fn offered_set() -> Result<ProtocolSet> {
     static OFFERED: OnceCell<ProtocolSet> = OnceCell::new();
     OFFERED
         .get_or_try_init(|| {
+            let _queue = QueueGuard::new();
             let mut set = ProtocolSet::EMPTY;
             for protocol in Protocol::ALL {
-                let mut context = SslContext::builder(SslMethod::tls())?;
-                // A range that holds one version alone is refused if that version isn't there. The other end is
-                // opened first, since a configuration file may have set limits.
-                if protocol.version().is_some()
-                    && context.set_min_proto_version(None).is_ok()
-                    && context.set_max_proto_version(protocol.version()).is_ok()
-                    && context.set_min_proto_version(protocol.version()).is_ok()
-                {
-                    set = set.with(protocol, true);
+                if protocol.version().is_some() {
+                    set = set.with(protocol, begins(protocol)?);
                 }
             }
             Ok(set)
         })
         .copied()
         .map_err(|stack| failed("can't ask the library for its protocols", &stack))
+}
+
+/// Whether a client of this version alone gets as far as its first message. A range of a version that the library was
+/// built without isn't always refused, but no handshake begins with it.
+fn begins(protocol: Protocol) -> std::result::Result<bool, ErrorStack> {
+    let mut context = SslContext::builder(SslMethod::tls())?;
+    context.clear_options(protocol.off());
+    context.set_security_level(0);
+    context.set_cipher_list("ALL")?;
+    // One end at a time: a configuration file may have set limits that must not make an empty range.
+    if context.set_min_proto_version(None).is_err()
+        || context.set_max_proto_version(protocol.version()).is_err()
+        || context.set_min_proto_version(protocol.version()).is_err()
+    {
+        return Ok(false);
+    }
+    let mut stream = SslStream::new(Ssl::new(&context.build())?, Listener(false))?;
+    // There is no server, so that this fails in any case.
+    let _ = stream.connect();
+    Ok(stream.get_ref().0)
+}
+
+/// The type of a record that holds a message of a handshake; alerts are of another.
+const HANDSHAKE: u8 = 22;
+
+/// A stream without a peer, which knows whether a handshake was begun.
+struct Listener(bool);
+
+impl Read for Listener {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Write for Listener {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 |= bytes.first() == Some(&HANDSHAKE);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A set of protocol versions. The default is TLS 1.2 and 1.3.

@@ -2,9 +2,12 @@
 //!
 //! Safe OpenSSL only.
 
-use openssl::ssl::{SslContextBuilder, SslRef, SslSession, SslSessionCacheMode, SslSessionRef};
+use openssl::ssl::{SslContextBuilder, SslRef, SslSession, SslSessionCacheMode};
 
 use super::fingerprint::Fingerprint;
+#[cfg(test)]
+use openssl::ssl::SslSessionRef;
+
 use crate::error::{Error, Reason, Result};
 use crate::ossl::error::failed;
 use crate::ossl::secret::Secret;
@@ -26,7 +29,8 @@ impl Session {
         }
     }
 
-    /// A copy of a session that a connection has.
+    /// For tests: a copy of a session that a connection has.
+    #[cfg(test)]
     pub(crate) fn of(session: &SslSessionRef) -> Result<Self> {
         match session.to_der() {
             Ok(bytes) => Ok(Self(Secret::new(bytes))),
@@ -34,7 +38,8 @@ impl Session {
         }
     }
 
-    /// The bytes. They hold a secret.
+    /// For tests: the bytes. They hold a secret.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> &Secret {
         &self.0
     }

@@ -51,6 +51,24 @@ options! {
 }
 
 options! {
+    /// What concerns the library as a whole, in the words of the `openssl` program.
+    pub(crate) table LIBRARY {
+        File = "-config", Both, Command, "3.0", "none",
+            "Configuration file of the library to carry out; it may load modules";
+        Text = "-provider", Both, Command, "3.0", "none",
+            "Provider of algorithms to load for this call; may be given several times";
+        File = "-provider-path", Both, Command, "3.0", "the library's",
+            "Folder of the providers behind it";
+        Text = "-propquery", Both, Command, "3.0", "none",
+            "Properties that ciphers and digests must have";
+        Text = "-rand", Both, Command, "3.0", "none",
+            "Files to add to what random numbers are made of, separated by colons";
+        File = "-writerand", Both, Command, "3.0", "none",
+            "File to write random bytes to";
+    }
+}
+
+options! {
     /// How a certificate's chain is checked, in the words of the `openssl` program.
     #[expect(dead_code, reason = "switches are taken from the words one by one")]
     pub(crate) struct Verification, VERIFICATION {

@@ -3,7 +3,7 @@
 use foreign_types::ForeignTypeRef;
 use libc::{c_char, c_int, c_ulong};
 use openssl::error::ErrorStack;
-use openssl::x509::{X509CrlRef, X509ExtensionRef, X509NameRef, X509Ref, X509ReqRef};
+use openssl::x509::{X509NameRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
 use super::error::{cvt_p, queue};
@@ -95,26 +95,6 @@ pub(crate) fn request(request: &X509ReqRef, name_flags: c_ulong, omit: c_ulong) 
     printed(|bio| {
         // SAFETY: `bio` is a live BIO, and the request lives as long as its reference.
         let done = unsafe { ossl::X509_REQ_print_ex(bio, request.as_ptr(), name_flags, omit) };
-        done - c_int::from(done == 0)
-    })
-}
-
-/// A revocation list in full (X509_CRL_print_ex).
-pub(crate) fn crl(crl: &X509CrlRef, name_flags: c_ulong) -> Option<Vec<u8>> {
-    printed(|bio| {
-        // SAFETY: `bio` is a live BIO, and the list lives as long as its reference.
-        let done = unsafe { ossl::X509_CRL_print_ex(bio, crl.as_ptr(), name_flags) };
-        done - c_int::from(done == 0)
-    })
-}
-
-/// The value of an extension; one that OpenSSL doesn't know as its structure or as bytes (X509V3_EXT_print).
-pub(crate) fn extension(extension: &X509ExtensionRef) -> Option<Vec<u8>> {
-    /// Dump what isn't known.
-    const DUMP_UNKNOWN: c_ulong = 3 << 16;
-    printed(|bio| {
-        // SAFETY: `bio` is a live BIO, and the extension lives as long as its reference.
-        let done = unsafe { ossl::X509V3_EXT_print(bio, extension.as_ptr(), DUMP_UNKNOWN, 0) };
         done - c_int::from(done == 0)
     })
 }

@@ -6,8 +6,8 @@ use std::{mem, ptr};
 use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::c_int;
 use openssl::pkey::{PKeyRef, Private};
-use openssl::stack::{Stack, StackRef};
-use openssl::x509::{X509CrlRef, X509Extension, X509ExtensionRef, X509Ref, X509ReqRef};
+use openssl::stack::Stack;
+use openssl::x509::{X509CrlRef, X509Extension, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
 use super::conf::Conf;
@@ -80,30 +80,4 @@ pub(crate) fn from_section(
         1 => Ok(made),
         _ => Err(queue()),
     }
-}
-
-/// The extensions of a certificate; `None` if it has none (X509_get0_extensions).
-pub(crate) fn of_certificate(certificate: &X509Ref) -> Option<&StackRef<X509Extension>> {
-    // SAFETY: the certificate lives as long as its reference.
-    let stack = unsafe { sys::X509_get0_extensions(certificate.as_ptr()) };
-    if stack.is_null() {
-        return None;
-    }
-    // SAFETY: the stack belongs to the certificate, which isn't changed while it is borrowed.
-    Some(unsafe { StackRef::from_ptr(stack.cast_mut()) })
-}
-
-/// The object identifier's content bytes of an extension (X509_EXTENSION_get_object).
-pub(crate) fn object(extension: &X509ExtensionRef) -> &openssl::asn1::Asn1ObjectRef {
-    // SAFETY: the extension lives as long as its reference.
-    let object = unsafe { sys::X509_EXTENSION_get_object(extension.as_ptr()) };
-    // SAFETY: an extension always has an object, which belongs to it.
-    unsafe { openssl::asn1::Asn1ObjectRef::from_ptr(object) }
-}
-
-/// Whether who doesn't know the extension must refuse the whole (X509_EXTENSION_get_critical).
-pub(crate) fn is_critical(extension: &X509ExtensionRef) -> bool {
-    // SAFETY: the extension lives as long as its reference.
-    let critical: c_int = unsafe { sys::X509_EXTENSION_get_critical(extension.as_ptr()) };
-    critical != 0
 }

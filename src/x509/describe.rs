@@ -20,7 +20,7 @@
 //! doesn't know, is there and empty. Nothing that a certificate holds makes any function here fail.
 
 use openssl::hash::MessageDigest;
-use openssl::x509::{X509CrlRef, X509Ref, X509ReqRef};
+use openssl::x509::{X509Ref, X509ReqRef};
 
 use super::der::{self, Element};
 use super::extension_values::{self as values, Lookup, id, look_up};
@@ -29,7 +29,7 @@ use super::name::{self, Form};
 use super::{oid, time};
 use crate::ossl::error::QueueGuard;
 use crate::ossl::{print, x509};
-use crate::value::{Record, Value};
+use crate::value::Record;
 
 /// The order in which `purpose` looks for the first use that fits, OpenSSL's number and TclTLS' name.
 const PURPOSES: [(i32, &str); 7] = [
@@ -115,54 +115,6 @@ pub(crate) fn request(request: &X509ReqRef) -> Record {
     record.put("request", text(&request.to_pem().unwrap_or_default()));
     let dump = print::request(request, Form::RFC_2253.bits(), 0);
     record.put("all", text(&dump.unwrap_or_default()));
-    record
-}
-
-/// Everything about a revocation list but its text dump, since `revoked` has what that would say.
-pub(crate) fn crl(crl: &X509CrlRef) -> Record {
-    let _queue = QueueGuard::new();
-    let der = crl.to_der().unwrap_or_default();
-    let frame = frame::crl(&der).unwrap_or_default();
-    let all = frame.extensions.as_slice();
-    let mut record = Record::new();
-    record.put("version", frame.version.saturating_add(1));
-    record.put("issuer", name::rfc_2253(crl.issuer_name()));
-    record.put("signatureAlgorithm", oid::long_name(&frame.algorithm));
-    record.put("signatureValue", der::hex(frame.signature));
-    record.put("lastUpdate", moment(frame.last_update));
-    record.put("nextUpdate", moment(frame.next_update));
-    let number = |id| look_up(all, id, values::number).or_default();
-    record.put("crlNumber", number(id::CRL_NUMBER));
-    record.put("deltaCrlIndicator", number(id::DELTA_CRL));
-    let authority = look_up(all, id::AUTHORITY_KEY, values::authority_key);
-    record.put("authorityKeyIdentifier", authority.or_default());
-    let point = look_up(all, id::ISSUING_POINT, values::issuing_point);
-    record.put("issuingDistributionPoint", point.or_default());
-    extension_names(&mut record, all);
-    let revoked = frame.revoked.iter().map(revoked).map(Value::Record);
-    record.put("revoked", revoked.collect::<Vec<_>>());
-    record.put("crl", text(&crl.to_pem().unwrap_or_default()));
-    record
-}
-
-/// An entry of a revocation list.
-fn revoked(entry: &frame::Revoked<'_>) -> Record {
-    let all = entry.extensions.as_slice();
-    let mut record = Record::new();
-    record.put("serialNumber", der::integer_hex(entry.serial));
-    record.put("revocationDate", moment(Some(entry.date)));
-    record.put(
-        "reason",
-        look_up(all, id::REASON, values::reason).or_default(),
-    );
-    let since = look_up(all, id::INVALIDITY_DATE, der::one);
-    let since = match since {
-        Lookup::Value(time) => moment(Some(time)),
-        Lookup::Absent | Lookup::Malformed => String::new(),
-    };
-    record.put("invalidityDate", since);
-    let issuer = look_up(all, id::CERTIFICATE_ISSUER, values::general_names);
-    record.put("certificateIssuer", issuer.or_default());
     record
 }
 

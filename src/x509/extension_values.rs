@@ -23,18 +23,7 @@ pub(crate) mod id {
     pub(crate) const ISSUER_ALT_NAME: &str = "2.5.29.18";
     /// basicConstraints.
     pub(crate) const BASIC_CONSTRAINTS: &str = "2.5.29.19";
-    /// cRLNumber.
-    pub(crate) const CRL_NUMBER: &str = "2.5.29.20";
-    /// reasonCode, in an entry of a revocation list.
-    pub(crate) const REASON: &str = "2.5.29.21";
-    /// invalidityDate, in an entry of a revocation list.
-    pub(crate) const INVALIDITY_DATE: &str = "2.5.29.24";
-    /// deltaCRLIndicator.
-    pub(crate) const DELTA_CRL: &str = "2.5.29.27";
-    /// issuingDistributionPoint.
-    pub(crate) const ISSUING_POINT: &str = "2.5.29.28";
-    /// certificateIssuer, in an entry of an indirect revocation list.
-    pub(crate) const CERTIFICATE_ISSUER: &str = "2.5.29.29";
+
     /// cRLDistributionPoints.
     pub(crate) const CRL_POINTS: &str = "2.5.29.31";
     /// authorityKeyIdentifier.
@@ -75,21 +64,6 @@ const EXTENDED_KEY_USAGES: &[(&str, &str)] = &[
     ("1.3.6.1.4.1.311.10.3.3", "SGC"),
     ("2.16.840.1.113730.4.1", "SGC"),
     ("2.5.29.37.0", "Any Extended Key Usage"),
-];
-
-/// The words for why a certificate was revoked, by number, as `openssl ca -crl_reason` takes them.
-const REASONS: [&str; 11] = [
-    "unspecified",
-    "keyCompromise",
-    "CACompromise",
-    "affiliationChanged",
-    "superseded",
-    "cessationOfOperation",
-    "certificateHold",
-    "",
-    "removeFromCRL",
-    "privilegeWithdrawn",
-    "AACompromise",
 ];
 
 /// A look-up in a list of extensions.
@@ -198,13 +172,6 @@ pub(crate) fn crl_points(value: &[u8]) -> Option<Vec<String>> {
     Some(all)
 }
 
-/// The addresses in an issuing distribution point.
-pub(crate) fn issuing_point(value: &[u8]) -> Option<Vec<String>> {
-    let parts = der::one(value)?.open(tag::SEQUENCE)?;
-    let name = parts.iter().find(|part| part.tag == tag::constructed(0));
-    name.map_or(Some(Vec::new()), |part| point_name(part.content))
-}
-
 /// A DistributionPointName: full names, or one relative to the issuer's.
 fn point_name(content: &[u8]) -> Option<Vec<String>> {
     let choice = der::one(content)?;
@@ -239,8 +206,8 @@ pub(crate) fn authority_info(value: &[u8]) -> Option<(Vec<String>, Vec<String>)>
 
 /// Alternative names, each with its kind in front: `DNS:x`, `IP Address:1.2.3.4`.
 ///
-/// What should be ASCII is shown as [`der::visible`] does it, so that no null byte hides. IPv6 addresses are in their
-/// canonical form, directory names in that of RFC 2253.
+/// What should be ASCII is shown as [`der::visible`] does it, so that no null byte hides. IPv6 addresses have all
+/// their parts, as OpenSSL prints them, directory names are in the form of RFC 2253.
 pub(crate) fn general_names(value: &[u8]) -> Option<Vec<String>> {
     let names = der::one(value)?.open(tag::SEQUENCE)?;
     names.into_iter().map(general_name).collect()
@@ -281,13 +248,16 @@ fn directory_name(der: &[u8]) -> String {
     }
 }
 
-/// An IP address in its canonical form.
+/// An IP address as OpenSSL prints it.
 fn ip_address(bytes: &[u8]) -> Option<String> {
     if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
         return Some(Ipv4Addr::from(bytes).to_string());
     }
     let bytes = <[u8; 16]>::try_from(bytes).ok()?;
-    Some(Ipv6Addr::from(bytes).to_string())
+    let parts = Ipv6Addr::from(bytes)
+        .segments()
+        .map(|part| format!("{part:X}"));
+    Some(parts.join(":"))
 }
 
 /// A name of a kind of its own: object identifier, `;`, and text or the hexadecimal of its DER.
@@ -310,21 +280,4 @@ fn other_name(content: &[u8]) -> Option<String> {
         }
         None => format!("{kind};#{}", der::hex_upper(value.whole)),
     })
-}
-
-/// Why a certificate was revoked.
-pub(crate) fn reason(value: &[u8]) -> Option<String> {
-    let number = der::integer(der::one(value)?.expect(tag::ENUMERATED)?)?;
-    let name = usize::try_from(number)
-        .ok()
-        .and_then(|number| REASONS.get(number));
-    Some(match name {
-        Some(name) if !name.is_empty() => (*name).to_owned(),
-        _ => number.to_string(),
-    })
-}
-
-/// A number of any size, e.g. that of a revocation list, in hexadecimal.
-pub(crate) fn number(value: &[u8]) -> Option<String> {
-    der::one(value)?.expect(tag::INTEGER).map(der::integer_hex)
 }

@@ -70,16 +70,6 @@ pub(crate) struct Request<'a> {
 /// A revocation list.
 #[derive(Debug, Default)]
 pub(crate) struct Crl<'a> {
-    /// The version number as it stands, 1 for version 2.
-    pub(crate) version: i64,
-    /// The object identifier of the signature algorithm.
-    pub(crate) algorithm: String,
-    /// The signature.
-    pub(crate) signature: &'a [u8],
-    /// When the list was made.
-    pub(crate) last_update: Option<Element<'a>>,
-    /// When the next one is due.
-    pub(crate) next_update: Option<Element<'a>>,
     /// The certificates that are revoked.
     pub(crate) revoked: Vec<Revoked<'a>>,
     /// The list's own extensions.
@@ -166,14 +156,14 @@ pub(crate) fn request(bytes: &[u8]) -> Option<Request<'_>> {
 
 /// Takes a revocation list apart.
 pub(crate) fn crl(bytes: &[u8]) -> Option<Crl<'_>> {
-    let (signed, algorithm, signature) = outer(bytes)?;
+    let (signed, ..) = outer(bytes)?;
     let mut parts = signed.into_iter().peekable();
-    let version = parts.next_if(|part| part.tag == tag::INTEGER);
+    let _version = parts.next_if(|part| part.tag == tag::INTEGER);
     let _inner_algorithm = parts.next()?;
     let _issuer = parts.next()?;
-    let last_update = parts.next();
+    let _last_update = parts.next();
     let is_time = |part: &Element<'_>| matches!(part.tag, tag::UTC_TIME | tag::GENERALIZED_TIME);
-    let next_update = parts.next_if(is_time);
+    let _next_update = parts.next_if(is_time);
     let revoked = parts
         .next_if(|part| part.tag == tag::SEQUENCE)
         .and_then(|list| der::elements(list.content))
@@ -186,13 +176,6 @@ pub(crate) fn crl(bytes: &[u8]) -> Option<Crl<'_>> {
         .and_then(|part| extensions(der::one(part.content)?))
         .unwrap_or_default();
     Some(Crl {
-        version: version
-            .and_then(|part| der::integer(part.content))
-            .unwrap_or_default(),
-        algorithm,
-        signature,
-        last_update,
-        next_update,
         revoked,
         extensions,
     })

@@ -4,13 +4,11 @@
 //! the hexadecimal of its DER, so that a name is never empty by accident.
 
 use std::ffi::{c_int, c_ulong};
-use std::fmt::Write as _;
 
 use openssl::asn1::Asn1Object;
 use openssl::x509::{X509Name, X509NameRef};
 
-use super::der::{self, Element, tag};
-use super::{Problem, frame, oid};
+use super::Problem;
 use crate::ossl::{print, x509_name};
 
 /// How a name is written: OpenSSL's `ASN1_STRFLGS_` and `XN_FLAG_` bits.
@@ -135,11 +133,6 @@ impl Form {
     pub(crate) const fn bits(self) -> c_ulong {
         self.0
     }
-
-    /// Whether each attribute stands on a line of its own.
-    pub(crate) const fn is_multiline(self) -> bool {
-        self.0 & SEPARATOR == MULTILINE
-    }
 }
 
 /// The sentence about a word that `-nameopt` doesn't know.
@@ -181,50 +174,6 @@ pub(crate) struct Attribute {
     pub(crate) kind: String,
     /// Its value.
     pub(crate) value: String,
-}
-
-/// The attributes of a name, general ones first; those that belong together share an inner list.
-///
-/// Types are short names; a value that is no text is `#` and the hexadecimal of its DER.
-pub(crate) fn attributes(name: &X509NameRef) -> Vec<Vec<Attribute>> {
-    let der = name.to_der().unwrap_or_default();
-    let sets = der::one(&der).and_then(|name| name.open(tag::SEQUENCE));
-    sets.unwrap_or_default()
-        .into_iter()
-        .map(|set| {
-            let members = set.open(tag::SET).unwrap_or_default();
-            members.into_iter().filter_map(attribute).collect()
-        })
-        .collect()
-}
-
-/// Reads one attribute.
-fn attribute(part: Element<'_>) -> Option<Attribute> {
-    let parts = part.open(tag::SEQUENCE)?;
-    let [kind, value] = <[Element<'_>; 2]>::try_from(parts).ok()?;
-    let kind = oid::short_name(&frame::oid(kind.expect(tag::OID)?));
-    let text = value.text();
-    let value = text.unwrap_or_else(|| format!("#{}", der::hex_upper(value.whole)));
-    Some(Attribute { kind, value })
-}
-
-/// A name as `/C=DE/O=x/CN=a+OU=b`, with `\` before what would otherwise end a value: what [`parse_slash`] reads.
-pub(crate) fn slash(name: &X509NameRef) -> String {
-    let mut text = String::new();
-    for set in attributes(name) {
-        let mut before = '/';
-        for Attribute { kind, value } in set {
-            let _ = write!(text, "{before}{kind}=");
-            for c in value.chars() {
-                if matches!(c, '/' | '+' | '\\') {
-                    text.push('\\');
-                }
-                text.push(c);
-            }
-            before = '+';
-        }
-    }
-    text
 }
 
 /// Takes apart a name as `-subj` gives it: `/C=DE/O=x/CN=a+OU=b`, `\` before a character that is meant literally.
@@ -300,6 +249,7 @@ pub(crate) fn build(sets: &[Vec<Attribute>]) -> Result<X509Name, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::der;
     use super::*;
     use openssl::x509::X509NameBuilder;
 
@@ -321,10 +271,6 @@ mod tests {
             rfc_2253(&name),
             r"1.2.3.4=#0C017A,emailAddress=a@b.c,OU=x y+CN=a\+b,O=Müller / Co\, KG,C=DE"
         );
-        assert_eq!(
-            slash(&name),
-            r"/C=DE/O=Müller \/ Co, KG/CN=a\+b+OU=x y/emailAddress=a@b.c/1.2.3.4=z"
-        );
         // Older releases of OpenSSL leave out the backslashes before what would end a value.
         assert_eq!(
             oneline(&name).replace(r"\/", "/").replace(r"\+", "+"),
@@ -337,7 +283,6 @@ mod tests {
         );
         let empty = X509NameBuilder::new().unwrap().build();
         assert_eq!(rfc_2253(&empty), "");
-        assert_eq!(slash(&empty), "");
     }
 
     #[test]
@@ -360,8 +305,6 @@ mod tests {
         }
         let surrogate = shown(b"\x1e\x02\xd8\0");
         assert!(surrogate.is_none_or(|shown| shown == "CN=#1E02D800"));
-        let name = raw(b"\x03\x02\0a").unwrap();
-        assert_eq!(slash(&name), "/CN=#03020061");
     }
 
     #[test]
@@ -376,7 +319,7 @@ mod tests {
         assert!(why(r"/CN=x\").contains("backslash"));
         assert!(why("/CN=x+").contains("plus sign"));
         assert_eq!(parse_slash("/").unwrap(), Vec::<Vec<Attribute>>::new());
-        assert_eq!(slash(&made("/CN=/O=x/OU=")), "/O=x");
+        assert_eq!(rfc_2253(&made("/CN=/O=x/OU=")), "O=x");
         let unknown = build(&parse_slash("/nonsense=x").unwrap()).err().unwrap();
         assert_eq!(unknown.to_string(), "unknown name attribute \"nonsense\"");
         let long = build(&parse_slash("/C=Germany").unwrap()).err().unwrap();
@@ -395,7 +338,7 @@ mod tests {
             Form::parse("utf8, esc_ctrl").unwrap().bits(),
             0x12 | COMMA_PLUS_SPACE
         );
-        assert!(Form::parse("ca_default").unwrap().is_multiline());
+        assert_ne!(Form::parse("ca_default").unwrap().bits(), 0);
         let error = Form::parse("oneline,nope").unwrap_err().to_string();
         assert!(
             error.starts_with("bad name option \"nope\": must be esc_2253, "),

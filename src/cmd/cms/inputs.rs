@@ -1,7 +1,5 @@
 //! Certificates, keys, passwords and algorithms that the options of `tls::cms` name.
 
-use openssl::cipher::Cipher;
-use openssl::md::Md;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
@@ -186,19 +184,6 @@ impl<'a> Inputs<'a> {
     pub(super) fn bytes(&self, option: &str, value: &str) -> Result<Vec<u8>> {
         streams::load(self.interp, option, value)
     }
-}
-
-/// The digest of a name.
-pub(super) fn digest(name: &str) -> Result<Md> {
-    Md::fetch(None, name, None)
-        .map_err(|_| option_error("-md", format!("unknown digest \"{name}\"")))
-}
-
-/// The cipher of a name, in any of its spellings; `None` if there is none.
-pub(super) fn cipher(name: &str) -> Option<Cipher> {
-    [name.to_owned(), name.replace('_', "-")]
-        .iter()
-        .find_map(|name| Cipher::fetch(None, name, None).ok())
 }
 
 /// The bytes of hexadecimal digits.

@@ -1,6 +1,6 @@
 //! The options of `tls::cms`, in the words of `openssl cms`.
 
-use crate::opts::groups::VERIFICATION;
+use crate::opts::groups::{LIBRARY, VERIFICATION};
 use crate::opts::{Missing, Table, options};
 
 options! {
@@ -79,6 +79,8 @@ options! {
             "File with a signer's certificate; with -verify, file to write the signers' certificates to";
         inkey: File = "-inkey", Both, Command, "3.0", "the file of the certificate",
             "File with the private key of the signer or recipient";
+        keyform: Text = "-keyform", Both, Command, "3.0", "known by the content",
+            "Form of a private key: PEM, DER or P12; without effect, as in the program";
         recip: File = "-recip", Both, Command, "3.0", "none", "File with a recipient's certificate";
         originator: File = "-originator", Both, Command, "3.0", "none",
             "File with the sender's certificate for a key agreement";
@@ -173,6 +175,14 @@ options! {
 /// The options of `tls::cms`.
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::cms",
-    groups: &[OPERATIONS, STREAMS, KEYS, MAKING, CHECKING, VERIFICATION],
+    groups: &[
+        OPERATIONS,
+        STREAMS,
+        KEYS,
+        MAKING,
+        CHECKING,
+        VERIFICATION,
+        LIBRARY,
+    ],
     missing: Missing::NoArgument,
 };

@@ -1,10 +1,11 @@
 //! The words of `tls::cms`: options, ciphers as options, the operation, and certificates behind everything.
 
-use super::inputs::{cipher, option_error};
+use super::inputs::option_error;
+use super::library::Library;
 use super::table::TABLE;
 use crate::error::Result;
 use crate::opts::{Given, Word};
-use crate::tcl::Obj;
+use crate::tcl::{Interp, Obj};
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub(super) struct Party {
 pub(super) struct Words {
     /// The options.
     pub(super) given: Given<Obj>,
+    /// The library as the options want it.
+    pub(super) library: Library,
     /// The cipher that was given as an option, without its dash.
     pub(super) cipher: Option<String>,
     /// The certificates behind everything.
@@ -86,9 +89,9 @@ pub(super) struct Words {
 
 impl Words {
     /// Takes the words apart.
-    pub(super) fn parse(words: &[Obj]) -> Result<Self> {
+    pub(super) fn parse(interp: Interp<'_>, words: &[Obj]) -> Result<Self> {
         let mut known: Vec<Obj> = Vec::new();
-        let mut chosen = None;
+        let mut chosen: Vec<String> = Vec::new();
         let mut certificates = Vec::new();
         let mut rest = words.iter().enumerate();
         while let Some((index, word)) = rest.next() {
@@ -107,16 +110,23 @@ impl Words {
             } else if !text.starts_with('-') || text.starts_with("-----BEGIN ") {
                 certificates.push(text.into_owned());
                 certificates.extend(rest.by_ref().map(|(_, word)| word.as_text().into_owned()));
-            } else if let Some(name) = text.strip_prefix('-').filter(|name| cipher(name).is_some())
-            {
-                chosen = Some(name.to_owned());
             } else {
-                return Err(TABLE.bad_option(&text));
+                chosen.push(text.into_owned());
             }
         }
+        let given = TABLE.parse(&known)?;
+        // Only now, since a provider among the options may be the one that has the cipher.
+        let library = Library::load(interp, &given)?;
+        if let Some(unknown) = chosen
+            .iter()
+            .find(|name| library.cipher(&name[1..]).is_none())
+        {
+            return Err(TABLE.bad_option(unknown));
+        }
         Ok(Self {
-            given: TABLE.parse(&known)?,
-            cipher: chosen,
+            given,
+            library,
+            cipher: chosen.pop().map(|name| name[1..].to_owned()),
             certificates,
         })
     }
@@ -159,8 +169,7 @@ impl Words {
         self.given
             .all()
             .map(|setting| setting.spec.name)
-            .filter(|name| options.contains(name))
-            .last()
+            .rfind(|name| options.contains(name))
     }
 
     /// The cipher that wraps keys.
@@ -178,7 +187,7 @@ impl Words {
                 "-des3-wrap" => Some("DES3-WRAP".to_owned()),
                 _ => None,
             })
-            .last()
+            .next_back()
     }
 
     /// The signers, with the keys and parameters that were given for each.

@@ -1,0 +1,25 @@
+//! The library as a whole: its configuration and its random numbers.
+
+use std::ffi::CStr;
+
+use libc::{c_int, c_void};
+use openssl::error::ErrorStack;
+
+use super::error::cvt;
+use crate::ffi::ossl as raw;
+
+/// Adds bytes to what random numbers are made of; they aren't counted upon. `RAND_add`
+pub(crate) fn add_random(bytes: &[u8]) {
+    for part in bytes.chunks(1 << 20) {
+        let length = c_int::try_from(part.len()).unwrap_or(0);
+        // SAFETY: `part` has `length` readable bytes.
+        unsafe { openssl_sys::RAND_add(part.as_ptr().cast::<c_void>(), length, 0.0) };
+    }
+}
+
+/// Carries out a configuration file, which may load modules into the process. `CONF_modules_load_file`
+pub(crate) fn configure(path: &CStr) -> Result<(), ErrorStack> {
+    // SAFETY: the path is a C string, and without a name the library's usual section is taken.
+    cvt(unsafe { raw::CONF_modules_load_file(path.as_ptr(), std::ptr::null(), 0) })?;
+    Ok(())
+}
