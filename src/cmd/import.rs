@@ -108,12 +108,7 @@ pub(super) fn import_socket(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
 }
 
 /// Imports a channel whose peer has this port, as far as that is known.
-fn import_peer(
-    interp: Interp<'_>,
-    name: &Obj,
-    port: Option<u16>,
-    options: &[Obj],
-) -> Result<Obj> {
+fn import_peer(interp: Interp<'_>, name: &Obj, port: Option<u16>, options: &[Obj]) -> Result<Obj> {
     let under = find(interp, name)?;
     let mut parts = prepare_parts(interp, options)?;
     if parts.resumes {

@@ -72,12 +72,7 @@ pub(crate) fn ask_certificate(ssl: &SslRef) -> Result<()> {
 
 impl Connection {
     /// Makes a connection in its initial state, as client or as server.
-    pub(super) fn make(
-        &self,
-        context: &SslContextRef,
-        server: bool,
-        number: u64,
-    ) -> Result<Ssl> {
+    pub(super) fn make(&self, context: &SslContextRef, server: bool, number: u64) -> Result<Ssl> {
         let doing = "can't make a TLS connection";
         let mut ssl = Ssl::new(context).map_err(|stack| failed(doing, &stack))?;
         match server {

@@ -135,7 +135,11 @@ mod tests {
     #[test]
     fn a_key_has_one_of_two_lengths() {
         for (len, good) in [(48, true), (80, true), (0, false), (47, false), (81, false)] {
-            assert_eq!(TicketKey::new(Secret::new(vec![7; len])).is_some(), good, "{len}");
+            assert_eq!(
+                TicketKey::new(Secret::new(vec![7; len])).is_some(),
+                good,
+                "{len}"
+            );
         }
     }
 

@@ -264,7 +264,8 @@ impl Channel {
         let mut address = MaybeUninit::<libc::sockaddr_storage>::zeroed();
         let mut size = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         // SAFETY: there is as much room as `size` says; for what is no socket the call fails.
-        if unsafe { libc::getpeername(descriptor, address.as_mut_ptr().cast(), &raw mut size) } != 0 {
+        if unsafe { libc::getpeername(descriptor, address.as_mut_ptr().cast(), &raw mut size) } != 0
+        {
             return None;
         }
         // SAFETY: zeros are a valid address, of no family, and the call only wrote a valid one over it.
