@@ -262,7 +262,7 @@ impl Channel {
     pub(crate) fn peer_port(self) -> Option<u16> {
         let descriptor = c_int::try_from(self.os_handle(Mask::WRITABLE)?.addr()).ok()?;
         let mut address = MaybeUninit::<libc::sockaddr_storage>::zeroed();
-        let mut size = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        let mut size = length::<libc::sockaddr_storage>();
         // SAFETY: there is as much room as `size` says; for what is no socket the call fails.
         if unsafe { libc::getpeername(descriptor, address.as_mut_ptr().cast(), &raw mut size) } != 0
         {
@@ -450,6 +450,11 @@ fn poll(handle: *mut c_void, direction: Mask, milliseconds: c_int) -> io::Result
             error => Err(error),
         },
     }
+}
+
+/// The size of a type as the functions for sockets want it.
+fn length<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
 }
 
 /// The result of a transfer: a negative count means that errno says why.
