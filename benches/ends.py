@@ -75,6 +75,8 @@ def finish(stream):
     """Wait for the peer's end, and end."""
     try:
         stream.recv(16)
+        # OpenSSL forgets a session whose connection wasn't ended properly.
+        stream.unwrap()
     except OSError:
         pass
     stream.close()
