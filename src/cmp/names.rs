@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use openssl::asn1::Asn1Object;
+use openssl::nid::Nid;
 
 use crate::x509::Problem;
 use crate::x509::der::{tag, wrap};
@@ -123,7 +124,9 @@ pub(crate) fn info_name(oid: &str) -> String {
         return (*name).to_owned();
     }
     let known = Asn1Object::from_str(oid).ok();
-    let name = known.and_then(|object| object.nid().short_name().ok().map(str::to_owned));
+    let nid = known.map(|object| object.nid());
+    let nid = nid.filter(|nid| *nid != Nid::UNDEF);
+    let name = nid.and_then(|nid| nid.short_name().ok().map(str::to_owned));
     match name {
         Some(name) => name.strip_prefix("id-it-").unwrap_or(&name).to_owned(),
         None => oid.to_owned(),

@@ -11,10 +11,10 @@ use crate::cmp::names::items;
 use crate::error::{Error, Reason, Result};
 use crate::opts::groups::Verification;
 use crate::ossl::secret::Secret;
-use crate::ossl::x509v3::{self, Context};
+use crate::ossl::x509v3::Context;
 use crate::tcl::Obj;
 use crate::x509::chain::{Anchors, Checks, store};
-use crate::x509::{Problem, load, name};
+use crate::x509::{Problem, extensions, load, name};
 
 /// The reasons of this command.
 pub(super) const KINDS: Kinds = Kinds {
@@ -233,7 +233,7 @@ pub(super) fn distinguished_name(option: &str, value: Option<&String>) -> Result
 }
 
 /// The extensions that sections of the configuration describe.
-pub(super) fn extensions(
+pub(super) fn wanted_extensions(
     words: &Words,
     sections: &[(&str, Option<&String>)],
     request: Option<&X509Req>,
@@ -247,25 +247,12 @@ pub(super) fn extensions(
             .conf
             .as_ref()
             .ok_or_else(|| option_error(option, format!("{option} needs a configuration")))?;
-        if conf.section(section).is_none() {
-            let message = format!("the configuration has no section \"{section}\"");
-            return Err(Error::failed_with(
-                Reason::CmpOption,
-                [option, section],
-                message,
-            ));
-        }
         let context = Context {
             request: request.map(|request| &**request),
             ..Context::default()
         };
-        let made = x509v3::from_section(conf, section, context).map_err(|entries| {
-            let why = crate::error::reasons_text(&entries);
-            option_error(
-                option,
-                format!("can't make the extensions of {option}: {why}"),
-            )
-        })?;
+        let made = extensions::from_section(conf, section, context);
+        let made = made.map_err(|problem| option_error(option, problem.to_string()))?;
         match &mut all {
             None => all = Some(made),
             Some(all) => {
