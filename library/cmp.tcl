@@ -420,7 +420,7 @@ proc ::tls::CmpWrite {token channel} {
     append head "Accept: application/pkixcmp\r\n"
     append head "Connection: [expr {[dict get $way keep] ? "keep-alive" : "close"}]\r\n"
     append head "Content-Length: [string length $request]\r\n\r\n"
-    # A connection that was kept may have been closed by the server: that shows here or when reading.
+    # The server may have closed a connection that was kept: that shows here or when reading.
     if {[catch {puts -nonewline $channel $head$request; flush $channel} message]} {
         CmpCut $token "the request can't be sent: $message"
         return
@@ -512,7 +512,7 @@ proc ::tls::CmpRead {token channel} {
 #       ended       Whether nothing more can come.
 #
 # Results:
-#       A dict with the body, and whether the connection may be kept; empty if there is more to come.
+#       A dict with the body, and whether the connection may be kept; empty if more is to come.
 #
 # Errors:
 #       TLS CMP HTTP with a word: the answer isn't what it must be.
@@ -521,7 +521,8 @@ proc ::tls::CmpParse {input ended} {
     variable cmpLargestHead
     set end [string first \r\n\r\n $input]
     if {$end < 0} {
-        if {![regexp {^(H(T(T(P(/.*)?)?)?)?)?$} $input] || [string length $input] > $cmpLargestHead} {
+        set begun [regexp {^(H(T(T(P(/.*)?)?)?)?)?$} $input]
+        if {!$begun || [string length $input] > $cmpLargestHead} {
             CmpRefuse http "the answer isn't HTTP"
         }
         return {}

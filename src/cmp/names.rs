@@ -123,10 +123,10 @@ pub(crate) fn info_name(oid: &str) -> String {
     if let Some((name, _)) = INFO_TYPES.iter().find(|(_, number)| *number == oid) {
         return (*name).to_owned();
     }
-    let known = Asn1Object::from_str(oid).map(|object| object.nid()).ok();
-    // OpenSSL has a name for what it doesn't know, too.
-    let known = known.filter(|nid| *nid != Nid::UNDEF);
-    let name = known.and_then(|nid| nid.short_name().ok().map(str::to_owned));
+    let known = Asn1Object::from_str(oid).ok();
+    let nid = known.map(|object| object.nid());
+    let nid = nid.filter(|nid| *nid != Nid::UNDEF);
+    let name = nid.and_then(|nid| nid.short_name().ok().map(str::to_owned));
     match name {
         Some(name) => name.strip_prefix("id-it-").unwrap_or(&name).to_owned(),
         None => oid.to_owned(),

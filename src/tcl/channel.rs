@@ -452,11 +452,6 @@ fn poll(handle: *mut c_void, direction: Mask, milliseconds: c_int) -> io::Result
     }
 }
 
-/// The size of a type as the functions for sockets want it.
-fn length<T>() -> libc::socklen_t {
-    libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0)
-}
-
 /// The result of a transfer: a negative count means that errno says why.
 fn counted(count: isize) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| {

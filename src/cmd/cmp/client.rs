@@ -1,6 +1,8 @@
 //! From the options of `tls::cmp` to a client's settings.
 
-use super::inputs::{Loader, distinguished_name, extensions, filled, option_error, small, within};
+use super::inputs::{
+    Loader, distinguished_name, filled, option_error, small, wanted_extensions, within,
+};
 use super::table::{Checking, Enrollment, Generic, Own, Transfer, Trial};
 use super::words::Words;
 use crate::cmp::names;
@@ -209,7 +211,7 @@ impl Options {
                 ("-reqexts", asked.reqexts.as_ref()),
                 ("-policies", asked.policies.as_ref()),
             ];
-            wish.extensions = extensions(words, &sections, wish.request.as_ref())?;
+            wish.extensions = wanted_extensions(words, &sections, wish.request.as_ref())?;
         }
         for item in names::items(filled(asked.sans.as_ref()).unwrap_or_default()) {
             match item {

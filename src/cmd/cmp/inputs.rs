@@ -14,8 +14,7 @@ use crate::ossl::secret::Secret;
 use crate::ossl::x509v3::Context;
 use crate::tcl::Obj;
 use crate::x509::chain::{Anchors, Checks, store};
-use crate::x509::extensions::from_section;
-use crate::x509::{Problem, load, name};
+use crate::x509::{Problem, extensions, load, name};
 
 /// The reasons of this command.
 pub(super) const KINDS: Kinds = Kinds {
@@ -234,7 +233,7 @@ pub(super) fn distinguished_name(option: &str, value: Option<&String>) -> Result
 }
 
 /// The extensions that sections of the configuration describe.
-pub(super) fn extensions(
+pub(super) fn wanted_extensions(
     words: &Words,
     sections: &[(&str, Option<&String>)],
     request: Option<&X509Req>,
@@ -252,10 +251,8 @@ pub(super) fn extensions(
             request: request.map(|request| &**request),
             ..Context::default()
         };
-        let made = from_section(conf, section, context).map_err(|problem| {
-            let message = format!("{option}: {problem}");
-            Error::failed_with(Reason::CmpOption, [option, section], message)
-        })?;
+        let made = extensions::from_section(conf, section, context);
+        let made = made.map_err(|problem| option_error(option, problem.to_string()))?;
         match &mut all {
             None => all = Some(made),
             Some(all) => {

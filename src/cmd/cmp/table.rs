@@ -77,7 +77,7 @@ options! {
     /// The way to the server.
     pub(in crate::cmd) struct Transfer, TRANSFER {
         server: Text = "-server", Client, Command, "3.0", "none",
-            "Address of the server: [http[s]://]host[:port][/path]";
+            "Address of the server: HOST:PORT/PATH, with http:// or https:// in front or not";
         proxy: Text = "-proxy", Client, Command, "3.0", "http_proxy or https_proxy of the environment",
             "Address of a proxy";
         no_proxy: Text = "-no_proxy", Client, Command, "3.0", "no_proxy of the environment",
