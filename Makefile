@@ -16,10 +16,10 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 LIBRARY := $(or $(CARGO_TARGET_DIR),target)/release/libtls.so
 PACKAGE := build/tls$(VERSION)
 
-SCRIPTS := examples library tests tools
+SCRIPTS := benches examples library tests tools
 PAGES := $(wildcard doc/*.man)
 
-.PHONY: all build demo test test-long test-tcl9 valgrind lint doc install install-doc clean
+.PHONY: all build bench demo test test-long test-tcl9 valgrind lint doc install install-doc clean
 
 all: build
 
@@ -37,10 +37,17 @@ test:
 	$(DEPS) build test
 	$(CARGO) test
 
+# The same work by OpenSSL itself, this package, TclTLS and Python, side by side; see benches/README.md.
+# BENCH="-quick" tries it out.
+bench: build
+	$(DEPS) bench
+	$(CARGO) build --release --example floor
+	$(TCLSH) benches/run.tcl $(BENCH) $(dir $(LIBRARY))examples/floor $(PACKAGE)
+
 # The whole suite once more, on the optimized library, with the tests that take their time.
 test-long: build
 	$(DEPS) test
-	$(TCLSH) tests/all.tcl -package $(PACKAGE) -constraints long
+	$(TCLSH) tests/all.tcl -package $(PACKAGE) -deadline 1800 -constraints long
 
 # In Tcl 9 and, from Debian 13, in its Tcl 8.6; against that Debian's OpenSSL.
 test-tcl9: build

@@ -31,7 +31,7 @@ const FUNCTIONS: &[&str] = &[
     "SSL_(ct_is_enabled|get0_(dane_authority|peer_CA_list|peername)|get_(current_(compression|expansion)|default_timeout))",
     "SSL_(get_(client_CA_list|verify_depth)|get_(peer_)?signature_type_nid|group_to_name|is_dtls|waiting_for_async)",
     "UI_null",
-    "SSL_(CTX_get_ciphers|get0_peer_CA_list|get1_supported_ciphers|set_info_callback|set_msg_callback)",
+    "SSL_(CTX_get_ciphers|CTX_set_tlsext_ticket_key_evp_cb|get0_peer_CA_list|get1_supported_ciphers|set_info_callback|set_msg_callback)",
     "SSL_(set_post_handshake_auth|verify_client_post_handshake)",
     "X509_STORE_(add_crl|load_store|up_ref)",
     "X509V3_.*",

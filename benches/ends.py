@@ -109,7 +109,7 @@ def serve(work, certificate, key, name):
         elif work == "idle":
             stream.sendall(b"x")
             kept.append(stream)
-        elif work == "echo":
+        elif work in ("echo", "eventecho"):
             exchange(stream)
         elif work == "down":
             send(stream, int(exact(stream, 10)))
@@ -279,5 +279,5 @@ if side == "server":
     serve(work, *rest)
 else:
     client = Client(*rest)
-    getattr(client, {"import": "imported"}.get(work, work))()
+    getattr(client, {"import": "imported", "eventecho": "echo"}.get(work, work))()
     sys.stdin.readline()

@@ -1,8 +1,8 @@
 # ends.tcl -- both ends of the benchmark in Tcl, with this package or with TclTLS.
 #
 # Usage: tclsh ends.tcl SIDE ..., with the words and the output of floor.rs. In the environment,
-# BENCH_TLS is the version of package tls to take. Servers work in the event loop, as servers in Tcl
-# do; clients block, as scripts do.
+# BENCH_TLS is the version of package tls to take. Both ends block, as the floor does, but in the works
+# idle, storm and eventecho, where the server is one in the event loop, as servers in Tcl usually are.
 
 package require -exact tls $env(BENCH_TLS)
 
@@ -42,17 +42,39 @@ proc Keep {args} {}
 
 # A client has connected.
 proc Accept {work name chan args} {
-    fconfigure $chan -blocking 0 -translation binary
+    fconfigure $chan -translation binary
     switch $work {
-        handshake - resume - idle {
-            fileevent $chan readable [list Greet $chan]
+        handshake - resume {
+            catch {
+                puts -nonewline $chan x
+                flush $chan
+                read $chan 1
+            }
+            close $chan
         }
-        echo - storm {
+        echo {
+            global echo
+            fconfigure $chan -buffering none
+            # The client ends in the middle of things.
+            catch {
+                while {[string length [set data [read $chan $echo]]] == $echo} {
+                    puts -nonewline $chan $data
+                }
+            }
+            close $chan
+        }
+        idle {
+            fconfigure $chan -blocking 0
+            fileevent $chan readable [list Greet $chan]
+            Greet $chan
+        }
+        eventecho - storm {
+            fconfigure $chan -blocking 0
             fconfigure $chan -buffering none
             fileevent $chan readable [list Echo $chan]
         }
         default {
-            fileevent $chan readable [list Begin $work $name $chan]
+            Move $work $name $chan
         }
     }
 }
@@ -86,18 +108,9 @@ proc Echo {chan} {
     puts -nonewline $chan $data
 }
 
-# Moves as many bytes as the client says. One client at a time has all attention here, so that the
-# server can block.
-proc Begin {work name chan} {
+# Moves as many bytes as the client says.
+proc Move {work name chan} {
     set amount [read $chan 10]
-    if {$amount eq ""} {
-        if {[eof $chan]} {
-            close $chan
-        }
-        return
-    }
-    fileevent $chan readable {}
-    fconfigure $chan -blocking 1
     switch $work {
         down {
             Send $chan [string trim $amount]
@@ -119,8 +132,8 @@ proc Begin {work name chan} {
         }
     }
     flush $chan
-    fconfigure $chan -blocking 0
-    fileevent $chan readable [list Drain $chan]
+    catch {read $chan 1}
+    close $chan
 }
 
 # Sends so many bytes.
@@ -173,7 +186,7 @@ proc Client {work port trust version amount name} {
                 }
             }
         }
-        echo {
+        echo - eventecho {
             global echo
             set chan [Connect $options $port]
             fconfigure $chan -buffering none

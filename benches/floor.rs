@@ -137,7 +137,7 @@ fn serve(work: &str, certificate: &str, key: &str, file: &str) {
                     stream.write_all(b"x").unwrap();
                     kept.push(stream);
                 }
-                "echo" => exchange(&mut stream, ECHO),
+                "echo" | "eventecho" => exchange(&mut stream, ECHO),
                 "down" => {
                     let amount = number(&mut stream);
                     send(&mut stream, amount);
@@ -243,7 +243,7 @@ impl Client {
             "handshake" => self.handshakes(false),
             "resume" => self.handshakes(true),
             "down" | "copydown" | "up" | "copyup" => self.bulk(work),
-            "echo" => self.echo(),
+            "echo" | "eventecho" => self.echo(),
             "idle" => self.idle(),
             "import" => self.import(),
             "storm" => self.storm(),

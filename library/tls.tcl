@@ -88,7 +88,7 @@ proc ::tls::socket {args} {
     }
     Prepare {*}$layer
     set channel [{*}$socketCmd {*}$transport $host $port]
-    Secure $channel $layer
+    Secure $channel $layer $port
     return $channel
 }
 
@@ -124,15 +124,16 @@ proc ::tls::Accept {layer command channel address port} {
 # Arguments:
 #       channel     The connection.
 #       layer       Options of tls::import.
+#       port        The server's port, where this is a client that may not be connected yet.
 #
 # Results:
 #       None.
 #
 # Errors:
 #       Those of tls::import.
-proc ::tls::Secure {channel layer} {
+proc ::tls::Secure {channel layer {port {}}} {
     try {
-        import $channel {*}$layer
+        Import $channel $port {*}$layer
     } on error {message options} {
         catch {close $channel}
         return -options $options $message

@@ -1,5 +1,6 @@
 //! The channel options of a TLS layer. What isn't one of them is the channel's below.
 
+use crate::context::withdraw_session;
 use crate::error::{Error, Reason};
 use crate::tcl::{Interp, Obj};
 
@@ -69,6 +70,10 @@ pub(super) fn set(
 ) -> Option<Result<(), Error>> {
     match (name, interp) {
         ("-command" | "-validatecommand", Some(interp)) => {
+            // A script that is to decide on the certificate must get to see it.
+            if !tls.totals().has_begun() {
+                withdraw_session(tls.ssl());
+            }
             tls.callbacks.bind(interp, name, &Obj::text(value));
             Some(Ok(()))
         }

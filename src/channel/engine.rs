@@ -100,6 +100,13 @@ pub(crate) struct Totals {
     pub(crate) written: u64,
 }
 
+impl Totals {
+    /// Whether the handshake has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began.is_some()
+    }
+}
+
 impl<S: Read + Write> Engine<S> {
     /// A connection that has exchanged nothing yet. `forgives_cut`: a stream that ends without a TLS close notification
     /// is taken for a proper end, as OpenSSL's `-ignore_unexpected_eof` does.

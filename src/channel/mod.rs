@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) context: Arc<Context>,
     /// The connection's own settings. The hooks' part is filled in by what the scripts need.
     pub(crate) connection: Connection,
+    /// Whether a client resumes sessions on its own; the port goes into `connection`.
+    pub(crate) resumes: bool,
     /// The scripts.
     pub(crate) scripts: Scripts,
     /// How long the handshake may take.
@@ -423,11 +425,8 @@ impl TlsChannel {
 
     /// The events that there are, whether or not the channel still is.
     fn due(&self, mask: Mask, wanted: Mask) -> Mask {
-        // A handler that calls tls::handshake, whether or not that was called before, is to see the end. Where a read
-        // would wait, only one that was told to come back is.
-        let ends = !self.is_open() && !self.below.is_blocking();
         match self.run(Engine::handshake) {
-            Ok(Progress::Done(())) if self.awaited.take() || ends => return wanted,
+            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,

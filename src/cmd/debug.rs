@@ -20,7 +20,9 @@ fn counters() -> Obj {
     Obj::dict([
         ("contexts", count(COUNTERS.contexts.value())),
         ("hits", count(COUNTERS.hits.value())),
+        ("offers", count(COUNTERS.offers.value())),
         ("reads", count(COUNTERS.reads.value())),
+        ("sessions", count(COUNTERS.sessions.value())),
         ("stores", count(COUNTERS.stores.value())),
     ])
 }

@@ -9,7 +9,7 @@ use crate::context::alpn::Alpn;
 use crate::context::session::Session;
 use crate::context::{
     self, Connection, Context, Name, PasswordOwner, Protocol, ProtocolSet, Secret, SecurityLevel,
-    Settings, Source,
+    Settings, Source, TicketKey,
 };
 use crate::error::{Error, Reason, Result};
 use crate::opts::groups::{IDENTITY, Identity, PROTOCOLS, Protocols, TRUST, Trust};
@@ -35,6 +35,8 @@ options! {
             "Ask the peer for its certificate and check it";
         require: Bool = "-require", Both, Import, "1.4", "true for a client, false for a server",
             "Refuse a peer without a valid certificate; implies -request";
+        resume: Bool = "-resume", Client, Import, "3.0", "true unless -command or -validatecommand is given",
+            "Resume earlier sessions with the same server under the same settings, and keep new ones for that";
         servername: Text = "-servername", Client, Import, "1.6", "none",
             "Name to ask the server for, and to verify its certificate against";
         session_id: Bytes secret = "-session_id", Client, Import, "1.8", "none",
@@ -43,6 +45,14 @@ options! {
             "Milliseconds that the handshake may take from now on";
         validatecommand: Script = "-validatecommand" | "-vcmd" | "-validate_command", Both, Import, "1.8", "none",
             "Command prefix that decides on certificates, client hellos, server names and application protocols";
+    }
+}
+
+options! {
+    /// What servers that share work have in common.
+    pub(super) struct Sessions, SESSIONS {
+        ticketkeys: List secret = "-ticketkeys", Server, Import, "3.0", "a key of the context's own",
+            "Keys of session tickets, 48 or 80 bytes each: the first for new tickets, the others are still taken";
     }
 }
 
@@ -65,7 +75,7 @@ options! {
 /// The options of `tls::import`.
 pub(super) static TABLE: Table = Table {
     command: "tls::import",
-    groups: &[IMPORT, PEER, PROTOCOLS, IDENTITY, TRUST],
+    groups: &[IMPORT, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST],
     missing: Missing::NoArgument,
 };
 
@@ -73,17 +83,37 @@ pub(super) static TABLE: Table = Table {
 const SYNTAX: &str = "tls::import channel ?options?";
 
 /// The options that shape a context, which a model brings along.
-const SHAPING: &[&[crate::opts::Spec]] = &[PROTOCOLS, IDENTITY, TRUST];
+const SHAPING: &[&[crate::opts::Spec]] = &[PROTOCOLS, IDENTITY, SESSIONS, TRUST];
 
 /// `tls::import channel ?options?`: puts TLS on top of a channel and returns the channel's name.
 ///
 /// Everything is checked before the channel is touched.
 pub(super) fn import(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    let [name, options @ ..] = words else {
-        return Err(Error::wrong_args(SYNTAX));
-    };
+    match words {
+        [name, options @ ..] => import_peer(interp, name, None, options),
+        [] => Err(Error::wrong_args(SYNTAX)),
+    }
+}
+
+/// `tls::Import channel port ?options?`: the same for `tls::socket`, which knows the port of a server that it may not
+/// be connected to yet. A port that isn't a number is looked up.
+pub(super) fn import_socket(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    match words {
+        [name, port, options @ ..] => {
+            let port = port.as_int().and_then(|port| u16::try_from(port).ok());
+            import_peer(interp, name, port, options)
+        }
+        _ => Err(Error::wrong_args("tls::Import channel port ?options?")),
+    }
+}
+
+/// Imports a channel whose peer has this port, as far as that is known.
+fn import_peer(interp: Interp<'_>, name: &Obj, port: Option<u16>, options: &[Obj]) -> Result<Obj> {
     let under = find(interp, name)?;
-    let parts = prepare_parts(interp, options)?;
+    let mut parts = prepare_parts(interp, options)?;
+    if parts.resumes {
+        parts.connection.resume = port.or_else(|| under.peer_port());
+    }
     // Preparing may have called a password script, which can do anything.
     if find(interp, name)? != under {
         let text = name.as_text();
@@ -147,7 +177,17 @@ fn prepare_parts(interp: Interp<'_>, words: &[Obj]) -> Result<Parts> {
         Some(model) => model.context(),
         None => obtain(interp, &given, server, &peer)?,
     };
+    let scripted = scripts.command.is_some() || scripts.validate.is_some();
+    if scripted && peer.resume == Some(true) {
+        let message = "-resume can't be true along with -command or -validatecommand, which want to see certificates";
+        return Err(Error::failed_with(
+            Reason::ImportOption,
+            ["-resume"],
+            message,
+        ));
+    }
     Ok(Parts {
+        resumes: !server && !scripted && peer.resume.unwrap_or(true),
         context,
         connection: connection(&peer, server)?,
         scripts,
@@ -213,6 +253,7 @@ fn obtain(
         ),
         request: require || peer.request.unwrap_or(!server),
         require,
+        ticket_keys: ticket_keys(Sessions::read(given)?)?,
         dhparams: identity
             .dhparams
             .as_ref()
@@ -308,6 +349,20 @@ fn source(option: &'static str, value: &Obj) -> Option<Source> {
         Some(bytes) if Source::is_der(&bytes) => Source::bytes(option, Secret::from(bytes)),
         _ => Source::file(option, &value.as_text()),
     }
+}
+
+/// The keys of session tickets.
+fn ticket_keys(given: Sessions<Obj>) -> Result<Vec<TicketKey>> {
+    let keys = given.ticketkeys.unwrap_or_default();
+    let key = |word: &Obj| word.as_bytes().map(Secret::from).and_then(TicketKey::new);
+    keys.iter()
+        .map(|word| {
+            key(word).ok_or_else(|| {
+                let message = "a key of session tickets must have 48 or 80 bytes";
+                Error::failed_with(Reason::ImportOption, ["-ticketkeys"], message)
+            })
+        })
+        .collect()
 }
 
 /// The application protocols.

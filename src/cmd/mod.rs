@@ -55,6 +55,7 @@ commands! {
     "tls::describe" => describe::describe;
     "tls::handshake" => channel::handshake;
     "tls::import" => import::import, import::TABLE;
+    "tls::Import" => import::import_socket;
     "tls::misc" => misc::misc;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;

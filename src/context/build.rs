@@ -18,6 +18,7 @@ use super::{Settings, callbacks, ciphers, keylog, pem, session, trust};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::error::{entries, failed};
 use crate::ossl::ssl::set_dh_auto;
+use crate::ossl::ticket::set_ticket_keys;
 use crate::ossl::x509_store;
 
 /// What was built.
@@ -61,6 +62,10 @@ pub(super) fn context(
     match settings.server {
         true => {
             callbacks::install_server(&mut context);
+            if !settings.ticket_keys.is_empty() {
+                set_ticket_keys(&mut context, settings.ticket_keys.clone())
+                    .map_err(|stack| failed("can't set the keys of session tickets", &stack))?;
+            }
             set_dh(settings, inputs, &mut context)?;
         }
         false => callbacks::install_client(&mut context),

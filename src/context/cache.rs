@@ -25,7 +25,7 @@ const STORES: usize = 32;
 const FILES: usize = 1024;
 
 /// A map of limited size, which forgets what was used least recently.
-struct Recent<K, V> {
+pub(super) struct Recent<K, V> {
     /// The values, with the time of their last use.
     map: HashMap<K, (u64, V)>,
     /// A clock that ticks with each use.
@@ -36,7 +36,7 @@ struct Recent<K, V> {
 
 impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     /// An empty map.
-    fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             map: HashMap::new(),
             clock: 0,
@@ -45,7 +45,7 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     }
 
     /// The value of a key.
-    fn find(&mut self, key: &K) -> Option<&mut V> {
+    pub(super) fn find(&mut self, key: &K) -> Option<&mut V> {
         self.clock += 1;
         let (used, value) = self.map.get_mut(key)?;
         *used = self.clock;
@@ -53,7 +53,7 @@ impl<K: Clone + Eq + Hash, V> Recent<K, V> {
     }
 
     /// Enters a value; what it replaces or pushes out is returned, to be dropped when the lock isn't held any more.
-    fn enter(&mut self, key: K, value: V) -> Option<V> {
+    pub(super) fn enter(&mut self, key: K, value: V) -> Option<V> {
         self.clock += 1;
         let replaced = self.map.insert(key, (self.clock, value));
         if replaced.is_none() && self.map.len() > self.limit {
@@ -222,6 +222,10 @@ pub(crate) struct Counters {
     pub(crate) stores: Counter,
     /// Files read.
     pub(crate) reads: Counter,
+    /// Sessions kept for other connections of clients.
+    pub(crate) sessions: Counter,
+    /// Connections of clients that offered a kept session.
+    pub(crate) offers: Counter,
     /// Numbers given to what must never look equal to anything.
     pub(super) unique: Counter,
 }
@@ -232,6 +236,8 @@ pub(crate) static COUNTERS: Counters = Counters {
     hits: Counter(AtomicU64::new(0)),
     stores: Counter(AtomicU64::new(0)),
     reads: Counter(AtomicU64::new(0)),
+    sessions: Counter(AtomicU64::new(0)),
+    offers: Counter(AtomicU64::new(0)),
     unique: Counter(AtomicU64::new(0)),
 };
 

@@ -14,6 +14,7 @@ use super::connection;
 use super::hello::ClientHello;
 use super::hooks::{AlpnChoice, Answer, Hello, Message, ServerName, Verdict, ask};
 use super::keylog;
+use super::resume;
 use crate::error::{Error, Reason};
 use crate::ossl::ssl::{InfoCallback, MessageCallback, set_retry_verify};
 
@@ -140,6 +141,7 @@ fn select_alpn<'a>(ssl: &mut SslRef, offered: &'a [u8]) -> Result<&'a [u8], Alpn
 
 /// A client got a session.
 fn new_session(ssl: &mut SslRef, session: SslSession) {
+    resume::received(ssl, &session);
     // A failure is kept for the one who runs the operation; the session is good all the same.
     let _ = ask(|hooks| hooks.new_session(ssl, session));
 }

@@ -182,9 +182,13 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // The frames are dropped only when the stack is free again, since a hook's destructor may do anything.
-        let gone = STACK.with_borrow_mut(|stack| stack.split_off(self.depth.min(stack.len())));
-        drop(gone);
+        // A frame is dropped only when the stack is free again, since a hook's destructor may do anything.
+        while let Some(gone) = STACK.with_borrow_mut(|stack| match stack.len() > self.depth {
+            true => stack.pop(),
+            false => None,
+        }) {
+            drop(gone);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod inputs;
 mod keylog;
 mod name;
 mod pem;
+mod resume;
 mod source;
 
 pub(crate) mod alpn;
@@ -43,9 +44,11 @@ pub(crate) use self::hello::ClientHello;
 pub(crate) use self::identity::{AskPassword, Identity};
 pub(crate) use self::name::Name;
 pub(crate) use self::protocols::{Protocol, ProtocolSet};
+pub(crate) use self::resume::withdraw as withdraw_session;
 pub(crate) use self::source::Source;
 pub(crate) use self::trust::Trust;
 pub(crate) use crate::ossl::secret::Secret;
+pub(crate) use crate::ossl::ticket::TicketKey;
 
 use self::fingerprint::{Fingerprint, Mixer};
 use self::inputs::Inputs;
@@ -76,6 +79,9 @@ pub(crate) struct Settings {
     /// The peer must have a certificate, and a good one; else the verification's result is kept, and only hooks
     /// act on it. Includes `request`.
     pub(crate) require: bool,
+    /// The keys of a server's session tickets: the first for new ones, the others are still taken. Empty: keys of its
+    /// own, which no other context has.
+    pub(crate) ticket_keys: Vec<TicketKey>,
     /// Diffie-Hellman parameters of a server; `None` lets the library choose.
     pub(crate) dhparams: Option<Source>,
 }
@@ -121,12 +127,14 @@ pub(crate) struct Context {
     ssl: SslContext,
     /// Whether connections are a server's.
     server: bool,
+    /// A number that no other context of the process has.
+    number: u64,
 }
 
 impl Context {
     /// A connection in its initial state, as client or as server, that has done nothing yet.
     pub(crate) fn ssl(&self, connection: &Connection) -> Result<Ssl> {
-        connection.make(&self.ssl, self.server)
+        connection.make(&self.ssl, self.server, self.number)
     }
 
     /// Whether connections are a server's.
@@ -182,6 +190,10 @@ impl Settings {
                 source.mix(&mut mixer);
             }
         }
+        mixer.add(&self.ticket_keys.len().to_le_bytes());
+        for key in &self.ticket_keys {
+            mixer.add(key.bytes());
+        }
         self.trust.mix(&mut mixer);
         mixer.add_option(
             keylog::target()
@@ -219,6 +231,7 @@ pub(crate) fn obtain(
     let context = Arc::new(Context {
         ssl: built.context,
         server: settings.server,
+        number: COUNTERS.unique.add(),
     });
     let locked_by = built.locked.then_some(owner);
     Ok(cache::keep_context(

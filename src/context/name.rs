@@ -10,7 +10,7 @@ use crate::error::{Error, Reason, Result};
 const MAX: usize = 255;
 
 /// A checked name of a peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Name {
     /// A DNS name without a dot at its end.
     Dns(String),

@@ -1,4 +1,5 @@
-/* Macros of OpenSSL as functions, so that Rust can call them. Nothing else belongs here. */
+/* Macros of OpenSSL as functions, and calls that take its lists and parameters, so that Rust can call them. Nothing else
+   belongs here. */
 #include "shim.h"
 
 #include <limits.h>
@@ -107,4 +108,13 @@ int tls_SSL_get_secure_renegotiation_support(SSL *ssl)
 int tls_SSL_CTX_get_session_cache_mode(SSL_CTX *ctx)
 {
     return (int)SSL_CTX_get_session_cache_mode(ctx);
+}
+
+int tls_EVP_MAC_init_digest(EVP_MAC_CTX *ctx, const unsigned char *key, size_t size, const char *digest)
+{
+    OSSL_PARAM params[2];
+
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0);
+    params[1] = OSSL_PARAM_construct_end();
+    return EVP_MAC_init(ctx, key, size, params);
 }

@@ -2,10 +2,12 @@
 #include <openssl/cms.h>
 #include <openssl/cmp.h>
 #include <openssl/conf.h>
+#include <openssl/core_names.h>
 #include <openssl/crmf.h>
 #include <openssl/err.h>
 #include <openssl/ess.h>
 #include <openssl/ocsp.h>
+#include <openssl/params.h>
 #include <openssl/ssl.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
@@ -31,3 +33,6 @@ int tls_CMS_check_signing_certs(CMS_SignerInfo *signer, STACK_OF(X509) *chain);
 
 /* Adds the ciphers, by their numbers, that the signer can read. */
 int tls_CMS_add_capabilities(CMS_SignerInfo *signer, const int *ciphers, size_t count);
+
+/* A call with an array of OpenSSL's parameters, which Rust doesn't see into. */
+int tls_EVP_MAC_init_digest(EVP_MAC_CTX *ctx, const unsigned char *key, size_t size, const char *digest);

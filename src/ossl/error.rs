@@ -96,8 +96,12 @@ unsafe fn lossy(text: *const c_char) -> String {
 
 /// Empties this thread's error queue, so that an answer isn't explained by somebody else's errors.
 pub(crate) fn clear() {
-    // SAFETY: works on the calling thread's own queue, and has no other precondition.
-    unsafe { openssl_sys::ERR_clear_error() };
+    // Nearly always there is nothing to clear, and clearing goes through all entries.
+    // SAFETY: looks at the calling thread's own queue, and has no other precondition.
+    if unsafe { openssl_sys::ERR_peek_last_error() } != 0 {
+        // SAFETY: works on the calling thread's own queue, and has no other precondition.
+        unsafe { openssl_sys::ERR_clear_error() };
+    }
 }
 
 /// Checks a result of 1 for success, 0 or less for failure.

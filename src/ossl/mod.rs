@@ -17,6 +17,7 @@ pub(crate) mod spkac;
 pub(crate) mod ssl;
 pub(crate) mod ssl_state;
 pub(crate) mod store;
+pub(crate) mod ticket;
 pub(crate) mod trace;
 pub(crate) mod x509;
 pub(crate) mod x509_draft;

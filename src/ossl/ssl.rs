@@ -95,6 +95,13 @@ pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSession) -> Result<(), 
     unsafe { ssl.set_session(session) }
 }
 
+/// Has a client that hasn't begun its handshake offer no session after all.
+#[doc(alias = "SSL_set_session")]
+pub(crate) fn forget_session(ssl: &SslRef) {
+    // SAFETY: the connection is alive; null is allowed and drops the reference to the session.
+    unsafe { sys::SSL_set_session(ssl.as_ptr(), std::ptr::null_mut()) };
+}
+
 /// The body of an extension of the ClientHello. Only within a client-hello callback.
 #[doc(alias = "SSL_client_hello_get0_ext")]
 pub(crate) fn client_hello_extension(ssl: &SslRef, kind: u16) -> Option<&[u8]> {

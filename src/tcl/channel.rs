@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -254,6 +255,26 @@ impl Channel {
                 (&raw const on).cast(),
                 libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(0),
             );
+        }
+    }
+
+    /// The port that a TCP socket is connected to; `None` for what is no such socket or not connected yet.
+    pub(crate) fn peer_port(self) -> Option<u16> {
+        let descriptor = c_int::try_from(self.os_handle(Mask::WRITABLE)?.addr()).ok()?;
+        let mut address = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+        let mut size = libc::socklen_t::try_from(size_of::<libc::sockaddr_storage>()).unwrap_or(0);
+        // SAFETY: there is as much room as `size` says; for what is no socket the call fails.
+        if unsafe { libc::getpeername(descriptor, address.as_mut_ptr().cast(), &raw mut size) } != 0
+        {
+            return None;
+        }
+        // SAFETY: zeros are a valid address, of no family, and the call only wrote a valid one over it.
+        let address = unsafe { address.assume_init() };
+        let start = (&raw const address).cast::<libc::sockaddr_in>();
+        match c_int::from(address.ss_family) {
+            // SAFETY: both kinds of address have the port at the same place, and there is room for the larger.
+            libc::AF_INET | libc::AF_INET6 => Some(u16::from_be(unsafe { (*start).sin_port })),
+            _ => None,
         }
     }
 
