@@ -47,7 +47,7 @@ bench: build
 # The whole suite once more, on the optimized library, with the tests that take their time.
 test-long: build
 	$(DEPS) test
-	$(TCLSH) tests/all.tcl -package $(PACKAGE) -constraints long
+	$(TCLSH) tests/all.tcl -package $(PACKAGE) -deadline 1800 -constraints long
 
 # In Tcl 9 and, from Debian 13, in its Tcl 8.6; against that Debian's OpenSSL.
 test-tcl9: build

@@ -20,6 +20,10 @@ const FUNCTIONS: &[&str] = &[
     "OCSP_.*",
     "OSSL_CMP_.*",
     "OSSL_CRMF_.*",
+    "(d2i|i2d)_(OSSL_CMP_MSG|OSSL_CRMF_CERTTEMPLATE|POLICYINFO)",
+    "POLICYINFO_free",
+    "X509_digest_sig",
+    "OPENSSL_sk_deep_copy",
     "OSSL_ESS_check_signing_certs",
     "ESS_SIGNING_CERT(_V2)?_free",
     "EVP_CIPHER_get_flags",
@@ -49,6 +53,7 @@ const FUNCTIONS: &[&str] = &[
 
 /// Constants that go with them.
 const CONSTANTS: &[&str] = &[
+    "CMP_R_.*",
     "CMS_.*",
     "OCSP_.*",
     "OSSL_CMP_.*",

@@ -49,7 +49,7 @@ proc bench::Measures {} {
         "resumed, TLS 1.2 ids"                  resume ca 1.2 p256 1000 300 1/s
         "bulk down, puts to read"               down ca 1.3 p256 [expr {256 * $mebibyte}] [expr {64 * $mebibyte}] MB/s
         "bulk up, puts to read"                 up ca 1.3 p256 [expr {256 * $mebibyte}] [expr {64 * $mebibyte}] MB/s
-        "bulk down, fcopy from and to a file"   copydown ca 1.3 p256 [expr {256 * $mebibyte}] [expr {64 * $mebibyte}] MB/s
+        "bulk down, fcopy from and to a file" copydown ca 1.3 p256 [expr {256 * $mebibyte}] [expr {64 * $mebibyte}] MB/s
         "bulk up, fcopy from and to a file"     copyup ca 1.3 p256 [expr {256 * $mebibyte}] [expr {64 * $mebibyte}] MB/s
         "echo of 100 bytes"                     echo ca 1.3 p256 1000 300 1/s
         "echo, Tcl's server in the event loop"  eventecho ca 1.3 p256 1000 300 1/s
@@ -215,7 +215,7 @@ proc bench::Once {command measure} {
     }
     set trust [expr {$trust eq "ca" ? [file join $folder ca.pem] : $trust}]
     set server [open "|[list {*}$command server $work [file join $folder $key.pem] \
-        [file join $folder $key.key] $file] 2>@stderr" r+]
+    [file join $folder $key.key] $file] 2>@stderr" r+]
     set client {}
     try {
         set port [Line $server]
@@ -331,8 +331,10 @@ proc bench::Run {} {
 # Whether a contestant can do this: TclTLS resumes no sessions.
 proc bench::Takes {who measure} {
     set work [dict get $measure work]
-    return [expr {![string match TclTLS* $who] || ($work ne "resume"
-            && !($work eq "idle" && [dict get $measure amount] > 1000))}]
+    return [expr {
+        ![string match TclTLS* $who] || ($work ne "resume"
+            && !($work eq "idle" && [dict get $measure amount] > 1000))
+    }]
 }
 
 # The measure, smaller for who would take minutes: TclTLS reads all trusted certificates again for

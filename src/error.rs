@@ -78,6 +78,8 @@ reasons! {
     ChannelClosed = "CHANNEL CLOSED";
     /// A callback that has to decide is gone with its interpreter, or was left behind in another thread.
     CallbackGone = "CALLBACK GONE";
+    /// tls::misc can't make the certificate.
+    MiscRequest = "MISC REQUEST";
     /// The handshake took longer than -timeout allows.
     HandshakeTimeout = "HANDSHAKE TIMEOUT";
     /// A private key is encrypted and no password script gave the password.
@@ -116,6 +118,24 @@ reasons! {
     CmsWrite = "CMS WRITE";
     /// A key of tls::cms is encrypted and no password was given, or the password is wrong.
     CmsPassword = "CMS PASSWORD";
+    /// Options of tls::cmp contradict each other, or something that the command needs isn't given.
+    CmpOption = "CMP OPTION";
+    /// A certificate, key or other input of tls::cmp can't be read, or an answer isn't a fitting CMP message.
+    CmpRead = "CMP READ";
+    /// A request can't be made with these keys, certificates and options.
+    CmpCreate = "CMP CREATE";
+    /// A certificate doesn't verify: the own chain, or a new certificate against -out_trusted and the key asked for.
+    CmpVerify = "CMP VERIFY";
+    /// A result can't be written.
+    CmpWrite = "CMP WRITE";
+    /// A key of tls::cmp is encrypted and no password was given, or the password is wrong.
+    CmpPassword = "CMP PASSWORD";
+    /// The server can't be reached, or the way to it fails; the details say how.
+    CmpTransfer = "CMP TRANSFER";
+    /// The server refuses; the details are its status and the list of its reasons.
+    CmpStatus = "CMP STATUS";
+    /// An answer isn't protected as it must be, or isn't the expected server's.
+    CmpProtection = "CMP PROTECTION";
     /// A fault of this package: a panic was caught, and the channel concerned can't be used any more.
     Panic = "INTERNAL PANIC";
 }

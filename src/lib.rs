@@ -19,6 +19,7 @@ use std::ffi::c_int;
 mod ca;
 mod channel;
 mod cmd;
+mod cmp;
 mod cms;
 mod context;
 mod error;

@@ -48,10 +48,17 @@ proc all::main {words} {
     if {[dict get $options -package] ne {}} {
         set ::env(TLS_PACKAGE) [file normalize [dict get $options -package]]
     }
-    foreach file [lsort [glob -directory $folder *.test]] {
-        if {[Wanted [file tail $file]]} {
-            RunFile $file $forwarded
+    # What a test makes is put where nobody takes it for a part of the project.
+    set scratch [file join [file dirname $folder] build tests-[pid]]
+    file mkdir $scratch
+    try {
+        foreach file [lsort [glob -directory $folder *.test]] {
+            if {[Wanted [file tail $file]]} {
+                RunFile $file [list -tmpdir $scratch {*}$forwarded]
+            }
         }
+    } finally {
+        file delete -force $scratch
     }
     ReportSkipped
     puts "$passed passed, $failed failed, $skipped skipped"

@@ -38,6 +38,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("x509", &["ossl"], &["openssl"]),
     ("context", &["ossl", "x509"], &["once_cell", "openssl"]),
     ("ca", &["ossl", "x509"], &["openssl"]),
+    ("cmp", &["ossl", "x509"], &["openssl"]),
     (
         "cms",
         &["ossl", "x509"],
@@ -51,7 +52,9 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "cmd",
-        &["ca", "channel", "cms", "context", "ossl", "tcl", "x509"],
+        &[
+            "ca", "channel", "cmp", "cms", "context", "ossl", "tcl", "x509",
+        ],
         &["libc", "openssl", "tempfile"],
     ),
     ("lib", &["cmd", "tcl"], &[]),
@@ -79,6 +82,7 @@ const BOUNDARIES: &[&str] = &[
     "tcl/driver.rs",
     "tcl/farewell.rs",
     "tcl/timer.rs",
+    "tcl/wake.rs",
     "context/hooks.rs",
 ];
 

@@ -4,7 +4,7 @@ use crate::error::{Error, Reason, Result};
 use crate::opts::{Spec, Table, alternatives};
 use crate::tcl::{Interp, Obj};
 
-use super::{COMMANDS, socket};
+use super::{COMMANDS, cmp, socket};
 
 /// `tls::describe ?command|errors?`: the commands that have options; one command's options, a dict of dicts; or all
 /// errorCode words that follow `TLS`, with their meaning.
@@ -32,10 +32,11 @@ pub(super) fn describe(_interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
 
 /// The option tables, those of the library's procedures included.
 fn tables() -> impl Iterator<Item = &'static Table> {
-    COMMANDS
-        .iter()
-        .filter_map(|entry| entry.table)
-        .chain([&socket::TABLE, &socket::INIT])
+    COMMANDS.iter().filter_map(|entry| entry.table).chain([
+        &cmp::table::TABLE,
+        &socket::TABLE,
+        &socket::INIT,
+    ])
 }
 
 /// One option as a dict.

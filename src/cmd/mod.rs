@@ -5,6 +5,7 @@
 
 mod ca;
 mod channel;
+mod cmp;
 mod cms;
 #[cfg(debug_assertions)]
 mod debug;
@@ -12,6 +13,8 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod misc;
+mod pki;
 mod result;
 mod socket;
 
@@ -48,6 +51,13 @@ commands! {
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
+    "tls::CmpAnswer" => cmp::answer;
+    "tls::CmpDrop" => cmp::forget;
+    "tls::CmpFinish" => cmp::finish;
+    "tls::CmpNext" => cmp::next;
+    "tls::CmpPassword" => cmp::password;
+    "tls::CmpReply" => cmp::reply;
+    "tls::CmpStart" => cmp::start;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]
     "tls::Debug" => debug::debug;
@@ -55,6 +65,7 @@ commands! {
     "tls::handshake" => channel::handshake;
     "tls::import" => import::import, import::TABLE;
     "tls::Import" => import::import_socket;
+    "tls::misc" => misc::misc;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;
     "tls::shutdown" => channel::unimport;

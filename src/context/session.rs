@@ -18,7 +18,7 @@ use crate::ossl::ssl::set_session;
 pub(crate) struct Session(Secret);
 
 impl Session {
-    /// A session out of bytes that came from [`Session::bytes`], maybe in another process.
+    /// A session out of the bytes that `tls::connection` gives, maybe those of another process.
     pub(crate) fn parse(bytes: Secret) -> Result<Self> {
         match SslSession::from_der(&bytes) {
             Ok(_) => Ok(Self(bytes)),

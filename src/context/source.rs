@@ -1,6 +1,6 @@
 //! Where a certificate, key or list of them comes from: bytes in an option's value, or a file.
 //!
-//! Also how failures to use one are worded, so that each names its option and file. No Tcl; files through [`Files`].
+//! Also how failures to use one are worded, so that each names its option and file. No Tcl; files through [`Files`](super::Files).
 
 use std::sync::Arc;
 

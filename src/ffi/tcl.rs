@@ -15,8 +15,9 @@ use libc::{c_char, c_int, c_uchar, c_void};
 pub(crate) use tcl_sys::{
     ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
     TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelProc, Tcl_ChannelType,
-    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_FileProc, Tcl_Interp, Tcl_InterpDeleteProc,
-    Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
+    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Event, Tcl_FileProc, Tcl_Interp,
+    Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc,
+    Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;
@@ -184,7 +185,11 @@ macro_rules! slots {
     };
 }
 
+/// `TCL_QUEUE_TAIL`: behind the events that wait already.
+pub(crate) const TCL_QUEUE_TAIL: c_int = 0;
+
 slots! {
+    fn Tcl_Alloc(size: usize) -> *mut c_char = tcl_Alloc;
     fn Tcl_BackgroundException(interp: *mut Tcl_Interp, code: c_int) = tcl_BackgroundException;
     fn Tcl_BadChannelOption(interp: *mut Tcl_Interp, option: *const c_char, list: *const c_char) -> c_int = tcl_BadChannelOption;
     fn Tcl_ChannelBuffered(chan: Tcl_Channel) -> c_int = tcl_ChannelBuffered;
@@ -223,6 +228,7 @@ slots! {
     fn Tcl_GetChannelName(chan: Tcl_Channel) -> *const c_char = tcl_GetChannelName;
     fn Tcl_GetChannelOption(interp: *mut Tcl_Interp, chan: Tcl_Channel, option: *const c_char, string: *mut Tcl_DString) -> c_int = tcl_GetChannelOption;
     fn Tcl_GetChannelType(chan: Tcl_Channel) -> *const Tcl_ChannelType = tcl_GetChannelType;
+    fn Tcl_GetCurrentThread() -> *mut c_void = tcl_GetCurrentThread;
     fn Tcl_GetErrno() -> c_int = tcl_GetErrno;
     fn Tcl_GetObjResult(interp: *mut Tcl_Interp) -> *mut Tcl_Obj = tcl_GetObjResult;
     fn Tcl_GetReturnOptions(interp: *mut Tcl_Interp, code: c_int) -> *mut Tcl_Obj = tcl_GetReturnOptions;
@@ -258,6 +264,8 @@ slots! {
     fn Tcl_SetObjErrorCode(interp: *mut Tcl_Interp, code: *mut Tcl_Obj) = tcl_SetObjErrorCode;
     fn Tcl_SetObjResult(interp: *mut Tcl_Interp, result: *mut Tcl_Obj) = tcl_SetObjResult;
     fn Tcl_StackChannel(interp: *mut Tcl_Interp, kind: *const Tcl_ChannelType, data: ClientData, mask: c_int, below: Tcl_Channel) -> Tcl_Channel = tcl_StackChannel;
+    fn Tcl_ThreadAlert(thread: *mut c_void) = tcl_ThreadAlert;
+    fn Tcl_ThreadQueueEvent(thread: *mut c_void, event: *mut Tcl_Event, position: c_int) = tcl_ThreadQueueEvent;
     fn Tcl_Ungets(chan: Tcl_Channel, bytes: *const c_char, length: Size, at_end: c_int) -> Size = tcl_Ungets;
     fn Tcl_UnstackChannel(interp: *mut Tcl_Interp, chan: Tcl_Channel) -> c_int = tcl_UnstackChannel;
     fn Tcl_WriteRaw(chan: Tcl_Channel, bytes: *const c_char, length: Size) -> Size = tcl_WriteRaw;

@@ -52,19 +52,18 @@ options! {
 
 options! {
     /// What concerns the library as a whole, in the words of the `openssl` program.
-    #[expect(dead_code, reason = "most of them are taken from the words in their order")]
-    pub(crate) struct Library, LIBRARY {
-        config: File = "-config", Both, Command, "3.0", "none",
+    pub(crate) table LIBRARY {
+        File = "-config", Both, Command, "3.0", "none",
             "Configuration file of the library to carry out; it may load modules";
-        provider: Text = "-provider", Both, Command, "3.0", "none",
+        Text = "-provider", Both, Command, "3.0", "none",
             "Provider of algorithms to load for this call; may be given several times";
-        provider_path: File = "-provider-path", Both, Command, "3.0", "the library's",
+        File = "-provider-path", Both, Command, "3.0", "the library's",
             "Folder of the providers behind it";
-        propquery: Text = "-propquery", Both, Command, "3.0", "none",
+        Text = "-propquery", Both, Command, "3.0", "none",
             "Properties that ciphers and digests must have";
-        rand: Text = "-rand", Both, Command, "3.0", "none",
+        Text = "-rand", Both, Command, "3.0", "none",
             "Files to add to what random numbers are made of, separated by colons";
-        writerand: File = "-writerand", Both, Command, "3.0", "none",
+        File = "-writerand", Both, Command, "3.0", "none",
             "File to write random bytes to";
     }
 }

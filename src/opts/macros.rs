@@ -4,7 +4,7 @@
 ///
 /// A line is `field: Kind = "-name" | "-alias", side, place, since, default, help;`, with `secret` after the kind's
 /// name for a value that must never be shown. The field becomes `Option<value>`, `None` where the option isn't given.
-/// The form with `table` in place of `struct` has no fields: a procedure of the library reads these options.
+/// The form with `table` in place of `struct` has no fields: somebody else reads these options, in an order of his own.
 macro_rules! options {
     (
         $(#[$doc:meta])*

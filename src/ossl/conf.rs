@@ -69,17 +69,6 @@ impl Conf {
         self.0
     }
 
-    /// The names of all sections, in no particular order (NCONF_get_section_names).
-    pub(crate) fn sections(&self) -> Vec<String> {
-        // SAFETY: the configuration lives as long as `self`.
-        let names = unsafe { ossl::NCONF_get_section_names(self.as_ptr()) };
-        let stack: *mut sys::OPENSSL_STACK = names.cast();
-        let names = items(stack).map(|name| copied(name.cast())).collect();
-        // SAFETY: the stack was made for the caller, the names in it belong to the configuration; null is allowed.
-        unsafe { sys::OPENSSL_sk_free(stack) };
-        names
-    }
-
     /// The names and values of a section in their order; `None` if there is no such section (NCONF_get_section).
     pub(crate) fn section(&self, name: &str) -> Option<Vec<(String, String)>> {
         let _queue = QueueGuard::new();
@@ -153,9 +142,7 @@ mod tests {
     #[test]
     fn sections_and_values_are_found() {
         let conf = Conf::load(b"a = 1\n[ x ]\nb = $a # note\nc = \"two words\"\n[y]\n").unwrap();
-        let mut sections = conf.sections();
-        sections.sort();
-        assert_eq!(sections, ["default", "x", "y"]);
+        assert!(conf.section("y").is_some_and(|values| values.is_empty()));
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             conf.section("x").unwrap(),

@@ -120,6 +120,22 @@ pub(crate) fn cvt_p<T>(pointer: *mut T) -> Result<*mut T, ErrorStack> {
     }
 }
 
+/// Checks a result of 1 for success, 0 or less for failure, where the queue may quote a peer.
+pub(crate) fn checked(result: c_int) -> Result<c_int, Vec<OpenSslEntry>> {
+    match result {
+        1.. => Ok(result),
+        _ => Err(queue()),
+    }
+}
+
+/// Checks a pointer result, null for failure, where the queue may quote a peer.
+pub(crate) fn checked_p<T>(pointer: *mut T) -> Result<*mut T, Vec<OpenSslEntry>> {
+    match pointer.is_null() {
+        true => Err(queue()),
+        false => Ok(pointer),
+    }
+}
+
 /// Keeps the thread's error queue and `errno` as they are while it lives: what script code leaves in them is dropped
 /// at the end.
 #[derive(Debug)]

@@ -5,6 +5,9 @@
 pub(crate) mod alert;
 pub(crate) mod bio;
 pub(crate) mod chain;
+pub(crate) mod cmp;
+pub(crate) mod cmp_message;
+pub(crate) mod cmp_server;
 pub(crate) mod cms;
 pub(crate) mod conf;
 pub(crate) mod error;

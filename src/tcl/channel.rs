@@ -262,7 +262,7 @@ impl Channel {
     pub(crate) fn peer_port(self) -> Option<u16> {
         let descriptor = c_int::try_from(self.os_handle(Mask::WRITABLE)?.addr()).ok()?;
         let mut address = MaybeUninit::<libc::sockaddr_storage>::zeroed();
-        let mut size = length::<libc::sockaddr_storage>();
+        let mut size = libc::socklen_t::try_from(size_of::<libc::sockaddr_storage>()).unwrap_or(0);
         // SAFETY: there is as much room as `size` says; for what is no socket the call fails.
         if unsafe { libc::getpeername(descriptor, address.as_mut_ptr().cast(), &raw mut size) } != 0
         {

@@ -15,6 +15,7 @@ pub(crate) mod obj;
 pub(crate) mod script;
 pub(crate) mod timer;
 mod utf;
+pub(crate) mod wake;
 
 /// What Tcl hands to the entry symbols.
 pub(crate) use crate::ffi::tcl::Tcl_Interp as RawInterp;

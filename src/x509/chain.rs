@@ -13,7 +13,7 @@ use super::Problem;
 use crate::ossl::{chain, x509_store};
 
 /// How chains are checked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Checks {
     /// The name of a set of parameters to start from.
     pub(crate) name: Option<String>,

@@ -206,8 +206,8 @@ pub(crate) fn authority_info(value: &[u8]) -> Option<(Vec<String>, Vec<String>)>
 
 /// Alternative names, each with its kind in front: `DNS:x`, `IP Address:1.2.3.4`.
 ///
-/// What should be ASCII is shown as [`der::visible`] does it, so that no null byte hides. IPv6 addresses are in their
-/// canonical form, directory names in that of RFC 2253.
+/// What should be ASCII is shown as [`der::visible`] does it, so that no null byte hides. IPv6 addresses have all
+/// their parts, as OpenSSL prints them, directory names are in the form of RFC 2253.
 pub(crate) fn general_names(value: &[u8]) -> Option<Vec<String>> {
     let names = der::one(value)?.open(tag::SEQUENCE)?;
     names.into_iter().map(general_name).collect()
@@ -248,13 +248,16 @@ fn directory_name(der: &[u8]) -> String {
     }
 }
 
-/// An IP address in its canonical form.
+/// An IP address as OpenSSL prints it.
 fn ip_address(bytes: &[u8]) -> Option<String> {
     if let Ok(bytes) = <[u8; 4]>::try_from(bytes) {
         return Some(Ipv4Addr::from(bytes).to_string());
     }
     let bytes = <[u8; 16]>::try_from(bytes).ok()?;
-    Some(Ipv6Addr::from(bytes).to_string())
+    let parts = Ipv6Addr::from(bytes)
+        .segments()
+        .map(|part| format!("{part:X}"));
+    Some(parts.join(":"))
 }
 
 /// A name of a kind of its own: object identifier, `;`, and text or the hexadecimal of its DER.

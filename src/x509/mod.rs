@@ -15,6 +15,7 @@ pub(crate) mod extensions;
 pub(crate) mod fixtures;
 pub(crate) mod frame;
 pub(crate) mod load;
+pub(crate) mod make;
 pub(crate) mod name;
 pub(crate) mod oid;
 pub(crate) mod pem;

@@ -92,9 +92,9 @@ options! {
         multivalue: Flag = "-multivalue-rdn", Both, Command, "3.0", "on",
             "Let + join the parts of a name, which is always so";
         startdate: Text = "-startdate" | "-not_before", Both, Command, "3.0", "now",
-            "When certificates begin, [CC]YYMMDDHHMMSSZ or today";
+            "When certificates begin, (CC)YYMMDDHHMMSSZ or today";
         enddate: Text = "-enddate" | "-not_after", Both, Command, "3.0", "by -days",
-            "When certificates end, [CC]YYMMDDHHMMSSZ";
+            "When certificates end, (CC)YYMMDDHHMMSSZ";
         days: Int = "-days", Both, Command, "3.0", "default_days of the configuration",
             "How many days after their start certificates end";
         extensions: Text = "-extensions", Both, Command, "3.0", "x509_extensions of the configuration",
@@ -137,9 +137,9 @@ options! {
         crl_ca_compromise: Text = "-crl_CA_compromise", Both, Command, "3.0", "none",
             "The authority's key is compromised since this time, YYYYMMDDHHMMSSZ";
         crl_lastupdate: Text = "-crl_lastupdate", Both, Command, "3.0", "now",
-            "When the list is made, [CC]YYMMDDHHMMSSZ";
+            "When the list is made, (CC)YYMMDDHHMMSSZ";
         crl_nextupdate: Text = "-crl_nextupdate", Both, Command, "3.0", "by -crldays and the like",
-            "When the next list comes, [CC]YYMMDDHHMMSSZ";
+            "When the next list comes, (CC)YYMMDDHHMMSSZ";
         crldays: Int = "-crldays", Both, Command, "3.0", "default_crl_days of the configuration",
             "Days until the next list";
         crlhours: Int = "-crlhours", Both, Command, "3.0", "default_crl_hours of the configuration",

@@ -187,7 +187,7 @@ impl Words {
                 "-des3-wrap" => Some("DES3-WRAP".to_owned()),
                 _ => None,
             })
-            .last()
+            .next_back()
     }
 
     /// The signers, with the keys and parameters that were given for each.

@@ -219,7 +219,7 @@ fn extensions_are_spelt_out() {
         ),
         (
             "subjectAltName",
-            "DNS:a.example.com|IP Address:1.2.3.4|IP Address:2001:db8::1|email:x@example.com|\
+            "DNS:a.example.com|IP Address:1.2.3.4|IP Address:2001:DB8:0:0:0:0:0:1|email:x@example.com|\
              URI:https://example.com/|Registered ID:1.2.3.4|DirName:CN=inside|othername:1.2.3.4;some text",
         ),
         ("issuerAltName", "DNS:issuer.example.com"),

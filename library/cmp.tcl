@@ -1,0 +1,896 @@
+# cmp.tcl --
+#       The script part of tls::cmp: carries CMP messages over HTTP, as client and as server, in the
+#       event loop. Native are the messages themselves: tls::CmpStart begins a transaction in a
+#       thread of its own, which wakes tls::CmpWake when it wants something.
+
+namespace eval ::tls {
+    # What is under way, a dict for each token.
+    variable cmpJobs
+    array set cmpJobs {}
+
+    # How the transactions ended that somebody waits for.
+    variable cmpDone
+    array set cmpDone {}
+
+    # The largest answer, and the largest request, in bytes; the largest head of either.
+    variable cmpLargest 10485760
+    variable cmpLargestRequest 1048576
+    variable cmpLargestHead 16384
+
+    # How long a client of a server may be silent, in milliseconds, and how many may be connected.
+    variable cmpSilence 30000
+    variable cmpMost 1000
+
+    namespace export cmp
+}
+
+# tls::cmp --
+#       Gets, updates and revokes certificates by the certificate management protocol, with the
+#       words of the program "openssl cmp"; or is a test server.
+#
+# Arguments:
+#       args        Options, perhaps with the command in front; or cancel and a token.
+#
+# Results:
+#       The facts of the transaction, a dict; with -command a token; with -port a token and the
+#       port.
+#
+# Errors:
+#       TLS CMP KIND, where KIND is one of OPTION, READ, CREATE, VERIFY, WRITE, PASSWORD, TRANSFER,
+#       STATUS and PROTECTION.
+proc ::tls::cmp {args} {
+    variable cmpJobs
+    variable cmpDone
+    if {[lindex $args 0] eq "cancel"} {
+        if {[llength $args] != 2} {
+            return -code error -errorcode {TCL WRONGARGS} \
+                "wrong # args: should be \"tls::cmp cancel token\""
+        }
+        return [CmpCancel [lindex $args 1]]
+    }
+    set plan [CmpStart $args]
+    switch [dict get $plan kind] {
+        result {
+            return [dict get $plan value]
+        }
+        server {
+            return [CmpListen $plan]
+        }
+    }
+    set token [dict get $plan token]
+    set cmpJobs($token) [dict merge $plan {channel {} timer {} request {} input {} kept 0 heard 0}]
+    if {[dict get $plan command] ne {}} {
+        return $token
+    }
+    vwait ::tls::cmpDone($token)
+    lassign $cmpDone($token) facts code message
+    unset cmpDone($token)
+    if {[dict get $plan info] ne {}} {
+        uplevel 1 [list ::set [dict get $plan info] $facts]
+    }
+    if {$code ne {}} {
+        return -code error -errorcode $code $message
+    }
+    return $facts
+}
+
+# tls::CmpCancel --
+#       Ends a transaction or a server. Who waits for the transaction gets an error; the script of
+#       -command isn't called.
+#
+# Arguments:
+#       token       The transaction or the server.
+#
+# Results:
+#       None.
+#
+# Errors:
+#       There is no such transaction or server.
+proc ::tls::CmpCancel {token} {
+    variable cmpJobs
+    variable cmpDone
+    CmpDrop $token
+    if {[dict get $cmpJobs($token) kind] eq "server"} {
+        CmpEnd $token
+        return
+    }
+    set waited [expr {[dict get $cmpJobs($token) command] eq {}}]
+    CmpHangUp $token
+    unset cmpJobs($token)
+    if {$waited} {
+        set cmpDone($token) {{} {TLS CMP TRANSFER cancelled} "the transaction was cancelled"}
+    }
+    return
+}
+
+# ---- The client ---------------------------------------------------------------------------------
+
+# tls::CmpWake --
+#       Does what a transaction wants. Its thread has this called.
+#
+# Arguments:
+#       token       The transaction.
+#
+# Results:
+#       None.
+proc ::tls::CmpWake {token} {
+    variable cmpJobs
+    while {[info exists cmpJobs($token)]} {
+        lassign [CmpNext $token] what value time
+        switch -- $what {
+            send {CmpSend $token $value $time}
+            wait {
+                dict set cmpJobs($token) timer [after $value [list ::tls::CmpGo $token]]
+            }
+            done {CmpDone $token}
+            default {break}
+        }
+    }
+    return
+}
+
+# tls::CmpGo --
+#       Tells a transaction that it has waited long enough.
+#
+# Arguments:
+#       token       The transaction.
+#
+# Results:
+#       None.
+proc ::tls::CmpGo {token} {
+    variable cmpJobs
+    dict set cmpJobs($token) timer {}
+    CmpReply $token go
+    return
+}
+
+# tls::CmpDone --
+#       Ends a transaction that is over, and tells whoever waits for it.
+#
+# Arguments:
+#       token       The transaction.
+#
+# Results:
+#       None.
+proc ::tls::CmpDone {token} {
+    variable cmpJobs
+    variable cmpDone
+    set command [dict get $cmpJobs($token) command]
+    CmpHangUp $token
+    unset cmpJobs($token)
+    set outcome [CmpFinish $token]
+    if {$command eq {}} {
+        set cmpDone($token) $outcome
+        return
+    }
+    lassign $outcome facts code message
+    if {$code eq {}} {
+        set words [list $token $facts {-code 0}]
+    } else {
+        set words [list $token $message [dict create -code 1 -errorcode $code -facts $facts]]
+    }
+    uplevel #0 [list {*}$command {*}$words]
+    return
+}
+
+# tls::CmpHangUp --
+#       Closes a transaction's connection and stops its timer.
+#
+# Arguments:
+#       token       The transaction.
+#
+# Results:
+#       None.
+proc ::tls::CmpHangUp {token} {
+    variable cmpJobs
+    set channel [dict get $cmpJobs($token) channel]
+    after cancel [dict get $cmpJobs($token) timer]
+    dict set cmpJobs($token) timer {}
+    dict set cmpJobs($token) channel {}
+    if {$channel ne {}} {
+        catch {close $channel}
+    }
+    return
+}
+
+# tls::CmpFail --
+#       Tells a transaction that its message doesn't get through.
+#
+# Arguments:
+#       token       The transaction.
+#       detail      The detail of errorCode.
+#       message     The message.
+#
+# Results:
+#       None.
+proc ::tls::CmpFail {token detail message} {
+    CmpHangUp $token
+    CmpReply $token fail $detail $message
+    return
+}
+
+# tls::CmpSend --
+#       Sends a request: over the connection that is there, or over a new one.
+#
+# Arguments:
+#       token       The transaction.
+#       request     The request.
+#       time        How many milliseconds that may take; -1 for any.
+#
+# Results:
+#       None.
+proc ::tls::CmpSend {token request time} {
+    variable cmpJobs
+    dict set cmpJobs($token) request $request
+    dict set cmpJobs($token) input {}
+    dict set cmpJobs($token) heard 0
+    if {$time >= 0} {
+        set late [list ::tls::CmpFail $token timeout "the server doesn't answer in time"]
+        dict set cmpJobs($token) timer [after $time $late]
+    }
+    set channel [dict get $cmpJobs($token) channel]
+    if {$channel ne {}} {
+        dict set cmpJobs($token) kept 1
+        CmpWrite $token $channel
+    } else {
+        CmpConnect $token
+    }
+    return
+}
+
+# tls::CmpConnect --
+#       Connects to the server or to the proxy.
+#
+# Arguments:
+#       token       The transaction.
+#
+# Results:
+#       None.
+proc ::tls::CmpConnect {token} {
+    variable cmpJobs
+    dict set cmpJobs($token) kept 0
+    set way [dict get $cmpJobs($token) way]
+    set address [dict get $way [expr {[dict get $way proxy] eq {} ? "server" : "proxy"}]]
+    lassign $address host port
+    try {
+        set channel [::socket -async $host $port]
+    } on error {message} {
+        CmpFail $token connect "can't connect to $host, port $port: $message"
+        return
+    }
+    dict set cmpJobs($token) channel $channel
+    fconfigure $channel -blocking 0 -translation binary -buffersize 131072
+    fileevent $channel writable [list ::tls::CmpConnected $token $channel $host $port]
+    return
+}
+
+# tls::CmpConnected --
+#       Goes on when a connection is there: through the proxy, to TLS, or to the request.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#       host        The host.
+#       port        The port.
+#
+# Results:
+#       None.
+proc ::tls::CmpConnected {token channel host port} {
+    variable cmpJobs
+    fileevent $channel writable {}
+    set problem [fconfigure $channel -error]
+    if {$problem ne {}} {
+        CmpFail $token connect "can't connect to $host, port $port: $problem"
+        return
+    }
+    set way [dict get $cmpJobs($token) way]
+    if {![dict get $way secure]} {
+        CmpWrite $token $channel
+    } elseif {[dict get $way proxy] eq {}} {
+        CmpSecure $token $channel
+    } else {
+        set target [CmpAuthority [dict get $way server]]
+        puts -nonewline $channel "CONNECT $target HTTP/1.1\r\nHost: $target\r\n\r\n"
+        flush $channel
+        fileevent $channel readable [list ::tls::CmpTunnel $token $channel]
+    }
+    return
+}
+
+# tls::CmpAuthority --
+#       A host and a port as they stand in a request.
+#
+# Arguments:
+#       address     A list of both.
+#
+# Results:
+#       HOST:PORT.
+proc ::tls::CmpAuthority {address} {
+    lassign $address host port
+    if {[string first : $host] >= 0} {
+        return "\[$host\]:$port"
+    }
+    return $host:$port
+}
+
+# tls::CmpTunnel --
+#       Reads the proxy's answer to CONNECT.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpTunnel {token channel} {
+    variable cmpJobs
+    variable cmpLargestHead
+    # Byte by byte, since what follows the head is TLS.
+    while {[catch {read $channel 1} byte] == 0 && $byte ne {}} {
+        dict append cmpJobs($token) input $byte
+        set input [dict get $cmpJobs($token) input]
+        if {[string range $input end-3 end] eq "\r\n\r\n"} {
+            fileevent $channel readable {}
+            dict set cmpJobs($token) input {}
+            if {[regexp {^HTTP/1\.\d 2\d\d} $input]} {
+                CmpSecure $token $channel
+            } else {
+                set line [lindex [split $input \r] 0]
+                CmpFail $token proxy "the proxy answers \"$line\""
+            }
+            return
+        }
+        if {[string length $input] > $cmpLargestHead} {
+            CmpFail $token proxy "the proxy's answer is too long"
+            return
+        }
+    }
+    if {[catch {eof $channel} ended] || $ended} {
+        CmpFail $token proxy "the proxy closes the connection"
+    }
+    return
+}
+
+# tls::CmpSecure --
+#       Puts TLS on a connection.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpSecure {token channel} {
+    variable cmpJobs
+    try {
+        import $channel {*}[dict get $cmpJobs($token) way tls]
+        fconfigure $channel -blocking 0 -translation binary -buffersize 131072
+    } on error {message} {
+        CmpFail $token tls $message
+        return
+    }
+    fileevent $channel readable [list ::tls::CmpShake $token $channel]
+    CmpShake $token $channel
+    return
+}
+
+# tls::CmpShake --
+#       Goes on with a handshake.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpShake {token channel} {
+    try {
+        set done [handshake $channel]
+    } on error {message} {
+        CmpFail $token tls "the TLS handshake fails: $message"
+        return
+    }
+    if {$done} {
+        fileevent $channel readable {}
+        CmpWrite $token $channel
+    }
+    return
+}
+
+# tls::CmpWrite --
+#       Writes a request, head and body at once.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpWrite {token channel} {
+    variable cmpJobs
+    set way [dict get $cmpJobs($token) way]
+    set request [dict get $cmpJobs($token) request]
+    set authority [CmpAuthority [dict get $way server]]
+    set target [dict get $way path]
+    if {[dict get $way proxy] ne {} && ![dict get $way secure]} {
+        set target http://$authority$target
+    }
+    set head "POST $target HTTP/1.1\r\nHost: $authority\r\n"
+    append head "Content-Type: application/pkixcmp\r\n"
+    append head "Accept: application/pkixcmp\r\n"
+    append head "Connection: [expr {[dict get $way keep] ? "keep-alive" : "close"}]\r\n"
+    append head "Content-Length: [string length $request]\r\n\r\n"
+    # A connection that was kept may have been closed by the server: that shows here or when reading.
+    if {[catch {puts -nonewline $channel $head$request; flush $channel} message]} {
+        CmpCut $token "the request can't be sent: $message"
+        return
+    }
+    fileevent $channel readable [list ::tls::CmpRead $token $channel]
+    return
+}
+
+# tls::CmpCut --
+#       Deals with a connection that ends too early: one that was kept gives way to a new one.
+#
+# Arguments:
+#       token       The transaction.
+#       message     The message for the case that there is no further try.
+#
+# Results:
+#       None.
+proc ::tls::CmpCut {token message} {
+    variable cmpJobs
+    if {[dict get $cmpJobs($token) kept] && ![dict get $cmpJobs($token) heard]} {
+        catch {close [dict get $cmpJobs($token) channel]}
+        dict set cmpJobs($token) channel {}
+        CmpConnect $token
+        return
+    }
+    CmpFail $token closed $message
+    return
+}
+
+# tls::CmpRead --
+#       Reads what there is of an answer, and hands it on when it is complete.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpRead {token channel} {
+    variable cmpJobs
+    variable cmpLargest
+    if {[catch {read $channel 65536} piece]} {
+        CmpCut $token "the answer can't be read: $piece"
+        return
+    }
+    set ended [eof $channel]
+    if {$piece ne {}} {
+        dict set cmpJobs($token) heard 1
+        dict append cmpJobs($token) input $piece
+    }
+    set input [dict get $cmpJobs($token) input]
+    if {[string length $input] > $cmpLargest} {
+        CmpFail $token size "the answer is longer than $cmpLargest bytes"
+        return
+    }
+    try {
+        set answer [CmpParse $input $ended]
+    } trap {TLS CMP HTTP} {message options} {
+        CmpFail $token [lindex [dict get $options -errorcode] 3] $message
+        return
+    }
+    if {$answer eq {}} {
+        if {$ended} {
+            CmpCut $token "the server closes the connection before its answer is complete"
+        }
+        return
+    }
+    fileevent $channel readable {}
+    after cancel [dict get $cmpJobs($token) timer]
+    dict set cmpJobs($token) timer {}
+    set keep [dict get $cmpJobs($token) way keep]
+    set kept [expr {$keep && [dict get $answer keep] && !$ended}]
+    if {$keep == 2 && !$kept} {
+        CmpFail $token closed "the server doesn't keep the connection, as -keep_alive 2 requires"
+        return
+    }
+    if {!$kept} {
+        CmpHangUp $token
+    }
+    CmpReply $token answer [dict get $answer body]
+    return
+}
+
+# tls::CmpParse --
+#       Takes an answer apart.
+#
+# Arguments:
+#       input       What was read so far.
+#       ended       Whether nothing more can come.
+#
+# Results:
+#       A dict with the body, and whether the connection may be kept; empty if there is more to come.
+#
+# Errors:
+#       TLS CMP HTTP with a word: the answer isn't what it must be.
+proc ::tls::CmpParse {input ended} {
+    variable cmpLargest
+    variable cmpLargestHead
+    set end [string first \r\n\r\n $input]
+    if {$end < 0} {
+        if {![regexp {^(H(T(T(P(/.*)?)?)?)?)?$} $input] || [string length $input] > $cmpLargestHead} {
+            CmpRefuse http "the answer isn't HTTP"
+        }
+        return {}
+    }
+    set lines [split [string map [list \r\n \n] [string range $input 0 $end-1]] \n]
+    set body [string range $input $end+4 end]
+    if {![regexp {^HTTP/1\.(\d) (\d\d\d)(?: (.*))?$} [lindex $lines 0] -> minor code reason]} {
+        CmpRefuse http "the answer isn't HTTP"
+    }
+    set fields [CmpFields [lrange $lines 1 end]]
+    if {$code eq "100"} {
+        return [CmpParse $body $ended]
+    }
+    if {[string match 3?? $code] && [dict exists $fields location]} {
+        CmpRefuse $code "the server sends elsewhere, to [dict get $fields location]"
+    }
+    if {$code ne "200"} {
+        CmpRefuse $code "the server answers with HTTP status $code $reason"
+    }
+    set type [string tolower [string trim [lindex [split [CmpField $fields content-type] ";"] 0]]]
+    if {$type ne "application/pkixcmp"} {
+        CmpRefuse type "the answer's content type is \"$type\", not application/pkixcmp"
+    }
+    set connection [string tolower [CmpField $fields connection]]
+    set keep [expr {$minor eq "0" ? $connection eq "keep-alive" : $connection ne "close"}]
+    if {[string tolower [CmpField $fields transfer-encoding]] eq "chunked"} {
+        return [CmpUnchunk $body $keep]
+    }
+    if {![dict exists $fields content-length]} {
+        return [expr {$ended ? [list keep 0 body $body] : {}}]
+    }
+    set length [dict get $fields content-length]
+    if {![regexp {^\d{1,15}$} $length]} {
+        CmpRefuse http "the answer's content length is \"$length\""
+    }
+    scan $length %lld length
+    if {$length > $cmpLargest} {
+        CmpRefuse size "the answer is longer than $cmpLargest bytes"
+    }
+    if {[string length $body] < $length} {
+        return {}
+    }
+    if {[string length $body] > $length} {
+        CmpRefuse http "the answer is longer than its content length says"
+    }
+    return [list keep $keep body $body]
+}
+
+# tls::CmpUnchunk --
+#       Puts the chunks of a body together.
+#
+# Arguments:
+#       input       The chunks.
+#       keep        Whether the connection may be kept.
+#
+# Results:
+#       As of CmpParse.
+#
+# Errors:
+#       As of CmpParse.
+proc ::tls::CmpUnchunk {input keep} {
+    set body {}
+    set at 0
+    while {[set end [string first \r\n $input $at]] >= 0} {
+        set line [string range $input $at $end-1]
+        if {![regexp {^([0-9A-Fa-f]{1,7})\s*(;.*)?$} $line -> size]} {
+            CmpRefuse http "the answer's chunks are malformed"
+        }
+        scan $size %x size
+        set start [expr {$end + 2}]
+        if {$size == 0} {
+            # Perhaps some more fields, then an empty line.
+            set rest [string range $input $end end]
+            return [expr {[string first \r\n\r\n $rest] >= 0 ? [list keep $keep body $body] : {}}]
+        }
+        set at [expr {$start + $size + 2}]
+        if {[string length $input] < $at} {
+            break
+        }
+        append body [string range $input $start [expr {$start + $size - 1}]]
+    }
+    return {}
+}
+
+# tls::CmpRefuse --
+#       Raises the error for an answer that can't be taken.
+#
+# Arguments:
+#       word        The detail of errorCode.
+#       message     The message.
+#
+# Results:
+#       None.
+proc ::tls::CmpRefuse {word message} {
+    return -level 2 -code error -errorcode [list TLS CMP HTTP $word] $message
+}
+
+# tls::CmpFields --
+#       The fields of a head.
+#
+# Arguments:
+#       lines       Its lines without the first one.
+#
+# Results:
+#       A dict; names are in lower case.
+proc ::tls::CmpFields {lines} {
+    set fields {}
+    foreach line $lines {
+        if {[regexp {^([^:\s]+):(.*)$} $line -> name value]} {
+            dict set fields [string tolower $name] [string trim $value]
+        }
+    }
+    return $fields
+}
+
+# tls::CmpField --
+#       A field of a head.
+#
+# Arguments:
+#       fields      The fields.
+#       name        The name in lower case.
+#
+# Results:
+#       The value; empty if there is no such field.
+proc ::tls::CmpField {fields name} {
+    if {[dict exists $fields $name]} {
+        return [dict get $fields $name]
+    }
+    return {}
+}
+
+# ---- The server ---------------------------------------------------------------------------------
+
+# tls::CmpListen --
+#       Begins to serve.
+#
+# Arguments:
+#       plan        What tls::CmpStart says about the server.
+#
+# Results:
+#       The token and the port.
+#
+# Errors:
+#       The port can't be listened at.
+proc ::tls::CmpListen {plan} {
+    variable cmpJobs
+    set token [dict get $plan token]
+    try {
+        set listener [::socket -server [list ::tls::CmpAccept $token] [dict get $plan port]]
+    } on error {message} {
+        CmpDrop $token
+        return -code error -errorcode {TLS CMP TRANSFER listen} \
+            "can't listen at port [dict get $plan port]: $message"
+    }
+    lassign [fconfigure $listener -sockname] address host port
+    set cmpJobs($token) [dict merge $plan [dict create listener $listener answered 0 clients {}]]
+    if {[dict get $plan announce]} {
+        puts stdout "ACCEPT $address:$port PID=[pid]"
+        flush stdout
+    }
+    return [list $token $port]
+}
+
+# tls::CmpEnd --
+#       Ends a server: no new connections, and those that there are get closed.
+#
+# Arguments:
+#       token       The server.
+#
+# Results:
+#       None.
+proc ::tls::CmpEnd {token} {
+    variable cmpJobs
+    catch {close [dict get $cmpJobs($token) listener]}
+    dict for {channel state} [dict get $cmpJobs($token) clients] {
+        after cancel [dict get $state timer]
+        catch {close $channel}
+    }
+    unset cmpJobs($token)
+    return
+}
+
+# tls::CmpAccept --
+#       Takes a connection.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#       args        The client's address and port.
+#
+# Results:
+#       None.
+proc ::tls::CmpAccept {token channel args} {
+    variable cmpJobs
+    variable cmpMost
+    if {[dict size [dict get $cmpJobs($token) clients]] >= $cmpMost} {
+        close $channel
+        return
+    }
+    fconfigure $channel -blocking 0 -translation binary -buffersize 131072
+    dict set cmpJobs($token) clients $channel {input {} timer {}}
+    CmpPatience $token $channel
+    fileevent $channel readable [list ::tls::CmpServe $token $channel]
+    return
+}
+
+# tls::CmpPatience --
+#       Gives a client some time for a complete request.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpPatience {token channel} {
+    variable cmpJobs
+    variable cmpSilence
+    after cancel [dict get $cmpJobs($token) clients $channel timer]
+    set timer [after $cmpSilence [list ::tls::CmpPart $token $channel]]
+    dict set cmpJobs($token) clients $channel timer $timer
+    return
+}
+
+# tls::CmpPart --
+#       Closes a connection of a server.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpPart {token channel} {
+    variable cmpJobs
+    after cancel [dict get $cmpJobs($token) clients $channel timer]
+    dict unset cmpJobs($token) clients $channel
+    catch {close $channel}
+    return
+}
+
+# tls::CmpServe --
+#       Reads what there is of requests, and answers those that are complete.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpServe {token channel} {
+    variable cmpJobs
+    if {[catch {read $channel 65536} piece] || [eof $channel]} {
+        CmpPart $token $channel
+        return
+    }
+    set input [dict get $cmpJobs($token) clients $channel input]$piece
+    while {1} {
+        lassign [CmpRequest $input] what keep body input
+        switch -- $what {
+            more {
+                dict set cmpJobs($token) clients $channel input $input
+                return
+            }
+            answer {
+                try {
+                    set body [CmpAnswer $token $body]
+                    set status "200 OK"
+                } on error {message} {
+                    set body $message\n
+                    set status "400 Bad Request"
+                    set keep 0
+                }
+            }
+            default {
+                set status $what
+            }
+        }
+        if {![CmpRespond $token $channel $status $keep $body]} {
+            return
+        }
+    }
+}
+
+# tls::CmpRequest --
+#       Takes a request apart.
+#
+# Arguments:
+#       input       What was read so far.
+#
+# Results:
+#       A list: "more", 0, nothing and the input if it isn't complete; "answer", whether to keep the
+#       connection, the body and the rest; or an HTTP status, 0 and a text for what can't be
+#       answered.
+proc ::tls::CmpRequest {input} {
+    variable cmpLargestHead
+    variable cmpLargestRequest
+    set end [string first \r\n\r\n $input]
+    if {$end < 0} {
+        if {[string length $input] > $cmpLargestHead} {
+            return {"431 Request Header Fields Too Large" 0 {} {}}
+        }
+        return [list more 0 {} $input]
+    }
+    set lines [split [string map [list \r\n \n] [string range $input 0 $end-1]] \n]
+    if {![regexp {^(\S+) (\S+) HTTP/1\.(\d)$} [lindex $lines 0] -> method target minor]} {
+        return {"400 Bad Request" 0 {} {}}
+    }
+    if {$method ne "POST"} {
+        return {"405 Method Not Allowed" 0 {} {}}
+    }
+    regsub {^http://[^/]*} $target {} target
+    if {$target ni {{} / /pkix /pkix/}} {
+        return {"404 Not Found" 0 "the path must be empty or pkix/\n" {}}
+    }
+    set fields [CmpFields [lrange $lines 1 end]]
+    set type [string tolower [string trim [lindex [split [CmpField $fields content-type] ";"] 0]]]
+    if {$type ne "application/pkixcmp"} {
+        return {"415 Unsupported Media Type" 0 {} {}}
+    }
+    set length [CmpField $fields content-length]
+    if {![regexp {^\d{1,9}$} $length]} {
+        return {"411 Length Required" 0 {} {}}
+    }
+    scan $length %d length
+    if {$length > $cmpLargestRequest} {
+        return {"413 Content Too Large" 0 {} {}}
+    }
+    set start [expr {$end + 4}]
+    if {[string length $input] < $start + $length} {
+        return [list more 0 {} $input]
+    }
+    set connection [string tolower [CmpField $fields connection]]
+    set keep [expr {$minor eq "0" ? $connection eq "keep-alive" : $connection ne "close"}]
+    set body [string range $input $start [expr {$start + $length - 1}]]
+    return [list answer $keep $body [string range $input $start+$length end]]
+}
+
+# tls::CmpRespond --
+#       Writes an answer, head and body at once.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#       status      The HTTP status.
+#       keep        Whether the connection is kept.
+#       body        The body.
+#
+# Results:
+#       Whether the connection is there any more.
+proc ::tls::CmpRespond {token channel status keep body} {
+    variable cmpJobs
+    set type [expr {[string match 2* $status] ? "application/pkixcmp" : "text/plain"}]
+    set head "HTTP/1.1 $status\r\nContent-Type: $type\r\nContent-Length: [string length $body]\r\n"
+    append head "Connection: [expr {$keep ? "keep-alive" : "close"}]\r\n\r\n"
+    set failed [catch {puts -nonewline $channel $head$body; flush $channel}]
+    if {[string match 2* $status]} {
+        dict incr cmpJobs($token) answered
+    }
+    set most [dict get $cmpJobs($token) most]
+    if {$most > 0 && [dict get $cmpJobs($token) answered] >= $most} {
+        CmpDrop $token
+        CmpEnd $token
+        return 0
+    }
+    if {$failed || !$keep} {
+        CmpPart $token $channel
+        return 0
+    }
+    CmpPatience $token $channel
+    return 1
+}

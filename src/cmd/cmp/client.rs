@@ -1,0 +1,256 @@
+//! From the options of `tls::cmp` to a client's settings.
+
+use super::inputs::{Loader, distinguished_name, extensions, filled, option_error, small, within};
+use super::table::{Checking, Enrollment, Generic, Own, Transfer, Trial};
+use super::words::Words;
+use crate::cmp::names;
+use crate::cmp::settings::{Command, Credentials, NewKey, Settings, Wish};
+use crate::error::{Error, Reason, Result};
+use crate::tcl::Obj;
+use crate::x509::{Problem, load};
+
+/// The options that shape a request.
+pub(super) struct Options {
+    /// What is done.
+    pub(super) generic: Generic<Obj>,
+    /// What is asked for.
+    pub(super) enrollment: Enrollment<Obj>,
+    /// The way to the server.
+    pub(super) transfer: Transfer<Obj>,
+    /// How the server is known.
+    pub(super) checking: Checking<Obj>,
+    /// How the client is known.
+    pub(super) own: Own<Obj>,
+    /// For trying out.
+    pub(super) trial: Trial<Obj>,
+}
+
+impl Options {
+    /// Takes the options out of the words.
+    pub(super) fn read(words: &Words) -> Result<Self> {
+        let given = &words.given;
+        Ok(Self {
+            generic: Generic::read(given)?,
+            enrollment: Enrollment::read(given)?,
+            transfer: Transfer::read(given)?,
+            checking: Checking::read(given)?,
+            own: Own::read(given)?,
+            trial: Trial::read(given)?,
+        })
+    }
+
+    /// What is asked of the server.
+    pub(super) fn command(&self) -> Result<Command> {
+        let Some(word) = filled(self.generic.cmd.as_ref()) else {
+            return Err(option_error(
+                "-cmd",
+                "nothing to do: give -cmd with ir, cr, kur, p10cr, rr, or genm",
+            ));
+        };
+        Command::parse(word).ok_or_else(|| {
+            let message =
+                format!("bad command \"{word}\": must be ir, cr, kur, p10cr, rr, or genm");
+            option_error("-cmd", message)
+        })
+    }
+
+    /// The settings.
+    pub(super) fn settings(&self, words: &Words, loader: &Loader<'_>) -> Result<Settings> {
+        let command = self.command()?;
+        let wish = self.wish(command, words, loader)?;
+        let (transfer, checking, own) = (&self.transfer, &self.checking, &self.own);
+        let credentials = self.credentials(loader)?;
+        self.check(command, &credentials, &wish)?;
+        let mut information = Vec::new();
+        if let Some(text) = filled(self.generic.geninfo.as_ref()) {
+            let pieces = names::general_information(text);
+            information.extend(pieces.map_err(|problem| bad("-geninfo", &problem))?);
+        }
+        if let Some(name) = filled(self.generic.profile.as_ref()) {
+            information.push(names::profile(name));
+        }
+        let server = loader.others_certificate("-srvcert", checking.srvcert.as_ref())?;
+        // The program ignores -recipient where the server's certificate is known.
+        let recipient = match server.is_some() {
+            true => None,
+            false => distinguished_name("-recipient", transfer.recipient.as_ref())?,
+        };
+        Ok(Settings {
+            command,
+            own_trusted: match credentials.certificate.is_some() {
+                true => loader.trusted("-own_trusted", own.own_trusted.as_ref(), false)?,
+                false => None,
+            },
+            extra: loader.list("-extracerts", own.extracerts.as_ref())?,
+            server,
+            expected_sender: distinguished_name("-expect_sender", checking.expect_sender.as_ref())?,
+            recipient,
+            information,
+            total_timeout: within("-total_timeout", transfer.total_timeout, 0, i64::MAX)?
+                .map_or(0, i64::unsigned_abs),
+            verbosity: small("-verbosity", self.generic.verbosity, 0, 8)?.unwrap_or(6),
+            repeat: within("-repeat", self.trial.repeat, 1, i64::MAX)?.map_or(1, i64::unsigned_abs),
+            credentials,
+            wish,
+        })
+    }
+
+    /// Refuses what can't work.
+    fn check(&self, command: Command, credentials: &Credentials, wish: &Wish) -> Result<()> {
+        let own = &self.own;
+        let refuse = |option: &str, message: &str| Err(option_error(option, message));
+        let has_certificate = credentials.certificate.is_some();
+        if credentials.reference.is_none()
+            && !has_certificate
+            && wish.subject.is_none()
+            && wish.old.is_none()
+        {
+            return refuse(
+                "-ref",
+                "without -cert, -oldcert and -subject there must be -ref",
+            );
+        }
+        if credentials.secret.is_none() && has_certificate != credentials.key.is_some() {
+            return refuse("-key", "-cert and -key must be given together");
+        }
+        let unprotected = own.unprotected_requests.is_some();
+        if credentials.secret.is_none() && credentials.key.is_none() && !unprotected {
+            let message = "requests can't be protected: give -secret, -cert and -key, or -unprotected_requests";
+            return refuse("-secret", message);
+        }
+        let reference = wish.old.is_some() || has_certificate;
+        match command {
+            Command::P10cr if wish.request.is_none() => refuse("-csr", "p10cr needs -csr"),
+            Command::Kur if !reference && wish.request.is_none() => {
+                refuse("-oldcert", "kur needs -oldcert, -cert or -csr")
+            }
+            Command::Rr if wish.old.is_none() && wish.request.is_none() => {
+                refuse("-oldcert", "rr needs -oldcert or -csr")
+            }
+            Command::Ir | Command::Cr | Command::Kur
+                if wish.key.is_none() && wish.request.is_none() && credentials.key.is_none() =>
+            {
+                refuse(
+                    "-newkey",
+                    "there is no key to be certified: give -newkey, -csr or -key",
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How requests are protected and answers are checked.
+    fn credentials(&self, loader: &Loader<'_>) -> Result<Credentials> {
+        let (own, checking) = (&self.own, &self.checking);
+        let password = Loader::pass("-keypass", own.keypass.as_ref());
+        let found = loader.certificate("-cert", own.cert.as_ref(), password)?;
+        let (certificate, chain) = match found {
+            Some((certificate, chain)) => (Some(certificate), chain),
+            None => (None, Vec::new()),
+        };
+        // The program ignores -trusted where the server's certificate is known.
+        let trusted = match filled(checking.srvcert.as_ref()) {
+            Some(_) => None,
+            None => loader.trusted("-trusted", checking.trusted.as_ref(), false)?,
+        };
+        Ok(Credentials {
+            reference: filled(own.reference.as_ref()).map(str::to_owned),
+            secret: loader.secret("-secret", own.secret.as_ref())?,
+            certificate,
+            chain,
+            key: loader.key("-key", own.key.as_ref(), password)?,
+            digest: filled(own.digest.as_ref()).map(str::to_owned),
+            mac: filled(own.mac.as_ref()).map(str::to_owned),
+            trusted,
+            untrusted: loader.list("-untrusted", checking.untrusted.as_ref())?,
+            unprotected: own.unprotected_requests.is_some(),
+            unprotected_errors: checking.unprotected_errors.is_some(),
+            ignore_key_usage: checking.ignore_keyusage.is_some(),
+        })
+    }
+
+    /// What is asked for.
+    fn wish(&self, command: Command, words: &Words, loader: &Loader<'_>) -> Result<Wish> {
+        let asked = &self.enrollment;
+        let reason = small("-revreason", asked.revreason, -1, 10)?;
+        if reason == Some(7) {
+            return Err(option_error(
+                "-revreason",
+                "-revreason 7 stands for nothing",
+            ));
+        }
+        let both = [&asked.policies, &asked.policy_oids];
+        if both.iter().all(|option| filled(option.as_ref()).is_some()) {
+            let message = "-policies and -policy_oids can't be given together";
+            return Err(option_error("-policies", message));
+        }
+        let mut wish = Wish {
+            subject: distinguished_name("-subject", asked.subject.as_ref())?,
+            issuer: distinguished_name("-issuer", asked.issuer.as_ref())?,
+            days: small("-days", asked.days, 0, i64::MAX)?.filter(|days| *days > 0),
+            no_default_names: asked.san_nodefault.is_some(),
+            policies_critical: asked.policy_oids_critical.is_some(),
+            popo: small("-popo", asked.popo, -1, 2)?,
+            reason: reason.filter(|reason| *reason >= 0),
+            implicit_confirmation: asked.implicit_confirm.is_some(),
+            no_confirmation: asked.disable_confirm.is_some(),
+            out_trusted: loader.trusted("-out_trusted", asked.out_trusted.as_ref(), true)?,
+            ..Wish::default()
+        };
+        if command != Command::Genm {
+            let password = Loader::pass("-keypass", self.own.keypass.as_ref());
+            let old = loader.certificate("-oldcert", asked.oldcert.as_ref(), password)?;
+            wish.old = old.map(|(certificate, _)| certificate);
+            wish.request = loader.request(asked.csr.as_ref())?;
+        }
+        if command.is_crmf() {
+            wish.key = self.new_key(loader)?;
+            let sections = [
+                ("-reqexts", asked.reqexts.as_ref()),
+                ("-policies", asked.policies.as_ref()),
+            ];
+            wish.extensions = extensions(words, &sections, wish.request.as_ref())?;
+        }
+        for item in names::items(filled(asked.sans.as_ref()).unwrap_or_default()) {
+            match item {
+                "critical" => wish.names_critical = true,
+                item => {
+                    let name = names::alternative_name(item);
+                    wish.names
+                        .push(name.map_err(|problem| bad("-sans", &problem))?);
+                }
+            }
+        }
+        for item in names::items(filled(asked.policy_oids.as_ref()).unwrap_or_default()) {
+            let policy = names::policy(item).map_err(|problem| bad("-policy_oids", &problem))?;
+            wish.policies.push(policy);
+        }
+        if command == Command::Genm
+            && let Some(name) = filled(self.generic.infotype.as_ref())
+        {
+            let kind = names::info_type(name).map_err(|problem| bad("-infotype", &problem))?;
+            wish.questions
+                .push(names::Information { kind, value: None });
+        }
+        Ok(wish)
+    }
+
+    /// The key to be certified: a private one, or else a public one.
+    fn new_key(&self, loader: &Loader<'_>) -> Result<Option<NewKey>> {
+        let Some(value) = filled(self.enrollment.newkey.as_ref()) else {
+            return Ok(None);
+        };
+        let content = loader.inputs.content("-newkey", value)?;
+        if let Ok(key) = load::public_key(&content) {
+            return Ok(Some(NewKey::Public(key)));
+        }
+        let password = Loader::pass("-newkeypass", self.enrollment.newkeypass.as_ref());
+        let key = loader.inputs.key("-newkey", value, password)?;
+        Ok(Some(NewKey::Private(key)))
+    }
+}
+
+/// The error for a value that isn't what it should be.
+fn bad(option: &str, problem: &Problem) -> Error {
+    Error::failed_with(Reason::CmpOption, [option], problem.to_string())
+}

@@ -1,0 +1,294 @@
+//! What the options of `tls::cmp` name, as client and servers need it.
+
+use openssl::pkey::{PKey, Private};
+use openssl::stack::Stack;
+use openssl::x509::store::X509Store;
+use openssl::x509::{X509, X509Extension, X509Name, X509Req};
+
+use super::words::Words;
+use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
+use crate::cmp::names::items;
+use crate::error::{Error, Reason, Result};
+use crate::opts::groups::Verification;
+use crate::ossl::secret::Secret;
+use crate::ossl::x509v3::Context;
+use crate::tcl::Obj;
+use crate::x509::chain::{Anchors, Checks, store};
+use crate::x509::extensions::from_section;
+use crate::x509::{Problem, load, name};
+
+/// The reasons of this command.
+pub(super) const KINDS: Kinds = Kinds {
+    option: Reason::CmpOption,
+    read: Reason::CmpRead,
+    password: Reason::CmpPassword,
+    write: Reason::CmpWrite,
+};
+
+/// The error for options that can't be carried out.
+pub(super) fn option_error(option: &str, message: impl Into<String>) -> Error {
+    Error::failed_with(Reason::CmpOption, [option], message)
+}
+
+/// A value that isn't empty, which stands for none.
+pub(super) fn filled(value: Option<&String>) -> Option<&str> {
+    value.map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// A number within bounds.
+pub(super) fn within(option: &str, value: Option<i64>, low: i64, high: i64) -> Result<Option<i64>> {
+    match value {
+        Some(value) if !(low..=high).contains(&value) => {
+            let message = match high {
+                i64::MAX => format!("{option} must be at least {low}"),
+                high => format!("{option} must be from {low} to {high}"),
+            };
+            Err(option_error(option, message))
+        }
+        value => Ok(value),
+    }
+}
+
+/// A number within bounds that fits OpenSSL.
+pub(super) fn small(option: &str, value: Option<i64>, low: i64, high: i64) -> Result<Option<i32>> {
+    let value = within(option, value, low, high.min(i64::from(i32::MAX)))?;
+    Ok(value.and_then(|value| i32::try_from(value).ok()))
+}
+
+/// Loads what options name.
+pub(super) struct Loader<'a> {
+    /// Reads files and passwords.
+    pub(super) inputs: Inputs<'a>,
+    /// `-otherpass`
+    pub(super) other: Option<String>,
+    /// How chains are checked.
+    checks: Checks,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader for some words.
+    pub(super) fn new(inputs: Inputs<'a>, words: &Words, other: Option<&str>) -> Result<Self> {
+        Ok(Self {
+            inputs,
+            other: other.map(str::to_owned),
+            checks: checks(words)?,
+        })
+    }
+
+    /// The password for what others have made.
+    fn other(&self) -> PasswordOption<'_> {
+        PasswordOption {
+            name: "-otherpass",
+            source: self.other.as_deref(),
+        }
+    }
+
+    /// The password of an option.
+    pub(super) fn pass<'p>(name: &'p str, source: Option<&'p String>) -> PasswordOption<'p> {
+        PasswordOption {
+            name,
+            source: filled(source),
+        }
+    }
+
+    /// The secret of an option.
+    pub(super) fn secret(&self, option: &str, source: Option<&String>) -> Result<Option<Secret>> {
+        filled(source)
+            .map(|source| self.inputs.password_from(option, source))
+            .transpose()
+    }
+
+    /// The certificates of a list of sources; a value that is PEM text is one source.
+    pub(super) fn list(&self, option: &str, value: Option<&String>) -> Result<Vec<X509>> {
+        let Some(value) = filled(value) else {
+            return Ok(Vec::new());
+        };
+        let mut all = Vec::new();
+        for source in sources(value) {
+            all.extend(self.inputs.certificates(option, source, self.other())?);
+        }
+        Ok(all)
+    }
+
+    /// The trusted certificates of a list of sources, as a store.
+    pub(super) fn trusted(
+        &self,
+        option: &str,
+        value: Option<&String>,
+        with_names: bool,
+    ) -> Result<Option<X509Store>> {
+        let Some(value) = filled(value) else {
+            return Ok(None);
+        };
+        let mut anchors = Anchors {
+            certificates: self.list(option, Some(&value.to_owned()))?,
+            ..Anchors::default()
+        };
+        if self.checks.checks_revocation() {
+            for source in sources(value) {
+                let content = self.inputs.content(option, source)?;
+                // A source without lists is fine: others may have them.
+                anchors
+                    .lists
+                    .extend(load::crls(&content).unwrap_or_default());
+            }
+        }
+        let checks = match with_names {
+            true => &self.checks,
+            false => &Checks {
+                host: None,
+                email: None,
+                address: None,
+                ..self.checks.clone()
+            },
+        };
+        let made = store(&anchors, checks);
+        made.map(Some)
+            .map_err(|problem| option_error(option, problem.to_string()))
+    }
+
+    /// A certificate and those that came with it.
+    pub(super) fn certificate(
+        &self,
+        option: &str,
+        value: Option<&String>,
+        password: PasswordOption<'_>,
+    ) -> Result<Option<(X509, Vec<X509>)>> {
+        let Some(value) = filled(value) else {
+            return Ok(None);
+        };
+        let mut all = self
+            .inputs
+            .certificates(option, value, password)?
+            .into_iter();
+        Ok(all.next().map(|first| (first, all.collect())))
+    }
+
+    /// A certificate that others have made.
+    pub(super) fn others_certificate(
+        &self,
+        option: &str,
+        value: Option<&String>,
+    ) -> Result<Option<X509>> {
+        let found = self.certificate(option, value, self.other())?;
+        Ok(found.map(|(certificate, _)| certificate))
+    }
+
+    /// A private key.
+    pub(super) fn key(
+        &self,
+        option: &str,
+        value: Option<&String>,
+        password: PasswordOption<'_>,
+    ) -> Result<Option<PKey<Private>>> {
+        filled(value)
+            .map(|value| self.inputs.key(option, value, password))
+            .transpose()
+    }
+
+    /// A PKCS#10 request.
+    pub(super) fn request(&self, value: Option<&String>) -> Result<Option<X509Req>> {
+        let Some(value) = filled(value) else {
+            return Ok(None);
+        };
+        let content = self.inputs.content("-csr", value)?;
+        let request = load::request(&content).map_err(|problem| unreadable("-csr", &problem))?;
+        Ok(Some(request))
+    }
+
+    /// The messages in some files.
+    pub(super) fn messages(&self, option: &str, value: Option<&String>) -> Result<Vec<Vec<u8>>> {
+        let names = filled(value).unwrap_or_default();
+        items(names)
+            .map(|name| self.inputs.content(option, name))
+            .collect()
+    }
+}
+
+/// The error for something that isn't what an option wants.
+fn unreadable(option: &str, problem: &Problem) -> Error {
+    let message = format!("can't read the value of {option}: {problem}");
+    Error::failed_with(Reason::CmpRead, [option], message)
+}
+
+/// The sources of a list; PEM text is one source.
+fn sources(value: &str) -> Vec<&str> {
+    match value.starts_with("-----BEGIN ") {
+        true => vec![value],
+        false => items(value).collect(),
+    }
+}
+
+/// The name that an option gives. `/` is an empty one.
+pub(super) fn distinguished_name(option: &str, value: Option<&String>) -> Result<Option<X509Name>> {
+    let Some(value) = filled(value) else {
+        return Ok(None);
+    };
+    let sets = match value {
+        "/" => Ok(Vec::new()),
+        value => name::parse_slash(value),
+    };
+    let made = sets.and_then(|sets| name::build(&sets));
+    made.map(Some)
+        .map_err(|problem| option_error(option, problem.to_string()))
+}
+
+/// The extensions that sections of the configuration describe.
+pub(super) fn extensions(
+    words: &Words,
+    sections: &[(&str, Option<&String>)],
+    request: Option<&X509Req>,
+) -> Result<Option<Stack<X509Extension>>> {
+    let mut all: Option<Stack<X509Extension>> = None;
+    for (option, section) in sections {
+        let Some(section) = filled(*section) else {
+            continue;
+        };
+        let conf = words
+            .conf
+            .as_ref()
+            .ok_or_else(|| option_error(option, format!("{option} needs a configuration")))?;
+        let context = Context {
+            request: request.map(|request| &**request),
+            ..Context::default()
+        };
+        let made = from_section(conf, section, context).map_err(|problem| {
+            let message = format!("{option}: {problem}");
+            Error::failed_with(Reason::CmpOption, [option, section], message)
+        })?;
+        match &mut all {
+            None => all = Some(made),
+            Some(all) => {
+                for extension in made {
+                    all.push(extension).map_err(|_| Error::panic("tls::cmp"))?;
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// How chains are checked.
+fn checks(words: &Words) -> Result<Checks> {
+    let given: Verification<Obj> = Verification::read(&words.given)?;
+    let address = given.verify_ip.map(|text| {
+        text.parse()
+            .map_err(|_| option_error("-verify_ip", format!("\"{text}\" isn't an IP address")))
+    });
+    let mut checks = Checks {
+        name: given.verify_name,
+        time: given.attime,
+        depth: small("-verify_depth", given.verify_depth, 0, i64::MAX)?,
+        level: small("-auth_level", given.auth_level, 0, 5)?,
+        purpose: given.purpose,
+        policies: words.texts("-policy"),
+        host: given.verify_hostname,
+        email: given.verify_email,
+        address: address.transpose()?,
+        ..Checks::default()
+    };
+    for setting in words.given.all() {
+        checks.switch_on(setting.spec.name);
+    }
+    Ok(checks)
+}

@@ -1,0 +1,191 @@
+//! What the transport of `library/cmp.tcl` has to know: the server, the proxy, and the options for TLS.
+
+use super::client::Options;
+use super::inputs::{Loader, filled, option_error, within};
+use super::table::Tls;
+use crate::cmp::outcome::pem;
+use crate::cmp::url::{Url, is_listed};
+use crate::error::Result;
+use crate::tcl::Obj;
+
+/// Where messages go.
+pub(super) enum Way {
+    /// To a server.
+    Server(Box<Server>),
+    /// To a test server within the process.
+    Mock,
+    /// Nowhere: the answers are prepared.
+    Prepared,
+}
+
+/// A server.
+pub(super) struct Server {
+    /// Its address.
+    url: Url,
+    /// The path there.
+    path: String,
+    /// The proxy.
+    proxy: Option<Url>,
+    /// How long connections are kept.
+    keep_alive: i64,
+    /// Options of `tls::socket`.
+    tls: Option<Vec<(&'static str, String)>>,
+    /// Whether the key for TLS has a password.
+    has_password: bool,
+}
+
+impl Way {
+    /// The way that options describe.
+    pub(super) fn new(options: &Options, tls: &Tls<Obj>, loader: &Loader<'_>) -> Result<Self> {
+        let (transfer, trial) = (&options.transfer, &options.trial);
+        let server = filled(transfer.server.as_ref());
+        let prepared = filled(trial.rspin.as_ref()).is_some();
+        if trial.use_mock_srv.is_some() {
+            for (option, given) in [("-server", server.is_some()), ("-rspin", prepared)] {
+                if given {
+                    let message = format!("-use_mock_srv and {option} can't be given together");
+                    return Err(option_error("-use_mock_srv", message));
+                }
+            }
+            return Ok(Self::Mock);
+        }
+        let Some(server) = server else {
+            return match prepared {
+                true => Ok(Self::Prepared),
+                false => Err(option_error(
+                    "-server",
+                    "no server: give -server, -use_mock_srv, -rspin, or -port",
+                )),
+            };
+        };
+        let used = tls.tls_used.is_some();
+        let url = Url::parse(server, used)
+            .map_err(|problem| option_error("-server", problem.to_string()))?;
+        if url.tls && !used {
+            let message = "-server says https, which needs -tls_used";
+            return Err(option_error("-server", message));
+        }
+        let keep_alive = within("-keep_alive", transfer.keep_alive, 0, 2)?.unwrap_or(1);
+        let path = match filled(transfer.path.as_ref()) {
+            Some(path) => path.strip_prefix('/').unwrap_or(path).to_owned(),
+            None => url.path.clone(),
+        };
+        if path.contains(|c: char| c.is_ascii_control() || c == ' ') {
+            let message = "-path has blanks or control characters";
+            return Err(option_error("-path", message));
+        }
+        Ok(Self::Server(Box::new(Server {
+            proxy: proxy(options, &url, used)?,
+            tls: match used {
+                true => Some(security(tls, &url, options, loader)?),
+                false => None,
+            },
+            has_password: filled(tls.tls_keypass.as_ref()).is_some(),
+            url,
+            path,
+            keep_alive,
+        })))
+    }
+
+    /// As a dict; empty where the transport has nothing to do.
+    pub(super) fn describe(&self, token: &str) -> Obj {
+        let Self::Server(server) = self else {
+            return Obj::empty();
+        };
+        let address = |url: &Url| Obj::list([Obj::text(&url.host), Obj::int(i64::from(url.port))]);
+        let mut tls: Vec<Obj> = Vec::new();
+        for (option, value) in server.tls.iter().flatten() {
+            tls.extend([Obj::text(option), Obj::text(value)]);
+        }
+        if server.has_password {
+            let prefix = ["::tls::CmpPassword", token].map(Obj::text);
+            tls.extend([Obj::text("-password"), Obj::list(prefix)]);
+        }
+        Obj::dict([
+            ("server", address(&server.url)),
+            ("path", Obj::text(&format!("/{}", server.path))),
+            (
+                "proxy",
+                server.proxy.as_ref().map_or_else(Obj::empty, address),
+            ),
+            ("keep", Obj::int(server.keep_alive)),
+            ("secure", Obj::bool(server.tls.is_some())),
+            ("tls", Obj::list(tls)),
+        ])
+    }
+}
+
+/// The proxy, unless the server needs none.
+fn proxy(options: &Options, server: &Url, tls: bool) -> Result<Option<Url>> {
+    let transfer = &options.transfer;
+    let variable = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
+    let given = match filled(transfer.proxy.as_ref()) {
+        Some(proxy) => Some(proxy.to_owned()),
+        None if tls => variable(["https_proxy", "HTTPS_PROXY"]),
+        None => variable(["http_proxy", "HTTP_PROXY"]),
+    };
+    let Some(proxy) = given.filter(|proxy| !proxy.is_empty()) else {
+        return Ok(None);
+    };
+    let without = match filled(transfer.no_proxy.as_ref()) {
+        Some(list) => list.to_owned(),
+        None => variable(["no_proxy", "NO_PROXY"]).unwrap_or_default(),
+    };
+    if is_listed(&server.host, &without) {
+        return Ok(None);
+    }
+    let proxy = Url::parse(&proxy, false);
+    proxy
+        .map(Some)
+        .map_err(|problem| option_error("-proxy", problem.to_string()))
+}
+
+/// The options of `tls::socket`.
+fn security(
+    tls: &Tls<Obj>,
+    server: &Url,
+    options: &Options,
+    loader: &Loader<'_>,
+) -> Result<Vec<(&'static str, String)>> {
+    let mut words: Vec<(&'static str, String)> = Vec::new();
+    let host = filled(tls.tls_host.as_ref()).unwrap_or(&server.host);
+    words.push(("-servername", host.to_owned()));
+    let text =
+        |certificates: &[openssl::x509::X509]| certificates.iter().map(pem).collect::<String>();
+    match loader
+        .list("-tls_trusted", tls.tls_trusted.as_ref())?
+        .as_slice()
+    {
+        // As with the program, nobody vouches for the server then.
+        [] => words.extend([("-request", "0".to_owned()), ("-require", "0".to_owned())]),
+        trusted => words.extend([("-require", "1".to_owned()), ("-cafile", text(trusted))]),
+    }
+    let (cert, key) = (filled(tls.tls_cert.as_ref()), filled(tls.tls_key.as_ref()));
+    let (Some(_), Some(key)) = (cert, key) else {
+        return match cert.is_some() || key.is_some() {
+            true => Err(option_error(
+                "-tls_key",
+                "-tls_cert and -tls_key must be given together",
+            )),
+            false => Ok(words),
+        };
+    };
+    let password = Loader::pass("-tls_keypass", tls.tls_keypass.as_ref());
+    let found = loader.certificate("-tls_cert", tls.tls_cert.as_ref(), password)?;
+    if let Some((own, chain)) = found {
+        let extra = loader.list("-tls_extra", tls.tls_extra.as_ref())?;
+        let untrusted = loader.list("-untrusted", options.checking.untrusted.as_ref())?;
+        let all: Vec<_> = std::iter::once(own)
+            .chain(chain)
+            .chain(extra)
+            .chain(untrusted)
+            .collect();
+        words.push(("-cert", text(&all)));
+    }
+    let option = match key.starts_with("-----BEGIN ") {
+        true => "-key",
+        false => "-keyfile",
+    };
+    words.push((option, key.to_owned()));
+    Ok(words)
+}

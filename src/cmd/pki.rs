@@ -1,0 +1,354 @@
+//! What options of the PKI commands name: certificates, keys, requests and passwords, as PEM text, in files or in
+//! stores; and files that are written whole or not at all.
+
+use std::io::{Read, Write};
+
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+
+use crate::error::{Error, Reason, Result};
+use crate::ossl::secret::Secret;
+use crate::ossl::store::{Item, Store};
+use crate::tcl::script::Script;
+use crate::tcl::{Interp, files};
+use crate::x509::{Problem, load};
+
+/// The reasons that a command gives.
+#[derive(Clone, Copy)]
+pub(super) struct Kinds {
+    /// An option can't be used.
+    pub(super) option: Reason,
+    /// Something can't be read.
+    pub(super) read: Reason,
+    /// A password is missing or wrong.
+    pub(super) password: Reason,
+    /// Something can't be written.
+    pub(super) write: Reason,
+}
+
+/// What a value is called in messages: a name, or the text that stands in its place.
+fn shown(value: &str) -> String {
+    match is_text(value) {
+        true => "the text".to_owned(),
+        false => format!("\"{value}\""),
+    }
+}
+
+/// Whether a value is PEM text rather than a name.
+fn is_text(value: &str) -> bool {
+    value.starts_with("-----BEGIN ")
+}
+
+/// Whether a value names a store.
+fn is_uri(value: &str) -> bool {
+    let scheme = value.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| {
+        scheme.len() > 1
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '.')
+    })
+}
+
+/// Where a password comes from: an option and the source that it gives.
+#[derive(Clone, Copy)]
+pub(super) struct PasswordOption<'a> {
+    /// The option.
+    pub(super) name: &'a str,
+    /// The source, `pass:…` and its like.
+    pub(super) source: Option<&'a str>,
+}
+
+/// Reads what options name.
+pub(super) struct Inputs<'a> {
+    /// The interpreter.
+    pub(super) interp: Interp<'a>,
+    /// The reasons for errors.
+    pub(super) kinds: Kinds,
+    /// The script of `-password`.
+    pub(super) script: Option<Script>,
+}
+
+impl Inputs<'_> {
+    /// The error for an option that can't be carried out.
+    pub(super) fn refuse(&self, option: &str, message: impl Into<String>) -> Error {
+        Error::failed_with(self.kinds.option, [option], message)
+    }
+
+    /// Refuses files in a safe interpreter.
+    fn check_access(&self, option: &str, name: &str) -> Result<()> {
+        match self.interp.is_safe() {
+            true => Err(Error::failed_with(
+                self.kinds.read,
+                [option, name],
+                format!("couldn't open \"{name}\": a safe interpreter has no files"),
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// The content that an option names: PEM text itself, or a file.
+    pub(super) fn content(&self, option: &str, value: &str) -> Result<Vec<u8>> {
+        if is_text(value) {
+            return Ok(value.as_bytes().to_vec());
+        }
+        self.check_access(option, value)?;
+        files::read(value)
+            .map_err(|error| Error::failed_with(self.kinds.read, [option, value], error.message()))
+    }
+
+    /// The password of an option or of the script.
+    fn password(&self, option: PasswordOption<'_>) -> Result<Secret> {
+        if let Some(source) = option.source {
+            return self.password_from(option.name, source);
+        }
+        let refused = |message: String| Error::failed(self.kinds.password, message);
+        let script = self.script.as_ref().ok_or_else(|| {
+            refused(format!(
+                "it is encrypted, and neither {} nor -password was given",
+                option.name
+            ))
+        })?;
+        match script.call(&[]) {
+            None => Err(refused("the interpreter is gone".to_owned())),
+            Some(Err(error)) => Err(refused(format!(
+                "the password script failed: {}",
+                error.message()
+            ))),
+            Some(Ok(password)) => Ok(Secret::from(password.as_text().as_bytes())),
+        }
+    }
+
+    /// The password that a source of the program's kind leads to.
+    pub(super) fn password_from(&self, option: &str, source: &str) -> Result<Secret> {
+        let bad = || {
+            self.refuse(
+                option,
+                format!("{option} must be pass:, env:, file: or fd: with a value, or stdin"),
+            )
+        };
+        if source == "stdin" {
+            let mut line = Vec::new();
+            let mut byte = [0];
+            let mut input = std::io::stdin().lock();
+            while matches!(input.read(&mut byte), Ok(1)) && byte != *b"\n" {
+                line.push(byte[0]);
+            }
+            return Ok(first_line(&Secret::from(line)));
+        }
+        let (kind, rest) = source.split_once(':').ok_or_else(bad)?;
+        match kind {
+            "pass" => Ok(Secret::from(rest.as_bytes())),
+            "env" => match std::env::var(rest) {
+                Ok(value) => Ok(Secret::from(value.into_bytes())),
+                Err(_) => {
+                    let message = format!("there is no environment variable \"{rest}\"");
+                    Err(Error::failed_with(self.kinds.password, [option], message))
+                }
+            },
+            "file" => {
+                let content = Secret::from(self.content(option, rest)?);
+                Ok(first_line(&content))
+            }
+            "fd" => {
+                let number: u32 = rest.parse().map_err(|_| bad())?;
+                let content = Secret::from(self.content(option, &format!("/dev/fd/{number}"))?);
+                Ok(first_line(&content))
+            }
+            _ => Err(bad()),
+        }
+    }
+
+    /// Reads something that may be encrypted.
+    fn read<T>(
+        &self,
+        option: &str,
+        value: &str,
+        password: PasswordOption<'_>,
+        read: impl FnOnce(&[u8], &mut load::AskPassword<'_>) -> std::result::Result<T, Problem>,
+    ) -> Result<T> {
+        let content = Secret::from(self.content(option, value)?);
+        let mut asked = None;
+        let mut ask = || {
+            let given = self.password(password);
+            let answer = match &given {
+                Ok(secret) => Ok(secret.clone()),
+                Err(error) => Err(Problem::new(error.message())),
+            };
+            asked = Some(given.map(drop));
+            answer
+        };
+        let outcome = read(&content, &mut ask);
+        outcome.map_err(|problem| {
+            let (reason, why) = match asked {
+                Some(Err(error)) => (self.kinds.password, error.message()),
+                Some(Ok(())) => (
+                    self.kinds.password,
+                    format!("perhaps because of a wrong password: {problem}"),
+                ),
+                None => (self.kinds.read, problem.to_string()),
+            };
+            let message = format!("can't read {} of {option}: {why}", shown(value));
+            Error::failed_with(reason, [option], message)
+        })
+    }
+
+    /// What a store holds.
+    fn stored(&self, option: &str, uri: &str) -> Result<Vec<Item>> {
+        self.check_access(option, uri)?;
+        let refused = |stack: openssl::error::ErrorStack| {
+            let entries = crate::ossl::error::entries(&stack);
+            let why = crate::error::reasons_text(&entries);
+            let message = format!("can't read the store \"{uri}\" of {option}: {why}");
+            Error::failed_with(self.kinds.read, [option, uri], message)
+        };
+        let name = std::ffi::CString::new(uri)
+            .map_err(|_| self.refuse(option, format!("{option} has a null character")))?;
+        let store = Store::open(&name).map_err(refused)?;
+        store.map(|item| item.map_err(refused)).collect()
+    }
+
+    /// All certificates of a file or store; at least one.
+    pub(super) fn certificates(
+        &self,
+        option: &str,
+        value: &str,
+        password: PasswordOption<'_>,
+    ) -> Result<Vec<X509>> {
+        if !is_text(value) && is_uri(value) {
+            let items = self.stored(option, value)?;
+            let found: Vec<X509> = items
+                .into_iter()
+                .filter_map(|item| match item {
+                    Item::Certificate(certificate) => Some(certificate),
+                    _ => None,
+                })
+                .collect();
+            return match found.is_empty() {
+                true => Err(Error::failed_with(
+                    self.kinds.read,
+                    [option, value],
+                    format!("there is no certificate in \"{value}\" of {option}"),
+                )),
+                false => Ok(found),
+            };
+        }
+        self.read(option, value, password, |content, ask| {
+            if !load::is_pkcs12(content) {
+                return load::certificates(content);
+            }
+            let bundle = load::pkcs12(content, ask)?;
+            let all: Vec<X509> = bundle.certificate.into_iter().chain(bundle.chain).collect();
+            match all.is_empty() {
+                true => Err(Problem::new("no certificate in it")),
+                false => Ok(all),
+            }
+        })
+    }
+
+    /// The private key of a file.
+    pub(super) fn key(
+        &self,
+        option: &str,
+        value: &str,
+        password: PasswordOption<'_>,
+    ) -> Result<PKey<Private>> {
+        self.read(option, value, password, |content, ask| {
+            if !load::is_pkcs12(content) {
+                return load::private_key(content, ask);
+            }
+            let key = load::pkcs12(content, ask)?.key;
+            key.ok_or_else(|| Problem::new("no private key in it"))
+        })
+    }
+}
+
+/// The first line of a text.
+fn first_line(text: &Secret) -> Secret {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Secret::from(line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// A file that is complete but hasn't got its name yet.
+enum Staged {
+    /// A file beside the one that it is going to be.
+    Beside(tempfile::NamedTempFile, std::path::PathBuf),
+    /// What can't be renamed: a device, or a file in a virtual file system.
+    Direct(String, Vec<u8>),
+}
+
+/// Files to be written, all of them or none.
+#[derive(Default)]
+pub(super) struct Outputs {
+    /// What is staged.
+    staged: Vec<(String, Staged)>,
+}
+
+/// A file can't be written.
+fn unwritable(kinds: Kinds, option: &str, name: &str, error: &std::io::Error) -> Error {
+    /// `EIO`
+    const UNKNOWN: i32 = 5;
+    let number = error.raw_os_error().unwrap_or(UNKNOWN);
+    let text = files::os_error(number, &format!("couldn't write \"{name}\""));
+    Error::failed_with(kinds.write, [option, name], text.message())
+}
+
+impl Outputs {
+    /// Gets a file ready.
+    pub(super) fn add(
+        &mut self,
+        kinds: Kinds,
+        option: &str,
+        name: &str,
+        content: &[u8],
+    ) -> Result<()> {
+        let native = files::native(name).ok();
+        let path = native.map(|path| path.canonicalize().unwrap_or(path));
+        let staged = match path.filter(|path| !path.exists() || path.is_file()) {
+            None => Staged::Direct(name.to_owned(), content.to_vec()),
+            Some(path) => {
+                let failed = |error: std::io::Error| unwritable(kinds, option, name, &error);
+                let folder = path
+                    .parent()
+                    .filter(|folder| *folder != std::path::Path::new(""));
+                let folder = folder.unwrap_or_else(|| std::path::Path::new("."));
+                let facts = path.metadata().ok();
+                let permissions = match &facts {
+                    Some(facts) => facts.permissions(),
+                    None => std::os::unix::fs::PermissionsExt::from_mode(0o666),
+                };
+                let made = tempfile::Builder::new()
+                    .prefix(".tls-")
+                    .permissions(permissions)
+                    .tempfile_in(folder);
+                let mut file = made.map_err(failed)?;
+                file.write_all(content).map_err(failed)?;
+                Staged::Beside(file, path)
+            }
+        };
+        self.staged.push((option.to_owned(), staged));
+        Ok(())
+    }
+
+    /// Gives all files their names.
+    pub(super) fn finish(self, kinds: Kinds) -> Result<()> {
+        for (option, staged) in self.staged {
+            match staged {
+                Staged::Beside(file, path) => {
+                    let name = path.display().to_string();
+                    let done = file.persist(path);
+                    done.map_err(|error| unwritable(kinds, &option, &name, &error.error))?;
+                }
+                Staged::Direct(name, content) => {
+                    let failed = |error: std::io::Error| unwritable(kinds, &option, &name, &error);
+                    let mut file = files::create(&name).map_err(|error| {
+                        Error::failed_with(kinds.write, [&*option, &*name], error.message())
+                    })?;
+                    file.write_all(&content).map_err(failed)?;
+                    file.close().map_err(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
