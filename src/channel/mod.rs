@@ -320,12 +320,14 @@ impl TlsChannel {
                 watchdog.cancel();
             }
         }
+        // First, because the script may run the event loop: what the channel below has to say is of no interest any more.
+        self.refresh();
         if let Err(error) = outcome
             && !self.told.replace(true)
         {
             self.callbacks.error(&self.worded(error.clone()));
+            self.refresh();
         }
-        self.refresh();
     }
 
     /// Asks the channel below, or the timer, for the events that matter now.
