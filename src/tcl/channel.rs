@@ -253,7 +253,7 @@ impl Channel {
                 libc::IPPROTO_TCP,
                 libc::TCP_NODELAY,
                 (&raw const on).cast(),
-                length::<c_int>(),
+                libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(0),
             );
         }
     }
