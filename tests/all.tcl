@@ -4,6 +4,7 @@
 #
 #   -package FOLDER    the package to test; by default the one that make built
 #   -file PATTERNS     only test files whose name matches one of these
+#   -without PATTERNS  no test files whose name matches one of these
 #   -deadline SECONDS  how long one file may take, by default 300
 #   -through PREFIX    a command to run each test file under, such as valgrind
 #
@@ -14,7 +15,7 @@
 
 namespace eval all {
     variable folder [file dirname [file normalize [info script]]]
-    variable options [dict create -package {} -file * -deadline 300 -through {}]
+    variable options [dict create -package {} -file * -without {} -deadline 300 -through {}]
     variable passed 0
     variable failed 0
     variable skipped 0
@@ -65,9 +66,15 @@ proc all::main {words} {
     return [expr {$failed > 0 || $passed == 0}]
 }
 
-# Whether a file's name matches one of the patterns asked for.
+# Whether a file's name matches one of the patterns asked for, and none of those to leave out.
 proc all::Wanted {name} {
     variable options
+    foreach pattern [dict get $options -without] {
+        if {[string match $pattern $name]} {
+            puts "$name:\tleft out"
+            return 0
+        }
+    }
     foreach pattern [dict get $options -file] {
         if {[string match $pattern $name]} {
             return 1
