@@ -6,7 +6,7 @@
 //!  5  lib.rs        the entry symbols
 //!  4  cmd/          words -> typed options -> domain call -> Tcl result
 //!  3  channel/      the TLS machine, and the driver that hangs it under a Tcl channel
-//!  2  context/ x509/    domain: safe Rust, no Tcl
+//!  2  context/ x509/ cms/ ca/ cmp/    domain: safe Rust, no Tcl
 //!  1  tcl/  | ossl/     two safe layers, strangers to each other
 //!  0  ffi/              raw names of Tcl and OpenSSL
 //!  .  error, value, opts    pure ground, importable from everywhere
