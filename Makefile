@@ -20,7 +20,7 @@ SCRIPTS := benches examples library tests tools
 PAGES := $(wildcard doc/*.man)
 
 # The tests that compare with the openssl program of one release.
-PKI_TESTS := ca*.test cmp*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
+PKI_TESTS := ca.test ca-*.test cmp.test cmp-*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
 
 .PHONY: all build bench demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
 

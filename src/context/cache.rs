@@ -205,7 +205,8 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// How many there were.
+    /// How many there were, for the command that debug builds have.
+    #[cfg(any(test, debug_assertions))]
     pub(crate) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
