@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod ask;
 pub(crate) mod authority;
 pub(crate) mod check;
 pub(crate) mod config;
@@ -16,6 +17,7 @@ mod index;
 pub(crate) mod issue;
 pub(crate) mod journal;
 mod lock;
+pub(crate) mod newkey;
 mod policy;
 pub(crate) mod rebuild;
 pub(crate) mod request;

@@ -9,14 +9,20 @@ use super::table::TABLE;
 /// The operations that may stand first without their dash.
 const OPERATIONS: &[&str] = &[
     "-check",
+    "-crl",
     "-gencrl",
     "-help",
     "-newca",
+    "-newcert",
+    "-newreq",
     "-rebuild",
     "-revoke",
+    "-sign",
     "-status",
     "-updatedb",
     "-valid",
+    "-verify",
+    "-xsign",
 ];
 
 /// The words, taken apart.
