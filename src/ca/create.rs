@@ -77,12 +77,7 @@ fn certificate(plan: &Plan<'_>, key: PKey<Private>) -> Result<(X509, PKey<Privat
 }
 
 /// Fills the folder, under its provisional name; `folder` is the one it will have.
-fn fill(
-    draft: &Path,
-    folder: &Path,
-    key: &[u8],
-    certificate: &X509,
-) -> Result<()> {
+fn fill(draft: &Path, folder: &Path, key: &[u8], certificate: &X509) -> Result<()> {
     for name in ["certs", "crl", "newcerts"] {
         disk::make_folder(&draft.join(name))?;
     }

@@ -168,27 +168,12 @@ impl Entries {
     /// The extensions of an entry, none if it needs none.
     fn extensions(&mut self, revocation: &Revocation) -> Result<Vec<u8>> {
         let mut extensions = Vec::new();
-        let mut add = |oid: &[u8], value: Vec<u8>| {
-            let oid = encode::element(tag::OID, &[oid]);
-            let value = encode::element(tag::OCTET_STRING, &[&value]);
-            extensions.extend(encode::element(tag::SEQUENCE, &[&oid, &value]));
-        };
         if let Some(reason) = revocation.reason {
-            add(REASON_CODE, encode::element(tag::ENUMERATED, &[&[reason]]));
+            let value = encode::element(tag::ENUMERATED, &[&[reason]]);
+            extensions.extend(extension(REASON_CODE, &value));
         }
-        if let Some(since) = &revocation.since {
-            add(
-                INVALIDITY_DATE,
-                encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]),
-            );
-        }
-        if let Some(hold) = &revocation.hold {
-            let object = Asn1Object::from_str(hold).map_err(|stack| failed(&stack))?;
-            add(
-                HOLD_INSTRUCTION,
-                encode::element(tag::OID, &[object.as_slice()]),
-            );
-        }
+        let more = invalidity_and_hold(revocation).map_err(|stack| failed(&stack))?;
+        extensions.extend(more);
         if extensions.is_empty() {
             return Ok(extensions);
         }
@@ -205,6 +190,30 @@ impl Entries {
                 .for_each(|place| visit(slice(&self.bytes, *place))),
         }
     }
+}
+
+/// An extension of an entry.
+fn extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    let oid = encode::element(tag::OID, &[oid]);
+    let value = encode::element(tag::OCTET_STRING, &[value]);
+    encode::element(tag::SEQUENCE, &[&oid, &value])
+}
+
+/// The extensions that say since when a key is compromised, and what is to be done about a hold.
+pub(super) fn invalidity_and_hold(
+    revocation: &Revocation,
+) -> std::result::Result<Vec<u8>, ErrorStack> {
+    let mut extensions = Vec::new();
+    if let Some(since) = &revocation.since {
+        let value = encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]);
+        extensions.extend(extension(INVALIDITY_DATE, &value));
+    }
+    if let Some(hold) = &revocation.hold {
+        let object = Asn1Object::from_str(hold)?;
+        let value = encode::element(tag::OID, &[object.as_slice()]);
+        extensions.extend(extension(HOLD_INSTRUCTION, &value));
+    }
+    Ok(extensions)
 }
 
 /// The bytes between two places.

@@ -18,6 +18,7 @@ pub(crate) mod issue;
 pub(crate) mod journal;
 mod lock;
 pub(crate) mod newkey;
+pub(crate) mod ocsp;
 mod policy;
 pub(crate) mod rebuild;
 pub(crate) mod request;

@@ -66,8 +66,7 @@ impl KeyKind {
         let made = keygen::generate(&self.name, &self.options, properties);
         made.map_err(|refused| match refused {
             Refused::Option(option) => {
-                let message =
-                    format!("a key of the kind {} can't have \"{option}\"", self.name);
+                let message = format!("a key of the kind {} can't have \"{option}\"", self.name);
                 Error::failed_with(Reason::CaOption, ["-newkey", &option], message)
             }
             Refused::Stack(stack) => {
@@ -93,9 +92,7 @@ impl Lock {
     pub(crate) fn pem(&self, key: &PKey<Private>) -> Result<Secret> {
         let made = match &self.password {
             None => key.private_key_to_pem_pkcs8(),
-            Some(password) => {
-                key.private_key_to_pem_pkcs8_passphrase(self.cipher()?, password)
-            }
+            Some(password) => key.private_key_to_pem_pkcs8_passphrase(self.cipher()?, password),
         };
         made.map(Secret::from).map_err(|stack| {
             let why = reasons_text(&ossl::error::entries(&stack));
@@ -138,7 +135,10 @@ mod tests {
             ("rsa-pss:2048", kind("RSA-PSS", &["rsa_keygen_bits:2048"])),
             (
                 "ec:P-384",
-                kind("EC", &["ec_paramgen_curve:P-384", "ec_param_enc:named_curve"]),
+                kind(
+                    "EC",
+                    &["ec_paramgen_curve:P-384", "ec_param_enc:named_curve"],
+                ),
             ),
             ("ed25519", kind("ed25519", &[])),
         ] {

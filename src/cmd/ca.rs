@@ -5,6 +5,7 @@
 
 mod ask;
 mod inputs;
+mod ocsp;
 mod shortcuts;
 pub(super) mod table;
 mod verify;
@@ -19,6 +20,7 @@ use openssl::x509::{X509, X509Name};
 
 use self::ask::Asking;
 use self::inputs::{Out, Passwords, check_access, load, option_error, shown};
+use self::ocsp::Answering;
 use self::shortcuts::Shortcuts;
 use self::table::{Making, Operations, Output, Place, Revoking};
 use self::verify::Verifying;
@@ -143,6 +145,11 @@ impl<'a> Job<'a> {
         let verifying = Verifying::read(&self.words.given)?;
         if verifying.verify.is_some() {
             self.verify(&verifying, &mut outcome)?;
+            return self.tell(outcome);
+        }
+        let answering = Answering::read(&self.words.given)?;
+        if answering.ocsp.is_some() {
+            self.answer(&answering, &mut outcome)?;
             return self.tell(outcome);
         }
         if self.operations.check.is_some() {

@@ -33,9 +33,8 @@ impl Context {
             .as_ref()
             .map_or(ptr::null(), |properties| properties.as_ptr());
         // SAFETY: both texts end with a null byte, and null stands for the default library context.
-        let context = unsafe {
-            sys::EVP_PKEY_CTX_new_from_name(ptr::null_mut(), kind.as_ptr(), properties)
-        };
+        let context =
+            unsafe { sys::EVP_PKEY_CTX_new_from_name(ptr::null_mut(), kind.as_ptr(), properties) };
         cvt_p(context).map(Self)
     }
 }
@@ -65,9 +64,8 @@ pub(crate) fn generate(
             return Err(refused());
         };
         // SAFETY: the context is live, the texts end with a null byte.
-        let done = unsafe {
-            ossl::EVP_PKEY_CTX_ctrl_str(context.0.cast(), name.as_ptr(), value.as_ptr())
-        };
+        let done =
+            unsafe { ossl::EVP_PKEY_CTX_ctrl_str(context.0.cast(), name.as_ptr(), value.as_ptr()) };
         if done <= 0 {
             // The reasons say nothing that the option's name doesn't.
             ErrorStack::get();

@@ -262,7 +262,8 @@ impl Call<'_> {
         };
         match files::native(name).is_ok_and(|path| path.exists()) {
             true => {
-                let message = format!("there is a \"{name}\" already: say by -keyout where the new key goes");
+                let message =
+                    format!("there is a \"{name}\" already: say by -keyout where the new key goes");
                 Err(Error::failed_with(Reason::CaWrite, [name], message))
             }
             false => Ok(name),
@@ -371,7 +372,10 @@ pub(super) fn lock(asking: &Asking<Obj>) -> Result<Lock> {
         (Some(source), None) => Some(password_from("-passout", source)?),
         _ => None,
     };
-    if password.as_ref().is_some_and(|password| password.is_empty()) {
+    if password
+        .as_ref()
+        .is_some_and(|password| password.is_empty())
+    {
         let message = "the password of the new key is empty";
         return Err(Error::failed(Reason::CaPassword, message));
     }
@@ -409,7 +413,8 @@ fn serial(text: &str) -> Result<Serial> {
     };
     // An empty text has been read as nothing.
     read.filter(|_| !text.is_empty()).ok_or_else(|| {
-        let message = format!("bad serial number \"{text}\": must be decimal, or hexadecimal behind 0x");
+        let message =
+            format!("bad serial number \"{text}\": must be decimal, or hexadecimal behind 0x");
         option_error("-set_serial", message)
     })
 }

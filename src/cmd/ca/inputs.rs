@@ -132,8 +132,7 @@ impl Passwords {
 /// The password that a source of the program's kind leads to; `option` names the source.
 pub(super) fn password_from(option: &str, source: &str) -> Result<Secret> {
     let bad = || {
-        let message =
-            format!("{option} must be pass:, env:, file: or fd: with a value, or stdin");
+        let message = format!("{option} must be pass:, env:, file: or fd: with a value, or stdin");
         option_error(option, message)
     };
     if source == "stdin" {

@@ -1,6 +1,7 @@
 //! The options of `tls::ca`, in the words of `openssl ca`.
 
 use super::ask::ASKING;
+use super::ocsp::ANSWERING;
 use super::shortcuts::SHORTCUTS;
 use super::verify::VERIFYING;
 use crate::opts::{Missing, Table, options};
@@ -150,6 +151,8 @@ options! {
 /// The options of `tls::ca`.
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::ca",
-    groups: &[OPERATIONS, ASKING, SHORTCUTS, VERIFYING, OUTPUT, PLACE, MAKING, REVOKING],
+    groups: &[
+        OPERATIONS, ASKING, SHORTCUTS, VERIFYING, ANSWERING, OUTPUT, PLACE, MAKING, REVOKING,
+    ],
     missing: Missing::MustBeFollowed,
 };

@@ -140,8 +140,10 @@ impl Job<'_> {
         let mut lists = Vec::new();
         for file in &files {
             let found = read::crls(&load("-crlfile", file)?).map_err(|problem| {
-                let message =
-                    format!("can't read a revocation list from \"{}\": {problem}", shown(file));
+                let message = format!(
+                    "can't read a revocation list from \"{}\": {problem}",
+                    shown(file)
+                );
                 Error::failed_with(Reason::CaRead, [shown(file)], message)
             })?;
             lists.extend(found);

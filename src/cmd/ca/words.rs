@@ -15,6 +15,7 @@ const OPERATIONS: &[&str] = &[
     "-newca",
     "-newcert",
     "-newreq",
+    "-ocsp",
     "-rebuild",
     "-revoke",
     "-sign",
