@@ -54,7 +54,7 @@ pub(crate) fn create(plan: &Plan<'_>) -> Result<X509> {
 /// The extensions of its certificate.
 const EXTENSIONS: [&str; 3] = [
     "basicConstraints = critical,CA:TRUE",
-    "keyUsage = critical,keyCertSign,cRLSign",
+    "keyUsage = critical,digitalSignature,keyCertSign,cRLSign",
     "subjectKeyIdentifier = hash",
 ];
 

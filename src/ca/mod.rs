@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod create;
 pub(crate) mod crl;
+pub(crate) mod delta;
 pub(crate) mod disk;
 mod encode;
 pub(crate) mod folder;

@@ -30,6 +30,7 @@ use crate::ca::check;
 use crate::ca::config::{self, Config};
 use crate::ca::create;
 use crate::ca::crl::{self, Plan};
+use crate::ca::delta::{self, Base};
 use crate::ca::disk;
 use crate::ca::folder::Folder;
 use crate::ca::issue::{Copying, End, Issuer, Numbering, Profile, policy_fields};
@@ -121,6 +122,7 @@ impl<'a> Job<'a> {
             &mut output,
             &mut place,
             &config,
+            revoking.delta.is_some(),
         )?;
         Ok(Self {
             interp,
@@ -172,6 +174,9 @@ impl<'a> Job<'a> {
                 "operation",
                 "nothing to do: give a request, -gencrl, -revoke, -valid, -status or -updatedb",
             ));
+        }
+        if self.revoking.delta.is_some() && !listing {
+            return Err(option_error("-delta", "-delta goes with -gencrl"));
         }
         let authority = match issuing || listing {
             true => Some(self.authority()?),
@@ -593,6 +598,7 @@ impl<'a> Job<'a> {
         if let Some(section) = &section {
             self.config.section(section)?;
         }
+        let base = self.base(authority)?;
         let number = store.crl_number()?;
         let (this_update, next_update) = self.list_times()?;
         let plan = Plan {
@@ -602,10 +608,24 @@ impl<'a> Job<'a> {
                 .as_deref()
                 .map(|section| (self.config.conf(), section)),
             number: number.clone(),
+            base: base.as_ref().map(|(base, _)| base.number.clone()),
         };
-        let list = crl::generate(authority, &plan, store)?;
+        let mut record = Record::new();
+        let list = match &base {
+            Some((base, source)) => {
+                let made = delta::generate(authority, &plan, base, source, store)?;
+                record.put("base", base.number.to_string());
+                record.put("removed", i64::try_from(made.removed).unwrap_or(i64::MAX));
+                made.list
+            }
+            None => crl::generate(authority, &plan, store)?,
+        };
         let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
-        let mut changes = vec![Change::Listed(this_update)];
+        let mut changes = Vec::new();
+        // What has ended may only leave once a complete list has had it.
+        if base.is_none() {
+            changes.push(Change::Listed(this_update));
+        }
         changes.extend(
             number
                 .as_ref()
@@ -613,7 +633,6 @@ impl<'a> Job<'a> {
         );
         store.commit(changes)?;
         outcome.result.extend(out.finish()?);
-        let mut record = Record::new();
         if let Some(number) = number {
             record.put("number", number.to_string());
         }
@@ -622,6 +641,22 @@ impl<'a> Job<'a> {
         record.put("nextUpdate", time::text(next_update));
         outcome.info.put("crl", record);
         Ok(())
+    }
+
+    /// The complete list that a delta list is to add to, and its name for messages.
+    fn base(&self, authority: &Authority) -> Result<Option<(Base, String)>> {
+        let Some(file) = &self.revoking.delta else {
+            return Ok(None);
+        };
+        let source = shown(file).to_owned();
+        let lists = crate::x509::load::crls(&load("-delta", file)?);
+        let list = lists.ok().and_then(|lists| lists.into_iter().next());
+        let list = list.ok_or_else(|| {
+            let message = format!("can't read a revocation list from \"{source}\"");
+            Error::failed_with(Reason::CaRead, [&source], message)
+        })?;
+        let base = Base::new(&list, authority.certificate()?, &source)?;
+        Ok(Some((base, source)))
     }
 
     /// When the list is made, and when the next one comes.

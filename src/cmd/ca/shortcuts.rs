@@ -29,6 +29,7 @@ impl Shortcuts<Obj> {
         output: &mut Output<Obj>,
         place: &mut Place<Obj>,
         config: &Config,
+        delta: bool,
     ) -> Result<()> {
         /// The policy that takes everything.
         const ANYTHING: &str = "policy_anything";
@@ -54,8 +55,8 @@ impl Shortcuts<Obj> {
         }
         if self.crl.is_some() {
             operations.gencrl = Some(());
-            // A certificate's file is another thing than the list's.
-            if !signing && output.out.is_none() {
+            // A certificate or a delta list isn't for the complete list's file.
+            if !signing && !delta && output.out.is_none() {
                 output.out = config.value("crl");
             }
         }

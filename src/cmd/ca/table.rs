@@ -128,6 +128,8 @@ options! {
     pub(super) struct Revoking, REVOKING {
         crlexts: Text = "-crlexts", Both, Command, "3.0", "crl_extensions of the configuration",
             "Section with the extensions of the revocation list";
+        delta: File = "-delta", Both, Command, "3.0", "none",
+            "Complete revocation list made before, against which -gencrl makes a delta list";
         crl_reason: Text = "-crl_reason", Both, Command, "3.0", "none",
             "Why a certificate is revoked; removeFromCRL lifts a hold";
         crl_hold: Text = "-crl_hold", Both, Command, "3.0", "none",
