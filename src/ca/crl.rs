@@ -18,7 +18,7 @@ use super::authority::{Authority, unsigned};
 use super::encode;
 use super::issue::bad_section;
 use super::revoke::Revocation;
-use super::row::{self, RowRef, Status};
+use super::row::{self, RowRef};
 use super::serial::Serial;
 use super::store::Store;
 
@@ -127,8 +127,8 @@ pub(crate) fn generate(
     let mut last: Option<Serial> = None;
     let mut sorted = true;
     let mut serials = Vec::new();
-    store.each(&mut |row| {
-        if row.status != Status::Revoked || is_over(row, listed) {
+    store.each_revoked(&mut |row| {
+        if is_over(row, listed) {
             return Ok(());
         }
         sorted = sorted && last.as_ref().is_none_or(|last| *last < row.serial);

@@ -132,9 +132,10 @@ impl Folder {
                     let behind = self.last_list()?.is_none_or(|last| last < *at);
                     (behind, "noted the last revocation list".to_owned())
                 }
+                Change::Certificate { path: None, .. } => (false, String::new()),
                 Change::Certificate {
                     serial,
-                    path,
+                    path: Some(path),
                     bytes,
                 } => {
                     let needed =
@@ -158,7 +159,7 @@ impl Folder {
         let mut staged = Vec::new();
         for change in changes {
             let (path, bytes, keep_old) = match change {
-                Change::Record(_) => continue,
+                Change::Record(_) | Change::Certificate { path: None, .. } => continue,
                 Change::Serial(serial) => match &self.files.serial {
                     Some(path) => (path.clone(), serial.to_file(), true),
                     None => continue,
@@ -172,7 +173,11 @@ impl Folder {
                     format!("{at}\n").into_bytes(),
                     false,
                 ),
-                Change::Certificate { path, bytes, .. } => (path.clone(), bytes.clone(), false),
+                Change::Certificate {
+                    path: Some(path),
+                    bytes,
+                    ..
+                } => (path.clone(), bytes.clone(), false),
             };
             staged.push((disk::stage(&path, &bytes)?, path, keep_old));
         }

@@ -1,5 +1,6 @@
 //! Issuing: from an applicant, a policy and a profile to a signed certificate and what it changes in the database.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
@@ -75,8 +76,8 @@ pub(crate) struct Profile {
     pub(crate) copying: Copying,
     /// Where serial numbers come from.
     pub(crate) numbering: Numbering,
-    /// The folder that gets a copy of every certificate.
-    pub(crate) folder: PathBuf,
+    /// The folder that gets a copy of every certificate, if there is one.
+    pub(crate) folder: Option<PathBuf>,
     /// Whether the text form goes before the PEM form.
     pub(crate) text: bool,
     /// How dates are shown.
@@ -164,12 +165,12 @@ impl Issuer<'_> {
             changes: Vec::new(),
             records: Vec::new(),
         };
-        let mut names: Vec<Vec<u8>> = Vec::new();
         let mut next = match self.profile.numbering {
             Numbering::Random => None,
             Numbering::Counter => Some(store.serial()?),
             Numbering::CounterOrStart => Some(store.serial().or_else(|_| random_serial())?),
         };
+        let mut drafts = Vec::with_capacity(applicants.len());
         for applicant in applicants {
             let serial = match &next {
                 Some(serial) => serial.clone(),
@@ -178,26 +179,29 @@ impl Issuer<'_> {
             next = next.map(|serial| serial.next());
             let draft = self.draft(applicant, &serial)?;
             let row = row(&draft, &serial)?;
-            let twice = names.contains(&row.name);
-            if unique && (twice || store.valid_subject(&row.name)?.is_some()) {
-                return Err(not_unique(&applicant.source, &row.name));
-            }
-            if store.record(&serial)?.is_some() {
-                return Err(Error::failed_with(
-                    Reason::CaDatabase,
-                    ["serial", &serial.to_string()],
-                    format!(
-                        "the serial number {serial} has been used already: check the serial file"
-                    ),
-                ));
-            }
-            names.push(row.name.clone());
+            drafts.push((draft, row));
+        }
+        // The database is asked about all at once, which is what makes one on another machine fast.
+        if unique {
+            check_unique(applicants, &drafts, store)?;
+        }
+        let serials: Vec<Serial> = drafts.iter().map(|(_, row)| row.serial.clone()).collect();
+        if let Some(serial) = store.taken(&serials)? {
+            return Err(Error::failed_with(
+                Reason::CaDatabase,
+                ["serial", &serial.to_string()],
+                format!("the serial number {serial} has been used already: check the serial file"),
+            ));
+        }
+        for (applicant, (draft, row)) in applicants.iter().zip(drafts) {
+            let serial = row.serial.clone();
             self.sign(&draft.certificate)?;
             let text = self.text(&draft.certificate)?;
-            let path = self.profile.folder.join(format!("{serial}.pem"));
+            let folder = self.profile.folder.as_deref();
+            let path = folder.map(|folder| folder.join(format!("{serial}.pem")));
             issued
                 .records
-                .push(self.record(applicant, &draft, &serial, &path)?);
+                .push(self.record(applicant, &draft, &serial, path.as_deref())?);
             match applicant.wants_der {
                 true => issued
                     .output
@@ -544,14 +548,16 @@ impl Issuer<'_> {
         applicant: &Applicant,
         draft: &Draft,
         serial: &Serial,
-        path: &std::path::Path,
+        path: Option<&std::path::Path>,
     ) -> Result<Record> {
         let mut record = Record::new();
         record.put("serial", serial.to_string());
         record.put("subject", name::oneline(draft.certificate.subject_name()));
         record.put("notAfter", self.date(draft.end));
         record.put("source", applicant.source.as_str());
-        record.put("file", path.display().to_string());
+        if let Some(path) = path {
+            record.put("file", path.display().to_string());
+        }
         record.put(
             "certificate",
             draft.certificate.to_der().map_err(|stack| failed(&stack))?,
@@ -625,6 +631,24 @@ fn put_findings(record: &mut Record, draft: &Draft) {
     record.put("dropped", draft.dropped.clone());
     record.put("copied", draft.copied.clone());
     record.put("warnings", draft.warnings.clone());
+}
+
+/// Refuses a subject that a valid certificate has, or that two of the new ones would have.
+fn check_unique(
+    applicants: &[Applicant],
+    drafts: &[(Draft, Row)],
+    store: &mut dyn Store,
+) -> Result<()> {
+    let names: Vec<&[u8]> = drafts.iter().map(|(_, row)| row.name.as_slice()).collect();
+    let mut seen = HashSet::new();
+    let twice = names.iter().position(|name| !seen.insert(*name));
+    let known = store.first_valid(&names)?;
+    // The first of all is told, as if they had come one after the other.
+    let first = twice.into_iter().chain(known).min();
+    match first.and_then(|at| Some((applicants.get(at)?, names.get(at)?))) {
+        Some((applicant, name)) => Err(not_unique(&applicant.source, name)),
+        None => Ok(()),
+    }
 }
 
 /// The database's record of a certificate.

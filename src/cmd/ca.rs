@@ -40,7 +40,7 @@ use crate::ca::rebuild;
 use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
-use crate::ca::store::Store;
+use crate::ca::store::{Purpose, Store};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
@@ -209,18 +209,27 @@ impl<'a> Job<'a> {
             Some(file) => Some(self.revocation(file)?),
             None => None,
         };
-        let mut store = self.store()?;
+        let random = profile
+            .as_ref()
+            .is_some_and(|profile| profile.numbering == Numbering::Random);
+        let others = listing || revocation.is_some() || self.operations.updatedb.is_some();
+        let purpose = match random && !others {
+            true => Purpose::Add,
+            false => Purpose::Change,
+        };
+        let mut store = self.store(purpose)?;
+        let store = store.as_mut();
         if self.operations.updatedb.is_some() {
-            update(&mut store, self.now, &mut outcome)?;
+            update(store, self.now, &mut outcome)?;
         }
         if let Some(issuer) = &issuer {
-            self.issue(issuer, &applicants, &mut store, &mut outcome)?;
+            self.issue(issuer, &applicants, store, &mut outcome)?;
         }
         if let (true, Some(authority)) = (listing, &authority) {
-            self.list(authority, &mut store, &mut outcome)?;
+            self.list(authority, store, &mut outcome)?;
         }
         if let Some((certificate, issuer)) = revocation {
-            self.revoke(&certificate, &issuer, &mut store, &mut outcome)?;
+            self.revoke(&certificate, &issuer, store, &mut outcome)?;
         }
         outcome.info.put("repaired", store.repairs().to_vec());
         outcome
@@ -339,9 +348,10 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The database.
-    fn store(&self) -> Result<Folder> {
-        Folder::open(self.config.files()?, self.patience()?)
+    /// The database. One in files is locked whatever the purpose.
+    fn store(&self, _purpose: Purpose) -> Result<Box<dyn Store>> {
+        let folder = Folder::open(self.config.files()?, self.patience()?)?;
+        Ok(Box::new(folder))
     }
 
     /// How long to wait for other commands.
@@ -451,7 +461,7 @@ impl<'a> Job<'a> {
                 (false, true) => Numbering::CounterOrStart,
                 (false, false) => Numbering::Counter,
             },
-            folder: self.folder()?,
+            folder: Some(self.folder()?),
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
             least_bits: least_bits(),
@@ -570,7 +580,7 @@ impl<'a> Job<'a> {
         &self,
         issuer: &Issuer<'_>,
         applicants: &[Applicant],
-        store: &mut Folder,
+        store: &mut dyn Store,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let issued = issuer.issue(applicants, store)?;
@@ -589,7 +599,12 @@ impl<'a> Job<'a> {
     // ---- Revocation -----------------------------------------------------------------------------
 
     /// Makes a revocation list.
-    fn list(&self, authority: &Authority, store: &mut Folder, outcome: &mut Outcome) -> Result<()> {
+    fn list(
+        &self,
+        authority: &Authority,
+        store: &mut dyn Store,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
         let section = self
             .revoking
             .crlexts
@@ -727,7 +742,7 @@ impl<'a> Job<'a> {
         &self,
         certificate: &X509,
         issuer: &X509,
-        store: &mut Folder,
+        store: &mut dyn Store,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let force = self.place.force.is_some();
@@ -772,7 +787,7 @@ impl<'a> Job<'a> {
                 format!("bad serial number \"{text}\": must be hexadecimal digits"),
             )
         })?;
-        let mut store = self.store()?;
+        let mut store = self.store(Purpose::Look)?;
         let row = store.record(&serial)?;
         let word = row.as_ref().map_or("unknown", |row| row.status.word());
         outcome.result.extend_from_slice(word.as_bytes());
@@ -832,7 +847,7 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
 }
 
 /// Marks what has ended.
-fn update(store: &mut Folder, now: i64, outcome: &mut Outcome) -> Result<()> {
+fn update(store: &mut dyn Store, now: i64, outcome: &mut Outcome) -> Result<()> {
     let (changes, ended) = revoke::expire(store, now)?;
     if !changes.is_empty() {
         store.commit(changes)?;
