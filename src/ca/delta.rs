@@ -17,7 +17,6 @@ use crate::x509::name;
 use super::authority::Authority;
 use super::crl::{self, Entries, List, Plan};
 use super::encode;
-use super::row::Status;
 use super::serial::Serial;
 use super::store::Store;
 
@@ -132,8 +131,8 @@ pub(crate) fn generate(
     }
     let listed = store.last_list()?;
     let mut news: Vec<(Serial, Entries)> = Vec::new();
-    store.each(&mut |row| {
-        if row.status != Status::Revoked || crl::is_over(row, listed) {
+    store.each_revoked(&mut |row| {
+        if crl::is_over(row, listed) {
             return Ok(());
         }
         let mut entry = Entries::default();

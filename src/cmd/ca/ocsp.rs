@@ -7,6 +7,7 @@ use super::{Job, Outcome};
 use crate::ca::authority::Authority;
 use crate::ca::ocsp::{self, Responder};
 use crate::ca::request;
+use crate::ca::store::Purpose;
 use crate::error::{Error, Reason, Result};
 use crate::opts::options;
 use crate::tcl::bytewise::Bytewise;
@@ -68,8 +69,8 @@ impl Job<'_> {
             now: self.now,
             next_update: self.news(answering)?,
         };
-        let mut store = self.store()?;
-        let answer = ocsp::answer(&responder, &request, &mut store)?;
+        let mut store = self.store(Purpose::Look)?;
+        let answer = ocsp::answer(&responder, &request, &mut *store)?;
         let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&answer.der))?;
         outcome.result.extend(out.finish()?);
         outcome.info.put("ocsp", answer.record);
