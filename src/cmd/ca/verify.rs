@@ -3,7 +3,7 @@
 use openssl::x509::{X509, X509Crl, X509VerifyResult};
 
 use super::inputs::{load, option_error, shown};
-use super::{Job, Outcome};
+use super::{Job, Outcome, revocation_lists};
 use crate::ca::{delta, request};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::opts::options;
@@ -12,7 +12,7 @@ use crate::ossl::error::{entries, failed};
 use crate::tcl::Obj;
 use crate::value::{Record, Value};
 use crate::x509::chain::{self, Anchors, Checks};
-use crate::x509::{load as read, verify};
+use crate::x509::verify;
 
 options! {
     /// Looking certificates over.
@@ -139,13 +139,7 @@ impl Job<'_> {
         }
         let mut lists = Vec::new();
         for file in &files {
-            let found = read::crls(&load("-crlfile", file)?).map_err(|problem| {
-                let message = format!(
-                    "can't read a revocation list from \"{}\": {problem}",
-                    shown(file)
-                );
-                Error::failed_with(Reason::CaRead, [shown(file)], message)
-            })?;
+            let found = revocation_lists("-crlfile", file)?;
             // Where nobody asked for delta lists, the library would take one for a complete list.
             lists.extend(
                 found
