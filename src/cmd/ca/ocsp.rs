@@ -87,7 +87,7 @@ impl Job<'_> {
             .collect();
         let bytes = match (&operations.data, &answering.inchan, files.as_slice()) {
             (Some(bytes), None, []) => bytes.clone(),
-            (None, Some(name), []) => self.from_channel(name)?,
+            (None, Some(name), []) => self.channel_content(name)?,
             (None, None, [file]) => load("-ocsp", file)?,
             (None, None, []) => load("-ocsp", "-")?,
             _ => {
@@ -105,7 +105,7 @@ impl Job<'_> {
     }
 
     /// Everything that comes through a channel.
-    fn from_channel(&self, name: &Obj) -> Result<Vec<u8>> {
+    fn channel_content(&self, name: &Obj) -> Result<Vec<u8>> {
         let refused = |message: String| {
             let name = name.as_text();
             Error::failed_with(Reason::CaRead, [&*name, "-inchan"], message)
