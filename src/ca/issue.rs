@@ -1,6 +1,7 @@
 //! Issuing: from an applicant, a policy and a profile to a signed certificate and what it changes in the database.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
@@ -19,6 +20,7 @@ use super::authority::{Authority, unsigned};
 use super::config::Config;
 use super::index::Edit;
 use super::journal::Change;
+use super::parallel;
 use super::policy::{self, Attribute, Field, Rule, Violation};
 use super::request::{Applicant, same_key};
 use super::row::{Row, Status};
@@ -121,6 +123,18 @@ struct Draft {
     end: i64,
 }
 
+/// A certificate that is signed.
+struct Finished {
+    /// The certificate as it is written, PEM with or without text.
+    text: Vec<u8>,
+    /// Its DER.
+    der: Vec<u8>,
+    /// Where it goes.
+    path: PathBuf,
+    /// What `-info` says of it.
+    record: Record,
+}
+
 /// Everything that issuing works with.
 pub(crate) struct Issuer<'a> {
     /// The authority.
@@ -164,55 +178,74 @@ impl Issuer<'_> {
             changes: Vec::new(),
             records: Vec::new(),
         };
-        let mut names: Vec<Vec<u8>> = Vec::new();
         let mut next = match self.profile.numbering {
             Numbering::Random => None,
             Numbering::Counter => Some(store.serial()?),
             Numbering::CounterOrStart => Some(store.serial().or_else(|_| random_serial())?),
         };
+        let mut numbered = Vec::with_capacity(applicants.len());
         for applicant in applicants {
             let serial = match &next {
                 Some(serial) => serial.clone(),
                 None => random_serial()?,
             };
             next = next.map(|serial| serial.next());
-            let draft = self.draft(applicant, &serial)?;
-            let row = row(&draft, &serial)?;
-            let twice = names.contains(&row.name);
+            numbered.push((applicant, serial));
+        }
+        let drafts = parallel::map(&numbered, |(applicant, serial)| {
+            let draft = self.draft(applicant, serial)?;
+            let row = row(&draft, serial)?;
+            Ok((*applicant, draft, row))
+        })?;
+        let mut names: HashSet<&[u8]> = HashSet::new();
+        for (applicant, _, row) in &drafts {
+            let twice = !names.insert(&row.name);
             if unique && (twice || store.valid_subject(&row.name)?.is_some()) {
                 return Err(not_unique(&applicant.source, &row.name));
             }
-            if store.record(&serial)?.is_some() {
+            if store.record(&row.serial)?.is_some() {
+                let serial = row.serial.to_string();
                 return Err(Error::failed_with(
                     Reason::CaDatabase,
-                    ["serial", &serial.to_string()],
+                    ["serial", &serial],
                     format!(
                         "the serial number {serial} has been used already: check the serial file"
                     ),
                 ));
             }
-            names.push(row.name.clone());
-            self.sign(&draft.certificate)?;
-            let text = self.text(&draft.certificate)?;
-            let path = self.profile.folder.join(format!("{serial}.pem"));
-            issued
-                .records
-                .push(self.record(applicant, &draft, &serial, &path)?);
+        }
+        let finished = parallel::map(&drafts, |(applicant, draft, row)| {
+            self.finish(applicant, draft, &row.serial)
+        })?;
+        for ((applicant, _, row), one) in drafts.into_iter().zip(finished) {
             match applicant.wants_der {
-                true => issued
-                    .output
-                    .extend(draft.certificate.to_der().map_err(|stack| failed(&stack))?),
-                false => issued.output.extend_from_slice(&text),
+                true => issued.output.extend_from_slice(&one.der),
+                false => issued.output.extend_from_slice(&one.text),
             }
+            issued.records.push(one.record);
+            let serial = row.serial.clone();
             issued.changes.push(Change::Record(Edit::Add(row)));
             issued.changes.push(Change::Certificate {
                 serial,
-                path,
-                bytes: text,
+                path: one.path,
+                bytes: one.text,
             });
         }
         issued.changes.extend(next.map(Change::Serial));
         Ok(issued)
+    }
+
+    /// Signs a draft and writes it down.
+    fn finish(&self, applicant: &Applicant, draft: &Draft, serial: &Serial) -> Result<Finished> {
+        self.sign(applicant, &draft.certificate)?;
+        let path = self.profile.folder.join(format!("{serial}.pem"));
+        let der = draft.certificate.to_der().map_err(|stack| failed(&stack))?;
+        Ok(Finished {
+            text: self.text(&draft.certificate)?,
+            record: self.record(applicant, draft, &der, serial, &path),
+            path,
+            der,
+        })
     }
 
     /// A certificate up to its signature.
@@ -485,11 +518,9 @@ impl Issuer<'_> {
     }
 
     /// Adds the key identifiers that a version 3 certificate should have, and signs.
-    fn sign(&self, certificate: &X509) -> Result<()> {
-        let own_key = certificate
-            .public_key()
-            .is_ok_and(|own| same_key(&own, &self.authority.key));
-        if x509_draft::count(certificate) > 0 {
+    fn sign(&self, applicant: &Applicant, certificate: &X509) -> Result<()> {
+        let own_key = same_key(&applicant.key, &self.authority.key);
+        if x509_draft::count(certificate) > 0 || always_version_3() {
             x509_draft::set_version(certificate, 2).map_err(|stack| failed(&stack))?;
             self.adapt_key_id(certificate, "subjectKeyIdentifier", "hash", true)?;
             self.adapt_key_id(
@@ -543,21 +574,19 @@ impl Issuer<'_> {
         &self,
         applicant: &Applicant,
         draft: &Draft,
+        der: &[u8],
         serial: &Serial,
-        path: &std::path::Path,
-    ) -> Result<Record> {
+        path: &Path,
+    ) -> Record {
         let mut record = Record::new();
         record.put("serial", serial.to_string());
         record.put("subject", name::oneline(draft.certificate.subject_name()));
         record.put("notAfter", self.date(draft.end));
         record.put("source", applicant.source.as_str());
         record.put("file", path.display().to_string());
-        record.put(
-            "certificate",
-            draft.certificate.to_der().map_err(|stack| failed(&stack))?,
-        );
+        record.put("certificate", der.to_vec());
         put_findings(&mut record, draft);
-        Ok(record)
+        record
     }
 
     /// What `-confirm` is told.
@@ -601,6 +630,12 @@ impl Issuer<'_> {
             false => time::text(seconds),
         }
     }
+}
+
+/// Whether a certificate without extensions becomes one of version 3 as well: the program of OpenSSL 3.2 and later gives
+/// key identifiers to every certificate.
+fn always_version_3() -> bool {
+    openssl::version::number() >= 0x3020_0000
 }
 
 /// What a description says of the signature and the serial number, which a draft doesn't have.

@@ -16,6 +16,7 @@ mod index;
 pub(crate) mod issue;
 pub(crate) mod journal;
 mod lock;
+mod parallel;
 mod policy;
 pub(crate) mod rebuild;
 pub(crate) mod request;

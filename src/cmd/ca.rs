@@ -83,6 +83,17 @@ struct Outcome {
     info: Record,
 }
 
+impl Outcome {
+    /// Adds to the result.
+    fn add(&mut self, bytes: Vec<u8>) {
+        // A list of a million entries isn't copied.
+        match self.result.is_empty() {
+            true => self.result = bytes,
+            false => self.result.extend_from_slice(&bytes),
+        }
+    }
+}
+
 impl<'a> Job<'a> {
     /// Takes the options apart and reads the configuration.
     fn new(interp: Interp<'a>, words: Words) -> Result<Self> {
@@ -171,7 +182,7 @@ impl<'a> Job<'a> {
         };
         let mut store = self.store()?;
         if self.operations.updatedb.is_some() {
-            update(&mut store, self.now, &mut outcome)?;
+            self.update(&mut store, &mut outcome)?;
         }
         if let Some(issuer) = &issuer {
             self.issue(issuer, &applicants, &mut store, &mut outcome)?;
@@ -229,15 +240,10 @@ impl<'a> Job<'a> {
         if let Some(bytes) = &operations.data {
             applicants.push(Applicant::request(bytes, encoding, "-data", &parameters)?);
         }
-        for file in operations.input.iter().chain(&self.words.requests) {
-            let bytes = load("-in", file)?;
-            applicants.push(Applicant::request(
-                &bytes,
-                encoding,
-                shown(file),
-                &parameters,
-            )?);
-        }
+        let files = operations.input.iter().chain(&self.words.requests);
+        let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
+        let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
+        applicants.extend(Applicant::requests(&loaded, encoding, &parameters)?);
         if applicants.is_empty() && operations.infiles.is_some() {
             return Err(option_error("-infiles", "-infiles without a request"));
         }
@@ -539,7 +545,7 @@ impl<'a> Job<'a> {
         let issued = issuer.issue(applicants, store)?;
         let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&issued.output))?;
         store.commit(issued.changes)?;
-        outcome.result.extend(out.finish()?);
+        outcome.add(out.finish()?);
         let records = issued
             .records
             .into_iter()
@@ -580,7 +586,7 @@ impl<'a> Job<'a> {
                 .map(|number| Change::CrlNumber(number.next())),
         );
         store.commit(changes)?;
-        outcome.result.extend(out.finish()?);
+        outcome.add(out.finish()?);
         let mut record = Record::new();
         if let Some(number) = number {
             record.put("number", number.to_string());
@@ -697,6 +703,22 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Marks what has ended.
+    fn update(&self, store: &mut Folder, outcome: &mut Outcome) -> Result<()> {
+        let told = self.output.info.is_some();
+        let mut ended = Vec::new();
+        let changes = revoke::expire(store, self.now, &mut |row| {
+            if told {
+                ended.push(Value::Record(revoke::describe(row)));
+            }
+        })?;
+        if !changes.is_empty() {
+            store.commit(changes)?;
+        }
+        outcome.info.put("expired", ended);
+        Ok(())
+    }
+
     /// Looks a serial number up.
     fn status(&self, text: &str, outcome: &mut Outcome) -> Result<()> {
         let serial = Serial::parse(text.as_bytes()).ok_or_else(|| {
@@ -764,17 +786,6 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         .to_pem()
         .map_err(|stack| failed("can't write the certificate", &stack))?;
     Ok(Obj::bytes(&pem))
-}
-
-/// Marks what has ended.
-fn update(store: &mut Folder, now: i64, outcome: &mut Outcome) -> Result<()> {
-    let (changes, ended) = revoke::expire(store, now)?;
-    if !changes.is_empty() {
-        store.commit(changes)?;
-    }
-    let ended = ended.into_iter().map(Value::Record).collect::<Vec<_>>();
-    outcome.info.put("expired", ended);
-    Ok(())
 }
 
 /// The configuration's text and its name.
