@@ -20,7 +20,7 @@ use super::authority::{Authority, unsigned};
 use super::encode;
 use super::issue::bad_section;
 use super::revoke::Revocation;
-use super::row::{self, RowRef, Status};
+use super::row::{self, RowRef};
 use super::serial::Serial;
 use super::store::Store;
 
@@ -42,6 +42,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) extensions: Option<(&'a Conf, &'a str)>,
     /// Its number.
     pub(crate) number: Option<Serial>,
+    /// The number of the complete list that this one, a delta list, adds to.
+    pub(crate) base: Option<Serial>,
 }
 
 /// A list, in parts that make its DER when put one behind the other.
@@ -56,7 +58,7 @@ pub(crate) struct List {
 
 /// Encoded entries.
 #[derive(Default)]
-struct Entries {
+pub(super) struct Entries {
     /// Their bytes.
     bytes: Vec<u8>,
     /// How many there are.
@@ -77,6 +79,11 @@ impl List {
     /// How many certificates are listed.
     pub(crate) const fn len(&self) -> u64 {
         self.entries.count
+    }
+
+    /// The whole DER.
+    pub(super) fn to_der(&self) -> Vec<u8> {
+        [self.head.as_slice(), &self.entries.bytes, &self.tail].concat()
     }
 
     /// The list in PEM, handed to `sink` piece by piece.
@@ -120,18 +127,16 @@ pub(crate) fn generate(
 ) -> Result<List> {
     let listed = store.last_list()?;
     let mut entries = Entries::default();
-    store.each(
-        &mut |row| match row.status != Status::Revoked || is_over(row, listed) {
-            true => Ok(()),
-            false => entries.add(row),
-        },
-    )?;
-    entries.sort();
+    store.each_revoked(&mut |row| match is_over(row, listed) {
+        true => Ok(()),
+        false => entries.add(row),
+    })?;
+    entries.sort()?;
     assemble(authority, plan, entries)
 }
 
 /// Whether a certificate may leave the list: an earlier list was made after its end and had it.
-fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
+pub(super) fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
     let revoked = row::revocation_date(row.revocation);
     let listed = |last| row.expires() < last && revoked.is_some_and(|revoked| revoked <= last);
     last.is_some_and(listed)
@@ -139,7 +144,7 @@ fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
 
 impl Entries {
     /// Adds the entry of a record.
-    fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
+    pub(super) fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
         let refused = |why: String| {
             let serial = row.serial.to_string();
             let message = format!("the record of certificate {serial}: {why}");
@@ -156,7 +161,7 @@ impl Entries {
             row.serial.is_negative(),
         );
         let (number, _) = encode::first(&self.entry);
-        self.unsorted |= self.count > 0 && encode::compare_integers(&self.last, number).is_gt();
+        self.unsorted |= self.count > 0 && encode::compare_integers(&self.last, number).is_ge();
         self.last.clear();
         self.last.extend_from_slice(number);
         put_time(&mut self.entry, date, seconds);
@@ -179,10 +184,35 @@ impl Entries {
         Ok(())
     }
 
+    /// Adds an entry of a serial number, encoded already, with nothing but a reason.
+    pub(super) fn add_bare(&mut self, serial: &[u8], date: i64, reason: u8) {
+        self.extended = true;
+        let reason = encode::element(tag::ENUMERATED, &[&[reason]]);
+        let extensions = encode::element(tag::SEQUENCE, &[&extension(REASON_CODE, &reason)]);
+        self.entry.clear();
+        self.entry.extend_from_slice(serial);
+        put_time(&mut self.entry, "", date);
+        self.entry.extend_from_slice(&extensions);
+        encode::put(&mut self.bytes, tag::SEQUENCE, &self.entry);
+        self.count += 1;
+    }
+
+    /// The bytes, in the order in which entries were added.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Adds others.
+    pub(super) fn append(&mut self, others: &Self) {
+        self.bytes.extend_from_slice(&others.bytes);
+        self.count += others.count;
+        self.extended |= others.extended;
+    }
+
     /// Puts the entries in the order of their numbers.
-    fn sort(&mut self) {
+    fn sort(&mut self) -> Result<()> {
         if !self.unsorted {
-            return;
+            return Ok(());
         }
         let mut each = Vec::new();
         let mut rest = self.bytes.as_slice();
@@ -193,42 +223,60 @@ impl Entries {
             rest = after;
         }
         each.sort_unstable_by(|(one, _), (other, _)| encode::compare_integers(one, other));
+        if let Some([(serial, _), ..]) = each.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let serial = number(serial).to_string();
+            return Err(Error::failed_with(
+                Reason::CaDatabase,
+                ["serial", &serial],
+                format!("two records have the serial number {serial}"),
+            ));
+        }
         let mut sorted = Vec::with_capacity(self.bytes.len());
         for (_, entry) in each {
             sorted.extend_from_slice(entry);
         }
         self.bytes = sorted;
+        Ok(())
     }
 }
 
 /// The extensions of an entry, none if it needs none.
 fn extensions(revocation: &Revocation) -> Result<Vec<u8>> {
     let mut extensions = Vec::new();
-    let mut add = |oid: &[u8], value: Vec<u8>| {
-        let oid = encode::element(tag::OID, &[oid]);
-        let value = encode::element(tag::OCTET_STRING, &[&value]);
-        extensions.extend(encode::element(tag::SEQUENCE, &[&oid, &value]));
-    };
     if let Some(reason) = revocation.reason {
-        add(REASON_CODE, encode::element(tag::ENUMERATED, &[&[reason]]));
+        let value = encode::element(tag::ENUMERATED, &[&[reason]]);
+        extensions.extend(extension(REASON_CODE, &value));
     }
-    if let Some(since) = &revocation.since {
-        add(
-            INVALIDITY_DATE,
-            encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]),
-        );
-    }
-    if let Some(hold) = &revocation.hold {
-        let object = Asn1Object::from_str(hold).map_err(|stack| failed(&stack))?;
-        add(
-            HOLD_INSTRUCTION,
-            encode::element(tag::OID, &[object.as_slice()]),
-        );
-    }
+    let more = invalidity_and_hold(revocation).map_err(|stack| failed(&stack))?;
+    extensions.extend(more);
     match extensions.is_empty() {
         true => Ok(extensions),
         false => Ok(encode::element(tag::SEQUENCE, &[&extensions])),
     }
+}
+
+/// An extension of an entry.
+fn extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    let oid = encode::element(tag::OID, &[oid]);
+    let value = encode::element(tag::OCTET_STRING, &[value]);
+    encode::element(tag::SEQUENCE, &[&oid, &value])
+}
+
+/// The extensions that say since when a key is compromised, and what is to be done about a hold.
+pub(super) fn invalidity_and_hold(
+    revocation: &Revocation,
+) -> std::result::Result<Vec<u8>, ErrorStack> {
+    let mut extensions = Vec::new();
+    if let Some(since) = &revocation.since {
+        let value = encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]);
+        extensions.extend(extension(INVALIDITY_DATE, &value));
+    }
+    if let Some(hold) = &revocation.hold {
+        let object = Asn1Object::from_str(hold)?;
+        let value = encode::element(tag::OID, &[object.as_slice()]);
+        extensions.extend(extension(HOLD_INSTRUCTION, &value));
+    }
+    Ok(extensions)
 }
 
 /// The number in the content of an INTEGER.
@@ -258,7 +306,7 @@ fn put_time(to: &mut Vec<u8>, text: &str, seconds: i64) {
 }
 
 /// Puts the list together and signs it.
-fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<List> {
+pub(super) fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<List> {
     let issuer = authority.certificate()?;
     let empty = empty(authority, plan, issuer, entries.extended)?;
     let outer = der::one(&empty).and_then(|list| list.open(tag::SEQUENCE));
@@ -306,14 +354,21 @@ fn empty(authority: &Authority, plan: &Plan<'_>, issuer: &X509, extended: bool) 
         x509_draft::add_to_crl(conf, section, issuer, &list)
             .map_err(|entries| bad_section(section, &entries))?;
     }
-    if let Some(number) = &plan.number {
+    let append = |kind: &str, critical: bool, number: &Serial| {
         let value = encode::integer(number.magnitude(), number.is_negative());
-        let added = Asn1Object::from_str("crlNumber").and_then(|kind| {
-            let value = Asn1OctetString::new_from_bytes(&value)?;
-            let extension = X509Extension::new_from_der(&kind, false, &value)?;
-            x509_draft::append_to_crl(&list, &extension)
-        });
-        added.map_err(|stack| failed(&stack))?;
+        let value = Asn1OctetString::new_from_bytes(&value)?;
+        let kind = Asn1Object::from_str(kind)?;
+        let extension = X509Extension::new_from_der(&kind, critical, &value)?;
+        x509_draft::append_to_crl(&list, &extension)
+    };
+    if let Some(number) = &plan.number {
+        append("crlNumber", false, number).map_err(|stack| failed(&stack))?;
+    }
+    if let Some(base) = &plan.base {
+        append("deltaCRL", true, base).map_err(|stack| failed(&stack))?;
+        // Where to find delta lists is for complete ones to say.
+        let kind = Asn1Object::from_str("freshestCRL").map_err(|stack| failed(&stack))?;
+        x509_draft::remove_from_crl(&list, &kind);
     }
     let second = plan.extensions.is_some() || plan.number.is_some() || extended;
     if second {

@@ -135,9 +135,10 @@ impl Folder {
                     let behind = self.last_list()?.is_none_or(|last| last < *at);
                     (behind, "noted the last revocation list".to_owned())
                 }
+                Change::Certificate { path: None, .. } => (false, String::new()),
                 Change::Certificate {
                     serial,
-                    path,
+                    path: Some(path),
                     bytes,
                 } => {
                     let needed =
@@ -165,7 +166,7 @@ impl Folder {
         let mut staged = Vec::new();
         for change in changes {
             let (path, bytes, keep_old) = match change {
-                Change::Record(_) => continue,
+                Change::Record(_) | Change::Certificate { path: None, .. } => continue,
                 Change::Serial(serial) => match &self.files.serial {
                     Some(path) => (path.clone(), serial.to_file(), true),
                     None => continue,
@@ -179,7 +180,11 @@ impl Folder {
                     format!("{at}\n").into_bytes(),
                     false,
                 ),
-                Change::Certificate { path, bytes, .. } => {
+                Change::Certificate {
+                    path: Some(path),
+                    bytes,
+                    ..
+                } => {
                     let file = match certificates.len() > MANY {
                         true => disk::stage_without_waiting(path, bytes)?,
                         false => disk::stage(path, bytes)?,
@@ -273,7 +278,7 @@ impl Store for Folder {
         let certificates: Vec<PathBuf> = changes
             .iter()
             .filter_map(|change| match change {
-                Change::Certificate { path, .. } => Some(path.clone()),
+                Change::Certificate { path, .. } => path.clone(),
                 _ => None,
             })
             .collect();

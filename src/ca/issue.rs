@@ -77,8 +77,8 @@ pub(crate) struct Profile {
     pub(crate) copying: Copying,
     /// Where serial numbers come from.
     pub(crate) numbering: Numbering,
-    /// The folder that gets a copy of every certificate.
-    pub(crate) folder: PathBuf,
+    /// The folder that gets a copy of every certificate, if there is one.
+    pub(crate) folder: Option<PathBuf>,
     /// Whether the text form goes before the PEM form.
     pub(crate) text: bool,
     /// How dates are shown.
@@ -129,8 +129,8 @@ struct Finished {
     text: Vec<u8>,
     /// Its DER.
     der: Vec<u8>,
-    /// Where it goes.
-    path: PathBuf,
+    /// Where it goes, if it gets a file.
+    path: Option<PathBuf>,
     /// What `-info` says of it.
     record: Record,
 }
@@ -195,29 +195,25 @@ impl Issuer<'_> {
         let drafts = parallel::map(&numbered, |(applicant, serial)| {
             let draft = self.draft(applicant, serial)?;
             let row = row(&draft, serial)?;
-            Ok((*applicant, draft, row))
+            Ok((draft, row))
         })?;
-        let mut names: HashSet<&[u8]> = HashSet::new();
-        for (applicant, _, row) in &drafts {
-            let twice = !names.insert(&row.name);
-            if unique && (twice || store.valid_subject(&row.name)?.is_some()) {
-                return Err(not_unique(&applicant.source, &row.name));
-            }
-            if store.record(&row.serial)?.is_some() {
-                let serial = row.serial.to_string();
-                return Err(Error::failed_with(
-                    Reason::CaDatabase,
-                    ["serial", &serial],
-                    format!(
-                        "the serial number {serial} has been used already: check the serial file"
-                    ),
-                ));
-            }
+        // The database is asked about all at once, which is what makes one on another machine fast.
+        if unique {
+            check_unique(applicants, &drafts, store)?;
         }
-        let finished = parallel::map(&drafts, |(applicant, draft, row)| {
+        let serials: Vec<Serial> = drafts.iter().map(|(_, row)| row.serial.clone()).collect();
+        if let Some(serial) = store.taken(&serials)? {
+            return Err(Error::failed_with(
+                Reason::CaDatabase,
+                ["serial", &serial.to_string()],
+                format!("the serial number {serial} has been used already: check the serial file"),
+            ));
+        }
+        let drafts: Vec<_> = applicants.iter().zip(drafts).collect();
+        let finished = parallel::map(&drafts, |(applicant, (draft, row))| {
             self.finish(applicant, draft, &row.serial)
         })?;
-        for ((applicant, _, row), one) in drafts.into_iter().zip(finished) {
+        for ((applicant, (_, row)), one) in drafts.into_iter().zip(finished) {
             match applicant.wants_der {
                 true => issued.output.extend_from_slice(&one.der),
                 false => issued.output.extend_from_slice(&one.text),
@@ -238,11 +234,12 @@ impl Issuer<'_> {
     /// Signs a draft and writes it down.
     fn finish(&self, applicant: &Applicant, draft: &Draft, serial: &Serial) -> Result<Finished> {
         self.sign(applicant, &draft.certificate)?;
-        let path = self.profile.folder.join(format!("{serial}.pem"));
+        let folder = self.profile.folder.as_deref();
+        let path = folder.map(|folder| folder.join(format!("{serial}.pem")));
         let der = draft.certificate.to_der().map_err(|stack| failed(&stack))?;
         Ok(Finished {
             text: self.text(&draft.certificate)?,
-            record: self.record(applicant, draft, &der, serial, &path),
+            record: self.record(applicant, draft, &der, serial, path.as_deref()),
             path,
             der,
         })
@@ -576,14 +573,16 @@ impl Issuer<'_> {
         draft: &Draft,
         der: &[u8],
         serial: &Serial,
-        path: &Path,
+        path: Option<&Path>,
     ) -> Record {
         let mut record = Record::new();
         record.put("serial", serial.to_string());
         record.put("subject", name::oneline(draft.certificate.subject_name()));
         record.put("notAfter", self.date(draft.end));
         record.put("source", applicant.source.as_str());
-        record.put("file", path.display().to_string());
+        if let Some(path) = path {
+            record.put("file", path.display().to_string());
+        }
         record.put("certificate", der.to_vec());
         put_findings(&mut record, draft);
         record
@@ -660,6 +659,24 @@ fn put_findings(record: &mut Record, draft: &Draft) {
     record.put("dropped", draft.dropped.clone());
     record.put("copied", draft.copied.clone());
     record.put("warnings", draft.warnings.clone());
+}
+
+/// Refuses a subject that a valid certificate has, or that two of the new ones would have.
+fn check_unique(
+    applicants: &[Applicant],
+    drafts: &[(Draft, Row)],
+    store: &mut dyn Store,
+) -> Result<()> {
+    let names: Vec<&[u8]> = drafts.iter().map(|(_, row)| row.name.as_slice()).collect();
+    let mut seen = HashSet::new();
+    let twice = names.iter().position(|name| !seen.insert(*name));
+    let known = store.first_valid(&names)?;
+    // The first of all is told, as if they had come one after the other.
+    let first = twice.into_iter().chain(known).min();
+    match first.and_then(|at| Some((applicants.get(at)?, names.get(at)?))) {
+        Some((applicant, name)) => Err(not_unique(&applicant.source, name)),
+        None => Ok(()),
+    }
 }
 
 /// The database's record of a certificate.

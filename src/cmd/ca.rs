@@ -3,8 +3,12 @@
 //! The table of options is in `ca/table.rs`; here each operation is a short function from options to a call of the
 //! domain. Whatever can be refused is refused before the database is locked.
 
+mod ask;
 mod inputs;
+mod ocsp;
+mod shortcuts;
 pub(super) mod table;
+mod verify;
 mod words;
 
 use std::path::PathBuf;
@@ -14,23 +18,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use openssl::ssl::{SslContext, SslMethod};
 use openssl::x509::{X509, X509Name};
 
-use self::inputs::{Out, Passwords, check_access, load, option_error, password_from, shown};
+use self::ask::Asking;
+use self::inputs::{Out, Passwords, check_access, load, option_error, shown};
+use self::ocsp::Answering;
+use self::shortcuts::Shortcuts;
 use self::table::{Making, Operations, Output, Place, Revoking};
+use self::verify::Verifying;
 use self::words::Words;
 use crate::ca::authority::Authority;
 use crate::ca::check;
 use crate::ca::config::{self, Config};
-use crate::ca::create::{self, KeyKind};
+use crate::ca::create;
 use crate::ca::crl::{self, Plan};
+use crate::ca::delta::{self, Base};
 use crate::ca::disk;
 use crate::ca::folder::Folder;
 use crate::ca::issue::{Copying, End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::journal::Change;
+use crate::ca::newkey::KeyKind;
 use crate::ca::rebuild;
 use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
-use crate::ca::store::Store;
+use crate::ca::store::{Purpose, Store};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
@@ -48,6 +58,10 @@ pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     check_access(interp)?;
     if let Some(folder) = Operations::read(&words.given)?.newca {
         return create(interp, &words, &folder);
+    }
+    let asking = Asking::read(&words.given)?;
+    if asking.newreq.is_some() || asking.newcert.is_some() {
+        return ask::run(interp, &words);
     }
     Job::new(interp, words)?.run()
 }
@@ -96,9 +110,9 @@ impl Outcome {
 
 impl<'a> Job<'a> {
     /// Takes the options apart and reads the configuration.
-    fn new(interp: Interp<'a>, words: Words) -> Result<Self> {
+    fn new(interp: Interp<'a>, mut words: Words) -> Result<Self> {
         let given = &words.given;
-        let place = Place::read(given)?;
+        let mut place = Place::read(given)?;
         let (text, file) = configuration(place.config.as_deref())?;
         let conf = config::parse(&text, &file)?;
         // A file that can't be read is passed over, as the program does.
@@ -108,13 +122,26 @@ impl<'a> Job<'a> {
             config::create_objects_of(&text, &objects)?;
         }
         config::create_objects(&conf, &file)?;
+        let config = Config::new(conf, &file, place.name.as_deref())?;
+        let mut operations = Operations::read(given)?;
+        let mut output = Output::read(given)?;
+        let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
+        let shortcuts = Shortcuts::read(given)?;
+        shortcuts.expand(
+            &mut words,
+            &mut operations,
+            &mut output,
+            &mut place,
+            &config,
+            revoking.delta.is_some(),
+        )?;
         Ok(Self {
             interp,
-            operations: Operations::read(given)?,
-            output: Output::read(given)?,
-            making: Making::read(given)?,
-            revoking: Revoking::read(given)?,
-            config: Config::new(conf, &file, place.name.as_deref())?,
+            operations,
+            output,
+            making,
+            revoking,
+            config,
             place,
             words,
             now: now(),
@@ -126,6 +153,16 @@ impl<'a> Job<'a> {
         let mut outcome = Outcome::default();
         if let Some(serial) = &self.operations.status {
             self.status(serial, &mut outcome)?;
+            return self.tell(outcome);
+        }
+        let verifying = Verifying::read(&self.words.given)?;
+        if verifying.verify.is_some() {
+            self.verify(&verifying, &mut outcome)?;
+            return self.tell(outcome);
+        }
+        let answering = Answering::read(&self.words.given)?;
+        if answering.ocsp.is_some() {
+            self.answer(&answering, &mut outcome)?;
             return self.tell(outcome);
         }
         if self.operations.check.is_some() {
@@ -148,6 +185,9 @@ impl<'a> Job<'a> {
                 "operation",
                 "nothing to do: give a request, -gencrl, -revoke, -valid, -status or -updatedb",
             ));
+        }
+        if self.revoking.delta.is_some() && !listing {
+            return Err(option_error("-delta", "-delta goes with -gencrl"));
         }
         let authority = match issuing || listing {
             true => Some(self.authority()?),
@@ -180,18 +220,27 @@ impl<'a> Job<'a> {
             Some(file) => Some(self.revocation(file)?),
             None => None,
         };
-        let mut store = self.store()?;
+        let random = profile
+            .as_ref()
+            .is_some_and(|profile| profile.numbering == Numbering::Random);
+        let others = listing || revocation.is_some() || self.operations.updatedb.is_some();
+        let purpose = match random && !others {
+            true => Purpose::Add,
+            false => Purpose::Change,
+        };
+        let mut store = self.store(purpose)?;
+        let store = store.as_mut();
         if self.operations.updatedb.is_some() {
-            self.update(&mut store, &mut outcome)?;
+            self.update(store, &mut outcome)?;
         }
         if let Some(issuer) = &issuer {
-            self.issue(issuer, &applicants, &mut store, &mut outcome)?;
+            self.issue(issuer, &applicants, store, &mut outcome)?;
         }
         if let (true, Some(authority)) = (listing, &authority) {
-            self.list(authority, &mut store, &mut outcome)?;
+            self.list(authority, store, &mut outcome)?;
         }
         if let Some((certificate, issuer)) = revocation {
-            self.revoke(&certificate, &issuer, &mut store, &mut outcome)?;
+            self.revoke(&certificate, &issuer, store, &mut outcome)?;
         }
         outcome.info.put("repaired", store.repairs().to_vec());
         outcome
@@ -200,13 +249,18 @@ impl<'a> Job<'a> {
         self.tell(outcome)
     }
 
-    /// Stores facts in the variable of `-info`, and gives the result.
+    /// Stores the facts, and gives the result.
     fn tell(&self, outcome: Outcome) -> Result<Obj> {
-        if let Some(name) = &self.output.info {
-            let info = Obj::from(&outcome.info);
-            self.interp.set_variable(&Obj::text(name), &info)?;
-        }
+        self.remember(&outcome.info)?;
         Ok(Obj::bytes(&outcome.result))
+    }
+
+    /// Stores facts in the variable of `-info`.
+    fn remember(&self, info: &Record) -> Result<()> {
+        match &self.output.info {
+            Some(name) => self.interp.set_variable(&Obj::text(name), &Obj::from(info)),
+            None => Ok(()),
+        }
     }
 
     // ---- What is asked --------------------------------------------------------------------------
@@ -264,15 +318,7 @@ impl<'a> Job<'a> {
             && self.operations.spkac.is_none()
             && self.operations.ss_cert.is_none()
             && self.operations.gencrl.is_none();
-        let passwords = Passwords {
-            given: self.place.key.clone(),
-            source: self.place.passin.clone(),
-            script: self
-                .place
-                .password
-                .as_ref()
-                .and_then(|prefix| Script::new(self.interp, prefix)),
-        };
+        let passwords = Passwords::of(self.interp, &self.place);
         let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
         let key = passwords.key("-keyfile", &file)?;
         let certificate = match own {
@@ -308,9 +354,10 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The database.
-    fn store(&self) -> Result<Folder> {
-        Folder::open(self.config.files()?, self.patience()?)
+    /// The database. One in files is locked whatever the purpose.
+    fn store(&self, _purpose: Purpose) -> Result<Box<dyn Store>> {
+        let folder = Folder::open(self.config.files()?, self.patience()?)?;
+        Ok(Box::new(folder))
     }
 
     /// How long to wait for other commands.
@@ -420,7 +467,7 @@ impl<'a> Job<'a> {
                 (false, true) => Numbering::CounterOrStart,
                 (false, false) => Numbering::Counter,
             },
-            folder: self.folder()?,
+            folder: Some(self.folder()?),
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
             least_bits: least_bits(),
@@ -539,7 +586,7 @@ impl<'a> Job<'a> {
         &self,
         issuer: &Issuer<'_>,
         applicants: &[Applicant],
-        store: &mut Folder,
+        store: &mut dyn Store,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let issued = issuer.issue(applicants, store)?;
@@ -558,7 +605,12 @@ impl<'a> Job<'a> {
     // ---- Revocation -----------------------------------------------------------------------------
 
     /// Makes a revocation list.
-    fn list(&self, authority: &Authority, store: &mut Folder, outcome: &mut Outcome) -> Result<()> {
+    fn list(
+        &self,
+        authority: &Authority,
+        store: &mut dyn Store,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
         let section = self
             .revoking
             .crlexts
@@ -567,6 +619,7 @@ impl<'a> Job<'a> {
         if let Some(section) = &section {
             self.config.section(section)?;
         }
+        let base = self.base(authority)?;
         let number = store.crl_number()?;
         let (this_update, next_update) = self.list_times()?;
         let plan = Plan {
@@ -576,10 +629,24 @@ impl<'a> Job<'a> {
                 .as_deref()
                 .map(|section| (self.config.conf(), section)),
             number: number.clone(),
+            base: base.as_ref().map(|(base, _)| base.number.clone()),
         };
-        let list = crl::generate(authority, &plan, store)?;
+        let mut record = Record::new();
+        let list = match &base {
+            Some((base, source)) => {
+                let made = delta::generate(authority, &plan, base, source, store)?;
+                record.put("base", base.number.to_string());
+                record.put("removed", i64::try_from(made.removed).unwrap_or(i64::MAX));
+                made.list
+            }
+            None => crl::generate(authority, &plan, store)?,
+        };
         let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
-        let mut changes = vec![Change::Listed(this_update)];
+        let mut changes = Vec::new();
+        // What has ended may only leave once a complete list has had it.
+        if base.is_none() {
+            changes.push(Change::Listed(this_update));
+        }
         changes.extend(
             number
                 .as_ref()
@@ -587,7 +654,6 @@ impl<'a> Job<'a> {
         );
         store.commit(changes)?;
         outcome.add(out.finish()?);
-        let mut record = Record::new();
         if let Some(number) = number {
             record.put("number", number.to_string());
         }
@@ -596,6 +662,22 @@ impl<'a> Job<'a> {
         record.put("nextUpdate", time::text(next_update));
         outcome.info.put("crl", record);
         Ok(())
+    }
+
+    /// The complete list that a delta list is to add to, and its name for messages.
+    fn base(&self, authority: &Authority) -> Result<Option<(Base, String)>> {
+        let Some(file) = &self.revoking.delta else {
+            return Ok(None);
+        };
+        let source = shown(file).to_owned();
+        let lists = crate::x509::load::crls(&load("-delta", file)?);
+        let list = lists.ok().and_then(|lists| lists.into_iter().next());
+        let list = list.ok_or_else(|| {
+            let message = format!("can't read a revocation list from \"{source}\"");
+            Error::failed_with(Reason::CaRead, [&source], message)
+        })?;
+        let base = Base::new(&list, authority.certificate()?, &source)?;
+        Ok(Some((base, source)))
     }
 
     /// When the list is made, and when the next one comes.
@@ -666,7 +748,7 @@ impl<'a> Job<'a> {
         &self,
         certificate: &X509,
         issuer: &X509,
-        store: &mut Folder,
+        store: &mut dyn Store,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let force = self.place.force.is_some();
@@ -704,7 +786,7 @@ impl<'a> Job<'a> {
     }
 
     /// Marks what has ended.
-    fn update(&self, store: &mut Folder, outcome: &mut Outcome) -> Result<()> {
+    fn update(&self, store: &mut dyn Store, outcome: &mut Outcome) -> Result<()> {
         let told = self.output.info.is_some();
         let mut ended = Vec::new();
         let changes = revoke::expire(store, self.now, &mut |row| {
@@ -727,7 +809,7 @@ impl<'a> Job<'a> {
                 format!("bad serial number \"{text}\": must be hexadecimal digits"),
             )
         })?;
-        let mut store = self.store()?;
+        let mut store = self.store(Purpose::Look)?;
         let row = store.record(&serial)?;
         let word = row.as_ref().map_or("unknown", |row| row.status.word());
         outcome.result.extend_from_slice(word.as_bytes());
@@ -746,8 +828,10 @@ impl<'a> Job<'a> {
 /// Makes a new authority; the result is its certificate.
 fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
     let given = &words.given;
-    let (operations, making) = (Operations::read(given)?, Making::read(given)?);
-    let kind = KeyKind::parse(operations.newkey.as_deref().unwrap_or("ec:P-256"))?;
+    let making = Making::read(given)?;
+    let asking = Asking::read(given)?;
+    let word = asking.newkey.as_deref().unwrap_or("ec:P-256");
+    let kind = KeyKind::parse(word, &words.texts("-pkeyopt"))?;
     let folder = PathBuf::from(folder);
     let name = folder
         .file_name()
@@ -756,11 +840,7 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         .subj
         .unwrap_or_else(|| format!("/CN={} CA", name.replace(['/', '+', '\\'], "_")));
     let subject = subject(&text, true)?;
-    let password = operations
-        .passout
-        .as_deref()
-        .map(password_from)
-        .transpose()?;
+    let lock = ask::lock(&asking)?;
     let days = making.days.unwrap_or(3650);
     if days < 1 {
         return Err(option_error("-days", "-days must be above zero"));
@@ -769,7 +849,7 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         folder: &folder,
         subject: &subject,
         kind: &kind,
-        password: password.as_deref(),
+        lock: &lock,
         days,
         now: now(),
     })?;
