@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::error::{Error, Reason, Result};
 
@@ -423,29 +424,33 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(|error| unwritable(folder, &error))
 }
 
-/// Waits until these files, and their names, are on the disk.
-///
-/// Thousands of small files at once cost the disk far less than one after the other.
-#[cfg(target_os = "linux")]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a CA folder consists of native files"
-)]
-pub(crate) fn sync_files(paths: &[PathBuf]) -> Result<()> {
-    let mut folders: Vec<PathBuf> = paths.iter().map(|path| folder_of(path)).collect();
-    folders.dedup();
-    folders.iter().try_for_each(|folder| {
-        fault::point()
-            .and_then(|()| fs::File::open(folder))
-            .and_then(|file| rustix::fs::syncfs(&file).map_err(io::Error::from))
-            .map_err(|error| unwritable(folder, &error))
-    })
-}
-
 /// Waits until these files are on the disk.
-#[cfg(not(target_os = "linux"))]
+///
+/// Several threads wait: the disk has many files on the way at once, and the file system writes down together what
+/// belongs to several of them. (`syncfs` would wait for everybody else's files as well.)
 pub(crate) fn sync_files(paths: &[PathBuf]) -> Result<()> {
-    paths.iter().try_for_each(|path| File::open(path)?.sync())
+    /// How many wait at once.
+    const WAITING: usize = 16;
+    let wait = |path: &PathBuf| {
+        let file = fs::OpenOptions::new().write(true).open(path);
+        file.and_then(|file| file.sync_data())
+            .map_err(|error| unwritable(path, &error))
+    };
+    if let Some(first) = paths.first() {
+        fault::point().map_err(|error| unwritable(first, &error))?;
+    }
+    let outcomes: Vec<Result<()>> = thread::scope(|scope| {
+        let waiting: Vec<_> = paths
+            .chunks(paths.len().div_ceil(WAITING).max(1))
+            .map(|part| scope.spawn(move || part.iter().try_for_each(wait)))
+            .collect();
+        let panicked = |_| Error::failed(Reason::Panic, "a thread of the authority panicked");
+        let ended = waiting.into_iter().map(thread::ScopedJoinHandle::join);
+        ended
+            .map(|outcome| outcome.map_err(panicked).flatten())
+            .collect()
+    });
+    outcomes.into_iter().collect()
 }
 
 /// The error for a file that can't be read.

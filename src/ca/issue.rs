@@ -83,6 +83,8 @@ pub(crate) struct Profile {
     pub(crate) text: bool,
     /// How dates are shown.
     pub(crate) iso_dates: bool,
+    /// How certificates are shown before they are signed: bits for names and for certificates.
+    pub(crate) shown: (u64, u64),
     /// How many bits of security a key must have.
     pub(crate) least_bits: u32,
 }
@@ -238,7 +240,7 @@ impl Issuer<'_> {
         let path = folder.map(|folder| folder.join(format!("{serial}.pem")));
         let der = draft.certificate.to_der().map_err(|stack| failed(&stack))?;
         Ok(Finished {
-            text: self.text(&draft.certificate)?,
+            text: self.text(&draft.certificate, &der)?,
             record: self.record(applicant, draft, &der, serial, path.as_deref()),
             path,
             der,
@@ -422,10 +424,20 @@ impl Issuer<'_> {
             builder.set_not_before(&*asn1_time(start)?)?;
             builder.set_not_after(&*asn1_time(end)?)?;
             builder.set_subject_name(subject)?;
-            builder.set_pubkey(&applicant.key)?;
-            Ok(builder.build())
+            if self.signs_itself(applicant) {
+                builder.set_pubkey(&applicant.key)?;
+                return Ok(builder.build());
+            }
+            let certificate = builder.build();
+            x509_draft::copy_key(&applicant.request, &certificate)?;
+            Ok(certificate)
         });
         made.map_err(|stack| failed(&stack))
+    }
+
+    /// Whether the applicant's key is the authority's.
+    fn signs_itself(&self, applicant: &Applicant) -> bool {
+        same_key(&applicant.key, &self.authority.key)
     }
 
     /// Who signs: the authority, or the certificate itself.
@@ -516,7 +528,7 @@ impl Issuer<'_> {
 
     /// Adds the key identifiers that a version 3 certificate should have, and signs.
     fn sign(&self, applicant: &Applicant, certificate: &X509) -> Result<()> {
-        let own_key = same_key(&applicant.key, &self.authority.key);
+        let own_key = self.signs_itself(applicant);
         if x509_draft::count(certificate) > 0 || always_version_3() {
             x509_draft::set_version(certificate, 2).map_err(|stack| failed(&stack))?;
             self.adapt_key_id(certificate, "subjectKeyIdentifier", "hash", true)?;
@@ -556,10 +568,14 @@ impl Issuer<'_> {
     }
 
     /// The certificate as it is written: text, if wanted, and PEM.
-    fn text(&self, certificate: &X509) -> Result<Vec<u8>> {
+    fn text(&self, certificate: &X509, der: &[u8]) -> Result<Vec<u8>> {
         let mut text = match self.profile.text {
-            true => ossl::print::certificate(certificate, 0, 0)
-                .ok_or_else(|| failed(&ErrorStack::get()))?,
+            true => {
+                // A draft doesn't have its key in the form that is printed.
+                let certificate = X509::from_der(der).map_err(|stack| failed(&stack))?;
+                ossl::print::certificate(&certificate, 0, 0)
+                    .ok_or_else(|| failed(&ErrorStack::get()))?
+            }
             false => Vec::new(),
         };
         text.extend(certificate.to_pem().map_err(|stack| failed(&stack))?);
@@ -605,6 +621,8 @@ impl Issuer<'_> {
         signer
             .certificate(&certificate)
             .map_err(|refused| unsigned("certificate", &refused))?;
+        let certificate = certificate.to_der().and_then(|der| X509::from_der(&der));
+        let certificate = certificate.map_err(|stack| failed(&stack))?;
         let mut record = Record::new();
         record.put("operation", "issue");
         record.put("source", applicant.source.as_str());
@@ -619,6 +637,10 @@ impl Issuer<'_> {
             }
         }
         record.put("certificate", shown);
+        let (names, parts) = self.profile.shown;
+        let text = ossl::print::certificate(&certificate, names, parts | ossl::print::UNSIGNED);
+        let text = text.ok_or_else(|| failed(&ErrorStack::get()))?;
+        record.put("text", String::from_utf8_lossy(&text).into_owned());
         Ok(record)
     }
 

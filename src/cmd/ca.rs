@@ -7,6 +7,7 @@ mod ask;
 mod inputs;
 mod ocsp;
 mod shortcuts;
+mod surroundings;
 pub(super) mod table;
 mod verify;
 mod words;
@@ -19,7 +20,7 @@ use openssl::ssl::{SslContext, SslMethod};
 use openssl::x509::{X509, X509Name};
 
 use self::ask::Asking;
-use self::inputs::{Out, Passwords, check_access, load, option_error, shown};
+use self::inputs::{Passwords, check_access, load, option_error, shown};
 use self::ocsp::Answering;
 use self::shortcuts::Shortcuts;
 use self::table::{Making, Operations, Output, Place, Revoking};
@@ -84,6 +85,8 @@ struct Job<'a> {
     revoking: Revoking<Obj>,
     /// The configuration.
     config: Config,
+    /// How certificates are shown: bits for names and for certificates.
+    shown: (u64, u64),
     /// Now.
     now: i64,
 }
@@ -95,9 +98,16 @@ struct Outcome {
     result: Vec<u8>,
     /// What `-info` gets.
     info: Record,
+    /// The steps, for `-verbose`.
+    steps: Vec<String>,
 }
 
 impl Outcome {
+    /// Notes a step.
+    fn step(&mut self, what: impl Into<String>) {
+        self.steps.push(what.into());
+    }
+
     /// Adds to the result.
     fn add(&mut self, bytes: Vec<u8>) {
         // A list of a million entries isn't copied.
@@ -123,6 +133,8 @@ impl<'a> Job<'a> {
         }
         config::create_objects(&conf, &file)?;
         let config = Config::new(conf, &file, place.name.as_deref())?;
+        let shown = surroundings::shown_form(&config)?;
+        surroundings::add_random(&words, &config)?;
         let mut operations = Operations::read(given)?;
         let mut output = Output::read(given)?;
         let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
@@ -144,12 +156,22 @@ impl<'a> Job<'a> {
             config,
             place,
             words,
+            shown,
             now: now(),
         })
     }
 
-    /// Does what is asked, in the program's order.
+    /// Does what is asked.
     fn run(&self) -> Result<Obj> {
+        // A mask that is none is told even if no name is to be made.
+        self.with_mask(|| Ok(()))?;
+        let done = self.operate()?;
+        surroundings::write_random(&self.words, &self.config)?;
+        Ok(done)
+    }
+
+    /// Does what is asked, in the program's order.
+    fn operate(&self) -> Result<Obj> {
         let mut outcome = Outcome::default();
         if let Some(serial) = &self.operations.status {
             self.status(serial, &mut outcome)?;
@@ -230,6 +252,7 @@ impl<'a> Job<'a> {
         };
         let mut store = self.store(purpose)?;
         let store = store.as_mut();
+        outcome.step("opened the database");
         if self.operations.updatedb.is_some() {
             self.update(store, &mut outcome)?;
         }
@@ -250,7 +273,10 @@ impl<'a> Job<'a> {
     }
 
     /// Stores the facts, and gives the result.
-    fn tell(&self, outcome: Outcome) -> Result<Obj> {
+    fn tell(&self, mut outcome: Outcome) -> Result<Obj> {
+        if surroundings::is_verbose(&self.words.given) {
+            outcome.info.put("steps", outcome.steps);
+        }
         self.remember(&outcome.info)?;
         Ok(Obj::bytes(&outcome.result))
     }
@@ -270,6 +296,7 @@ impl<'a> Job<'a> {
         let operations = &self.operations;
         operations.input.is_some()
             || operations.data.is_some()
+            || operations.inchan.is_some()
             || operations.ss_cert.is_some()
             || operations.spkac.is_some()
             || operations.infiles.is_some()
@@ -282,8 +309,10 @@ impl<'a> Job<'a> {
         let parameters = self.words.texts("-vfyopt");
         let mut applicants = Vec::new();
         if let Some(file) = &operations.spkac {
-            let mut applicant = Applicant::spkac(&load("-spkac", file)?, shown(file), self.utf8())?;
-            applicant.wants_der &= self.output.out.is_some();
+            let content = load("-spkac", file)?;
+            let made = self.with_mask(|| Applicant::spkac(&content, shown(file), self.utf8()));
+            let mut applicant = made?;
+            applicant.wants_der &= self.output.out.is_some() || self.output.outchan.is_some();
             applicants.push(applicant);
         }
         if let Some(file) = &operations.ss_cert {
@@ -293,6 +322,15 @@ impl<'a> Job<'a> {
         let encoding = encoding("-inform", operations.inform.as_deref())?;
         if let Some(bytes) = &operations.data {
             applicants.push(Applicant::request(bytes, encoding, "-data", &parameters)?);
+        }
+        if let Some(name) = &operations.inchan {
+            let bytes = self.from_channel(name)?;
+            applicants.push(Applicant::request(
+                &bytes,
+                encoding,
+                "-inchan",
+                &parameters,
+            )?);
         }
         let files = operations.input.iter().chain(&self.words.requests);
         let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
@@ -447,7 +485,7 @@ impl<'a> Job<'a> {
             subject: making
                 .subj
                 .as_deref()
-                .map(|text| subject(text, self.utf8()))
+                .map(|text| self.with_mask(|| subject(text, self.utf8())))
                 .transpose()?,
             preserve: making.preserve.is_some() || config.truth_of_ca("preserve"),
             email_in_dn: making.no_email.is_none() && config.truth("email_in_dn", true),
@@ -470,6 +508,7 @@ impl<'a> Job<'a> {
             folder: Some(self.folder()?),
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
+            shown: self.shown,
             least_bits: least_bits(),
         })
     }
@@ -590,7 +629,7 @@ impl<'a> Job<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let issued = issuer.issue(applicants, store)?;
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&issued.output))?;
+        let out = self.out(&mut |sink| sink(&issued.output))?;
         store.commit(issued.changes)?;
         outcome.add(out.finish()?);
         let records = issued
@@ -598,6 +637,7 @@ impl<'a> Job<'a> {
             .into_iter()
             .map(Value::Record)
             .collect::<Vec<_>>();
+        outcome.step(format!("issued {} certificates", applicants.len()));
         outcome.info.put("issued", records);
         Ok(())
     }
@@ -641,7 +681,7 @@ impl<'a> Job<'a> {
             }
             None => crl::generate(authority, &plan, store)?,
         };
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
+        let out = self.out(&mut |sink| list.write_pem(sink))?;
         let mut changes = Vec::new();
         // What has ended may only leave once a complete list has had it.
         if base.is_none() {
@@ -660,6 +700,7 @@ impl<'a> Job<'a> {
         record.put("entries", i64::try_from(list.len()).unwrap_or(i64::MAX));
         record.put("lastUpdate", time::text(this_update));
         record.put("nextUpdate", time::text(next_update));
+        outcome.step(format!("made a list of {} certificates", list.len()));
         outcome.info.put("crl", record);
         Ok(())
     }
@@ -765,6 +806,7 @@ impl<'a> Job<'a> {
             ),
         };
         store.commit(done.changes)?;
+        outcome.step(format!("{key} a certificate"));
         outcome.info.put(key, done.record);
         Ok(())
     }
@@ -797,6 +839,7 @@ impl<'a> Job<'a> {
         if !changes.is_empty() {
             store.commit(changes)?;
         }
+        outcome.step("marked what has ended");
         outcome.info.put("expired", ended);
         Ok(())
     }

@@ -9,6 +9,8 @@ use super::table::Place;
 use crate::ca::disk::{self, Staged};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::secret::Secret;
+use crate::tcl::bytewise::Bytewise;
+use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
 use crate::x509::{Problem, load};
@@ -177,6 +179,8 @@ pub(super) enum Out {
     File(Staged),
     /// What can't be renamed: a device, or a file in a virtual file system.
     Direct(String, Vec<u8>),
+    /// A channel.
+    Channel(Bytewise, Vec<u8>),
 }
 
 impl Out {
@@ -200,6 +204,23 @@ impl Out {
                 .map_err(|error| Error::failed_with(Reason::CaWrite, [name], error.message())),
             None => memory(write).map(|bytes| Self::Direct(name.to_owned(), bytes)),
         }
+    }
+
+    /// Gets an output for a channel ready.
+    pub(super) fn channel(interp: Interp<'_>, name: &Obj, write: &mut Writing<'_>) -> Result<Self> {
+        let channel =
+            Channel::find(interp, name).filter(|channel| channel.mode().has(Mask::WRITABLE));
+        let channel = channel.map(Bytewise::new).ok_or_else(|| {
+            let name = name.as_text();
+            let message = format!("\"{name}\" is no channel that is open for writing");
+            Error::failed_with(Reason::CaWrite, [&*name, "-outchan"], message)
+        })?;
+        let mut bytes = Vec::new();
+        write(&mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok(Self::Channel(channel, bytes))
     }
 
     /// Gets the output of a private key ready: a file of it is for its owner alone.
@@ -231,6 +252,20 @@ impl Out {
             Self::File(staged) => {
                 let done = staged.finish(false);
                 done.map_err(|error| Error::failed(Reason::CaWrite, error.message()))?;
+                Ok(Vec::new())
+            }
+            Self::Channel(Bytewise { channel, .. }, bytes) => {
+                let name = channel.name();
+                let refused = |error: std::io::Error| {
+                    let message = format!("can't write to \"{name}\": {error}");
+                    Error::failed_with(Reason::CaWrite, [&*name], message)
+                };
+                let mut rest = bytes.as_slice();
+                channel.flush().map_err(refused)?;
+                while !rest.is_empty() {
+                    let count = channel.write_raw(rest).map_err(refused)?;
+                    rest = rest.get(count..).unwrap_or_default();
+                }
                 Ok(Vec::new())
             }
             Self::Direct(name, bytes) => {

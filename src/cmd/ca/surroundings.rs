@@ -1,0 +1,129 @@
+//! What a call of `tls::ca` needs of the library around it: random numbers, the string types of names, the form in
+//! which certificates are shown.
+
+use super::inputs::{Out, load, option_error};
+use super::{Job, Words};
+use crate::ca::config::Config;
+use crate::error::{Error, Reason, Result};
+use crate::opts::{Given, options};
+use crate::ossl::error::failed;
+use crate::ossl::secret::Secret;
+use crate::ossl::x509_name::Mask;
+use crate::ossl::{library, print};
+use crate::tcl::bytewise::Bytewise;
+use crate::tcl::channel::{Channel, Mask as ChannelMask};
+use crate::tcl::{Obj, files};
+use crate::x509::name;
+
+/// How many random bytes are written, as the program does.
+const RANDOM: usize = 1024;
+
+options! {
+    /// Random numbers, and how much is told.
+    pub(super) table SURROUNDINGS {
+        Text = "-rand", Both, Command, "3.0", "RANDFILE of the configuration",
+            "Files with colons between, whose bytes go into the random numbers; may be repeated";
+        File = "-writerand", Both, Command, "3.0", "RANDFILE of the configuration",
+            "File that gets random bytes, for -rand of another time";
+        Flag = "-verbose", Both, Command, "3.0", "off", "Tell each step in what -info gets";
+        Flag = "-quiet", Both, Command, "3.0", "on", "Tell no steps, if it comes after -verbose";
+    }
+}
+
+/// Adds what `-rand` and `RANDFILE` name to the random numbers.
+pub(super) fn add_random(words: &Words, config: &Config) -> Result<()> {
+    for value in words.texts("-rand") {
+        for name in value.split(':') {
+            library::add_random(&load("-rand", name)?);
+        }
+    }
+    // As in the program, the file need not be there yet.
+    if let Some(name) = config.random_file()
+        && let Ok(bytes) = files::read(&name)
+    {
+        library::add_random(&bytes);
+    }
+    Ok(())
+}
+
+/// Writes random bytes to the file that `-writerand`, or else `RANDFILE`, names.
+pub(super) fn write_random(words: &Words, config: &Config) -> Result<()> {
+    let asked = words.texts("-writerand").pop();
+    let Some(name) = asked.or_else(|| config.random_file()) else {
+        return Ok(());
+    };
+    let mut bytes = [0; RANDOM];
+    openssl::rand::rand_bytes(&mut bytes)
+        .map_err(|stack| failed("can't make random bytes", &stack))?;
+    Out::stage_secret(&name, &Secret::from(&bytes[..]))?.finish()?;
+    Ok(())
+}
+
+/// Whether steps are told: the last of two options decides.
+pub(super) fn is_verbose(given: &Given<Obj>) -> bool {
+    let mut said = given
+        .all()
+        .map(|setting| setting.spec.name)
+        .filter(|name| ["-verbose", "-quiet"].contains(name));
+    said.next_back() == Some("-verbose")
+}
+
+/// The form in which certificates are shown, by `name_opt` and `cert_opt`: bits for names and for certificates.
+pub(super) fn shown_form(config: &Config) -> Result<(u64, u64)> {
+    let names = match config.value("name_opt") {
+        Some(words) => name::Form::parse(&words)
+            .map_err(|problem| config.bad("name_opt", &problem.to_string()))?
+            .bits(),
+        None => 0,
+    };
+    let parts = match config.value("cert_opt") {
+        Some(words) => print::certificate_form(&words)
+            .map_err(|word| config.bad("cert_opt", &format!("unknown word \"{word}\"")))?,
+        None => 0,
+    };
+    Ok((names, parts))
+}
+
+impl Job<'_> {
+    /// Makes names with the string types that `string_mask` allows.
+    pub(super) fn with_mask<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mask = match self.config.value("string_mask") {
+            Some(words) => Some(Mask::set(&words).ok_or_else(|| {
+                self.config
+                    .bad("string_mask", &format!("\"{words}\" is no string mask"))
+            })?),
+            None => None,
+        };
+        let made = make();
+        drop(mask);
+        made
+    }
+
+    /// Gets the output ready, whatever it goes to.
+    pub(super) fn out(&self, write: &mut super::inputs::Writing<'_>) -> Result<Out> {
+        match (&self.output.out, &self.output.outchan) {
+            (Some(_), Some(_)) => Err(option_error(
+                "-outchan",
+                "only one of -out and -outchan can be given",
+            )),
+            (None, Some(channel)) => Out::channel(self.interp, channel, write),
+            (name, None) => Out::stage(name.as_deref(), write),
+        }
+    }
+
+    /// Everything that comes through a channel.
+    pub(super) fn from_channel(&self, name: &Obj) -> Result<Vec<u8>> {
+        let refused = |message: String| {
+            let name = name.as_text();
+            Error::failed_with(Reason::CaRead, [&*name, "-inchan"], message)
+        };
+        let channel = Channel::find(self.interp, name)
+            .filter(|channel| channel.mode().has(ChannelMask::READABLE))
+            .ok_or_else(|| {
+                let name = name.as_text();
+                refused(format!("\"{name}\" is no channel that is open for reading"))
+            })?;
+        let channel = Bytewise::new(channel);
+        files::read_all(channel.channel).map_err(|error| refused(error.to_string()))
+    }
+}
