@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bytewise;
 mod ca;
 mod channel;
 mod cmp;
@@ -17,6 +18,7 @@ mod misc;
 mod pki;
 mod result;
 mod socket;
+mod staged;
 
 use crate::tcl::Interp;
 use crate::tcl::command::Command;
@@ -51,6 +53,7 @@ commands! {
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
+    "tls::CmsCopied" => cms::copied;
     "tls::CmpAnswer" => cmp::answer;
     "tls::CmpDrop" => cmp::forget;
     "tls::CmpFinish" => cmp::finish;

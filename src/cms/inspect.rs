@@ -6,7 +6,7 @@ use openssl::x509::X509;
 
 use super::ber::{Filling, Kind, Reader, Skeleton};
 use super::output::{Wrapping, micalg};
-use super::sign::{self, Signer, add_signer};
+use super::sign::{self, add_signer};
 use super::source::{Format, Opened, Stream, open};
 use super::verify::{self, stack};
 use super::{pump, refused, unreadable, unwritable};
@@ -43,9 +43,8 @@ fn parsed(skeleton: &Skeleton) -> Result<ContentInfo> {
 }
 
 /// The certificates inside a message.
-pub(crate) fn certificates(stream: &mut dyn Stream, format: Format) -> Result<Vec<X509>> {
-    let (skeleton, ..) = survey(stream, format)?;
-    let certificates = parsed(&skeleton)?
+pub(crate) fn certificates(skeleton: &Skeleton) -> Result<Vec<X509>> {
+    let certificates = parsed(skeleton)?
         .certificates()
         .map_err(|stack| refused(Reason::CmsRead, "can't read the certificates", &stack))?;
     Ok(certificates.iter().map(ToOwned::to_owned).collect())
@@ -106,12 +105,12 @@ fn rewrite(
     Ok(last)
 }
 
-/// Everything that a message holds, for people.
+/// Everything that a message holds, for people; and what it is without its content.
 pub(crate) fn print(
     stream: &mut dyn Stream,
     format: Format,
     name_flags: Option<u64>,
-) -> Result<Vec<u8>> {
+) -> Result<(Vec<u8>, Skeleton)> {
     let mut message = Vec::new();
     match open(stream, format).map_err(unreadable)? {
         Opened::Whole(mut whole) => {
@@ -119,7 +118,8 @@ pub(crate) fn print(
         }
         Opened::Beside { signature, .. } => message = signature,
     }
-    print_bytes(&message, name_flags)
+    let text = print_bytes(&message, name_flags)?;
+    Ok((text, Skeleton::parse(&message).map_err(unreadable)?))
 }
 
 /// The same for a message in memory.
@@ -133,7 +133,7 @@ pub(crate) fn print_bytes(message: &[u8], name_flags: Option<u64>) -> Result<Vec
 pub(crate) fn resign(
     stream: &mut dyn Stream,
     format: Format,
-    settings: &sign::Settings<'_>,
+    settings: &sign::Settings,
     wrapping: &Wrapping,
     out: &mut dyn Write,
 ) -> Result<()> {
@@ -145,7 +145,7 @@ pub(crate) fn resign(
     let failed = |stack| refused(Reason::CmsCreate, "can't sign", &stack);
     for signer in &settings.signers {
         let flags = settings.flags.and(Flags::REUSE_DIGEST);
-        let info = add_signer(&message, signer, settings.digest, flags)?;
+        let info = add_signer(&message, signer, settings.digest.as_deref(), flags)?;
         info.sign().map_err(failed)?;
     }
     for certificate in &settings.certificates {
@@ -184,18 +184,16 @@ pub(crate) fn resign(
 pub(crate) fn sign_receipt(
     stream: &mut dyn Stream,
     format: Format,
-    signer: &Signer,
-    certificates: &[X509],
-    flags: Flags,
+    settings: &sign::Settings,
     wrapping: &Wrapping,
     out: &mut dyn Write,
 ) -> Result<()> {
     let (skeleton, ..) = survey(stream, format)?;
     let message = parsed(&skeleton)?;
     let failed = |stack| refused(Reason::CmsCreate, "can't make a receipt", &stack);
-    let certificates = stack(certificates.to_vec()).map_err(failed)?;
+    let certificates = stack(settings.certificates.clone()).map_err(failed)?;
     let signers = message.signers();
-    let Some(first) = signers.first() else {
+    let (Some(first), Some(signer)) = (signers.first(), settings.signers.first()) else {
         return Err(Error::failed(Reason::CmsRead, "the message has no signers"));
     };
     let receipt = first
@@ -203,7 +201,7 @@ pub(crate) fn sign_receipt(
             &signer.certificate,
             &signer.key,
             Some(&certificates),
-            flags.and(Flags::NOSMIMECAP),
+            settings.flags.and(Flags::NOSMIMECAP),
         )
         .map_err(failed)?;
     wrapping.whole(out, &receipt.to_der().map_err(failed)?)

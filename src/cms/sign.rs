@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use openssl::asn1::Asn1Object;
-use openssl::md::MdRef;
+use openssl::md::{Md, MdRef};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
@@ -35,11 +35,11 @@ pub(crate) struct Receipts {
 }
 
 /// How a content is signed.
-pub(crate) struct Settings<'a> {
+pub(crate) struct Settings {
     /// The signers, in order.
     pub(crate) signers: Vec<Signer>,
     /// The digest, where it isn't the one that a signer's key suggests.
-    pub(crate) digest: Option<&'a MdRef>,
+    pub(crate) digest: Option<Md>,
     /// Further certificates for the message.
     pub(crate) certificates: Vec<X509>,
     /// What is left out or added.
@@ -96,7 +96,7 @@ pub(crate) fn add_signer<'m>(
 
 /// What stands before the content of the message that is to be signed. Parameters of keys don't show there, and as
 /// long as they wait for the signature the message can't be encoded, so this is told from one without them.
-fn head(settings: &Settings<'_>) -> Result<Skeleton> {
+fn head(settings: &Settings) -> Result<Skeleton> {
     let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
         .map_err(|stack| failed(&stack))?;
     if let Some(inner) = &settings.inner_type {
@@ -107,7 +107,12 @@ fn head(settings: &Settings<'_>) -> Result<Skeleton> {
     for signer in &settings.signers {
         let flags = settings.flags.and(Flags::PARTIAL).and(Flags::NOSMIMECAP);
         message
-            .add_signer(&signer.certificate, &signer.key, settings.digest, flags)
+            .add_signer(
+                &signer.certificate,
+                &signer.key,
+                settings.digest.as_deref(),
+                flags,
+            )
             .map_err(|stack| failed(&stack))?;
     }
     message.chain().map_err(|stack| failed(&stack))?;
@@ -115,7 +120,7 @@ fn head(settings: &Settings<'_>) -> Result<Skeleton> {
 }
 
 /// Makes the message that is to be signed, with its signers.
-fn prepare(settings: &Settings<'_>) -> Result<ContentInfo> {
+fn prepare(settings: &Settings) -> Result<ContentInfo> {
     let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
         .map_err(|stack| failed(&stack))?;
     if let Some(inner) = &settings.inner_type {
@@ -130,7 +135,7 @@ fn prepare(settings: &Settings<'_>) -> Result<ContentInfo> {
         None => None,
     };
     for signer in &settings.signers {
-        let info = add_signer(&message, signer, settings.digest, settings.flags)?;
+        let info = add_signer(&message, signer, settings.digest.as_deref(), settings.flags)?;
         if let Some(request) = &request {
             info.add_receipt_request(request)
                 .map_err(|stack| failed(&stack))?;
@@ -155,7 +160,7 @@ pub(crate) fn skeleton(message: &ContentInfo) -> Result<Skeleton> {
 /// Signs a content, and writes the message.
 pub(crate) fn sign(
     mut content: Content<'_>,
-    settings: &Settings<'_>,
+    settings: &Settings,
     wrapping: &Wrapping,
     indefinite: bool,
     out: &mut dyn Write,

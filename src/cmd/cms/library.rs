@@ -1,20 +1,19 @@
 //! The library as the options of a call want it: providers, properties, random numbers, configuration.
 
 use std::ffi::CString;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 
 use openssl::cipher::Cipher;
 use openssl::md::Md;
 use openssl::provider::Provider;
 
-use super::inputs::option_error;
-use super::streams::{self, Sink};
-use crate::cms::{refused, unwritable};
+use super::option_error;
+use crate::cmd::pki::Inputs;
+use crate::cms::refused;
 use crate::error::{Reason, Result};
 use crate::opts::{Given, Word};
 use crate::ossl::library;
-use crate::tcl::{Interp, Obj, files};
+use crate::tcl::{Obj, files};
 
 /// How many random bytes `-writerand` writes, as the program does.
 const RANDOM: usize = 1024;
@@ -29,7 +28,7 @@ pub(super) struct Library {
 
 impl Library {
     /// Does what the options say, in their order.
-    pub(super) fn load(interp: Interp<'_>, given: &Given<Obj>) -> Result<Self> {
+    pub(super) fn load(inputs: &Inputs<'_>, given: &Given<Obj>) -> Result<Self> {
         let mut providers = Vec::new();
         let mut properties = None;
         for setting in given.all() {
@@ -47,7 +46,7 @@ impl Library {
                     providers.push(provider);
                 }
                 "-provider-path" => {
-                    streams::check_access(interp, option, &value)?;
+                    inputs.check_access(option, &value)?;
                     let path = files::native(&value)?;
                     Provider::set_default_search_path(None, &path.to_string_lossy()).map_err(
                         |stack| {
@@ -62,11 +61,11 @@ impl Library {
                 "-propquery" => properties = Some(value.into_owned()),
                 "-rand" => {
                     for name in value.split(':') {
-                        library::add_random(&streams::load(interp, option, name)?);
+                        library::add_random(&inputs.content(option, name)?);
                     }
                 }
                 "-config" => {
-                    streams::check_access(interp, option, &value)?;
+                    inputs.check_access(option, &value)?;
                     let path = files::native(&value)?;
                     let path = CString::new(path.as_os_str().as_bytes())
                         .map_err(|_| option_error(option, "a file name can't hold a zero byte"))?;
@@ -88,14 +87,12 @@ impl Library {
         })
     }
 
-    /// Writes random bytes to a file.
-    pub(super) fn write_random(interp: Interp<'_>, name: &str) -> Result<()> {
+    /// The random bytes that `-writerand` writes.
+    pub(super) fn random() -> Result<[u8; RANDOM]> {
         let mut bytes = [0; RANDOM];
         openssl::rand::rand_bytes(&mut bytes)
             .map_err(|stack| refused(Reason::CmsWrite, "no random bytes", &stack))?;
-        let mut sink = Sink::file(interp, "-writerand", name)?;
-        sink.write_all(&bytes).map_err(unwritable)?;
-        sink.finish().map(|_| ())
+        Ok(bytes)
     }
 
     /// The digest of a name.

@@ -66,6 +66,8 @@ options! {
         subject: Text = "-subject", Both, Command, "3.0", "none", "The mail's Subject header";
         info: Text = "-info", Both, Command, "3.0", "none",
             "Variable that gets a dict of facts about the message";
+        command: Script = "-command", Both, Command, "3.0", "none",
+            "Command prefix that gets the outcome; the call returns a token at once";
         progress: Script = "-progress", Both, Command, "3.0", "none",
             "Command prefix that is called with the bytes done and in total";
     }
