@@ -104,13 +104,17 @@ impl<'a> Job<'a> {
         let library = Library::load(&inputs, &words.given)?;
         words.check_cipher(&library)?;
         let given = &words.given;
+        let streams = Streams::read(given)?;
+        let making = Making::read(given)?;
+        let checking = Checking::read(given)?;
+        let verification = Verification::read(given)?;
         Ok(Self {
             interp,
             operation: words.operation()?,
-            streams: Streams::read(given)?,
-            making: Making::read(given)?,
-            checking: Checking::read(given)?,
-            verification: Verification::read(given)?,
+            streams,
+            making,
+            checking,
+            verification,
             keys,
             inputs,
             library: Rc::new(library),
@@ -120,6 +124,9 @@ impl<'a> Job<'a> {
 
     /// Reads what the options name, and plans what is done with the streams.
     fn plan(&self) -> Result<Plan> {
+        if self.making.digest.is_some() && self.operation != Operation::Sign {
+            return Err(option_error("-digest", "-digest is for -sign alone"));
+        }
         match self.operation {
             Operation::Sign => self.sign(),
             Operation::Verify => self.verify(),
@@ -144,7 +151,7 @@ impl<'a> Job<'a> {
     fn run(&self) -> Result<Obj> {
         let plan = self.plan()?;
         let closing = Closing::new(self);
-        let stream = self.input()?;
+        let stream = self.input(&plan)?;
         let beside = self.beside(&plan)?.map(|beside| beside as Box<dyn Stream>);
         let mut sink = self.output(plan.checked)?;
         let tell = self
@@ -172,7 +179,10 @@ impl<'a> Job<'a> {
 
     /// The private key of an option.
     fn key(&self, option: &str, file: &str) -> Result<PKey<Private>> {
-        self.inputs.key(option, file, self.password())
+        match self.library.engine_key(option, file) {
+            Some(key) => key,
+            None => self.inputs.key(option, file, self.password()),
+        }
     }
 
     /// Where the passwords of keys come from.

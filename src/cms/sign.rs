@@ -8,13 +8,14 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
-use super::ber::{Filling, Skeleton};
+use super::ber::{self, Filling, Skeleton};
 use super::content::Content;
 use super::output::{Wrapping, micalg};
 use super::source::Format;
 use super::{refused, unwritable};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::cms::{ContentInfo, Flags, ReceiptRequest, ReceiptsFrom, SignerInfo};
+use crate::ossl::sign as again;
 
 /// Who signs.
 pub(crate) struct Signer {
@@ -65,7 +66,7 @@ fn failed(stack: &openssl::error::ErrorStack) -> Error {
 }
 
 /// Adds a signer to a message.
-pub(crate) fn add_signer<'m>(
+pub(super) fn add_signer<'m>(
     message: &'m ContentInfo,
     signer: &Signer,
     digest: Option<&MdRef>,
@@ -149,6 +150,96 @@ fn prepare(settings: &Settings) -> Result<ContentInfo> {
     Ok(message)
 }
 
+/// Takes the signing time away where it was to be left out and the library has added it.
+fn leave_time_out(message: &ContentInfo, settings: &Settings) -> Result<()> {
+    if !settings.flags.has(Flags::NO_SIGNING_TIME) {
+        return Ok(());
+    }
+    for (info, signer) in message.signers().iter().zip(&settings.signers) {
+        drop_time(info, signer)?;
+    }
+    Ok(())
+}
+
+/// Takes a signer's signing time away, if there is one, and signs what is left.
+pub(super) fn drop_time(info: &SignerInfo<'_>, signer: &Signer) -> Result<()> {
+    match info.remove_attribute(Nid::PKCS9_SIGNINGTIME) {
+        true => sign_attributes(info, signer),
+        false => Ok(()),
+    }
+}
+
+/// Signs a signer's attributes anew, as they are now.
+fn sign_attributes(info: &SignerInfo<'_>, signer: &Signer) -> Result<()> {
+    let mut attributes = info.attributes().map_err(|stack| failed(&stack))?;
+    // The elements of a SET OF stand in the order of their encodings.
+    attributes.sort();
+    let digest = info.algorithms().0;
+    let options: Vec<String> = signer
+        .key_options
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}"))
+        .collect();
+    let again = again::Signer {
+        key: &signer.key,
+        digest: Some(digest.long_name().map_err(|stack| failed(&stack))?),
+        options: &options,
+        properties: None,
+    };
+    let signature = again
+        .bytes(&[&ber::element(0x31, &attributes.concat())])
+        .map_err(|refusal| match refusal {
+            again::Refused::Stack(stack) => failed(&stack),
+            again::Refused::Option(option) => Error::failed(
+                Reason::CmsCreate,
+                format!("the key doesn't take \"{option}\""),
+            ),
+        })?;
+    info.set_signature(&signature)
+        .map_err(|stack| failed(&stack))
+}
+
+/// Signs a content of which only the digest is there, and writes the message.
+pub(crate) fn sign_digest(
+    digest: &[u8],
+    settings: &Settings,
+    wrapping: &Wrapping,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let message = prepare(settings)?;
+    // The library signs an empty content, since only there it tells the key's parameters; then the digest is put in.
+    let chain = message.chain().map_err(|stack| failed(&stack))?;
+    message.finish(&chain).map_err(|stack| failed(&stack))?;
+    for (info, signer) in message.signers().iter().zip(&settings.signers) {
+        let method = Md::from_nid(info.algorithms().0).map(MdRef::size);
+        if method.is_some_and(|size| size != digest.len()) {
+            return Err(Error::failed_with(
+                Reason::CmsOption,
+                ["-digest"],
+                "the digest hasn't the length that the signer's digest has",
+            ));
+        }
+        info.remove_attribute(Nid::PKCS9_MESSAGEDIGEST);
+        info.add_digest(digest).map_err(|stack| failed(&stack))?;
+        if settings.flags.has(Flags::NO_SIGNING_TIME) {
+            info.remove_attribute(Nid::PKCS9_SIGNINGTIME);
+        }
+        sign_attributes(info, signer)?;
+    }
+    let signature = skeleton(&message)?.without_content(Filling::Detached);
+    wrapping.whole(out, &signature)
+}
+
+/// Signs a content, and gives the message without it.
+pub(super) fn sign_apart(content: &mut Content<'_>, settings: &Settings) -> Result<Skeleton> {
+    let message = prepare(settings)?;
+    let chain = message.chain().map_err(|stack| failed(&stack))?;
+    content.each(|bytes| chain.write(bytes).map_err(|stack| failed(&stack)))?;
+    message.finish(&chain).map_err(|stack| failed(&stack))?;
+    leave_time_out(&message, settings)?;
+    skeleton(&message)
+}
+
 /// What a message is, without its content.
 pub(crate) fn skeleton(message: &ContentInfo) -> Result<Skeleton> {
     let der = message
@@ -168,7 +259,10 @@ pub(crate) fn sign(
     let message = prepare(settings)?;
     let chain = message.chain().map_err(|stack| failed(&stack))?;
     let pass = |bytes: &[u8]| chain.write(bytes).map_err(|stack| failed(&stack));
-    let finish = || message.finish(&chain).map_err(|stack| failed(&stack));
+    let finish = || {
+        message.finish(&chain).map_err(|stack| failed(&stack))?;
+        leave_time_out(&message, settings)
+    };
     let detached = settings.flags.has(Flags::DETACHED);
 
     if detached && wrapping.format == Format::Smime {

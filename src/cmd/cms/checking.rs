@@ -2,7 +2,7 @@
 
 use openssl::x509::X509;
 
-use super::plan::{Finding, Plan};
+use super::plan::{Finding, Plan, Reading};
 use super::table::Operations;
 use super::{Job, facts, option_error};
 use crate::cms::{inspect, verify};
@@ -117,7 +117,7 @@ impl Job<'_> {
         let tells_status = self.checking.verify_retcode.is_some();
         let prints_requests = self.checking.receipt_request_print.is_some();
         Ok(Plan {
-            again: self.is_mail()?,
+            reading: Reading::again_if(self.is_mail()?),
             checked: true,
             beside: self.content_file(),
             work: Box::new(move |ways| {
@@ -158,7 +158,7 @@ impl Job<'_> {
         let file = Operations::read(&self.words.given)?.verify_receipt;
         let form = Self::format("-rctform", self.streams.rctform.as_ref())?;
         Ok(Plan {
-            again: self.is_mail()?,
+            reading: Reading::again_if(self.is_mail()?),
             checked: true,
             beside: Some(("-verify_receipt", file.unwrap_or_default())),
             work: Box::new(move |ways| {

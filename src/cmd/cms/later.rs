@@ -132,6 +132,7 @@ pub(super) fn start(job: &Job<'_>, prefix: &Obj) -> Result<Obj> {
         return Err(option_error("-release", message));
     }
     let plan = job.plan()?;
+    let source = job.source(&plan)?;
     let beside = job.beside(&plan)?;
     let (store, outchan) = match &job.streams.outchan {
         Some(name) if job.streams.out.is_none() => {
@@ -171,7 +172,7 @@ pub(super) fn start(job: &Job<'_>, prefix: &Obj) -> Result<Obj> {
         }),
         _library: Rc::clone(&job.library),
     };
-    match job.source()? {
+    match source {
         Input::Stream(stream) => {
             running.begin(stream)?;
             jobs.running.borrow_mut().insert(token.clone(), running);

@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Write};
 
-use super::plan::{Finding, Plan, Ways};
+use super::plan::{Finding, Plan, Reading, Ways};
 use super::streams::{self, Sink};
 use super::{Job, option_error};
 use crate::cms::content::{Content, Treatment};
@@ -23,18 +23,28 @@ pub(super) enum Input {
 
 impl Job<'_> {
     /// Where the input comes from.
-    pub(super) fn source(&self) -> Result<Input> {
+    pub(super) fn source(&self, plan: &Plan) -> Result<Input> {
         let streams = &self.streams;
         let given = [
             streams.r#in.is_some(),
             streams.data.is_some(),
             streams.inchan.is_some(),
         ];
-        if given.iter().filter(|given| **given).count() > 1 {
+        let count = given.iter().filter(|given| **given).count();
+        if count > 0 && plan.reading == Reading::Never {
+            return Err(option_error(
+                "-digest",
+                "-digest stands in place of the input",
+            ));
+        }
+        if count > 1 {
             return Err(option_error(
                 "-in",
                 "only one of -in, -data and -inchan can be given",
             ));
+        }
+        if plan.reading == Reading::Never {
+            return Ok(Input::Stream(Box::new(Cursor::new(Vec::new()))));
         }
         Ok(match (&streams.r#in, &streams.data, &streams.inchan) {
             (_, Some(data), _) => Input::Stream(Box::new(Cursor::new(data.clone()))),
@@ -47,8 +57,8 @@ impl Job<'_> {
     }
 
     /// The input.
-    pub(super) fn input(&self) -> Result<Box<dyn Stream>> {
-        match self.source()? {
+    pub(super) fn input(&self, plan: &Plan) -> Result<Box<dyn Stream>> {
+        match self.source(plan)? {
             Input::Stream(stream) => Ok(stream),
             Input::Channel(option, name) => streams::open_channel(self.interp, option, &name),
         }
@@ -157,7 +167,7 @@ impl Job<'_> {
     }
 
     /// Whether lengths are left open.
-    fn indefinite(&self) -> bool {
+    pub(super) fn indefinite(&self) -> bool {
         self.words.last_of(&["-stream", "-noindef"]) == Some("-stream")
     }
 
@@ -173,7 +183,7 @@ impl Job<'_> {
         let print = self.checking.print.is_some();
         let noout = self.checking.noout.is_some();
         Ok(Plan {
-            again: self.streams.noindef.is_some(),
+            reading: Reading::again_if(self.streams.noindef.is_some()),
             checked: false,
             beside: None,
             work: Box::new(move |ways| {
@@ -202,7 +212,7 @@ impl Job<'_> {
         let form = self.inform()?;
         let text = self.streams.text.is_some();
         Ok(Plan {
-            again: self.is_mail()?,
+            reading: Reading::again_if(self.is_mail()?),
             checked: true,
             beside,
             work: Box::new(move |ways| Ok(Finding::message(&read(ways, form, text)?))),

@@ -55,10 +55,31 @@ impl Finding {
 /// What is done with the streams.
 type Work = Box<dyn FnOnce(Ways<'_>) -> Result<Finding> + Send>;
 
+/// How the input is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Not at all.
+    Never,
+    /// From its start to its end.
+    Once,
+    /// More than once.
+    Again,
+}
+
+impl Reading {
+    /// More than once if that is so.
+    pub(super) const fn again_if(again: bool) -> Self {
+        match again {
+            true => Self::Again,
+            false => Self::Once,
+        }
+    }
+}
+
 /// What a call is going to do.
 pub(super) struct Plan {
-    /// Whether the input must be one that can be read twice.
-    pub(super) again: bool,
+    /// How the input is read.
+    pub(super) reading: Reading,
     /// Whether the output may come out only when all is right.
     pub(super) checked: bool,
     /// A file beside the input: the option that names it, and its name.
@@ -77,9 +98,9 @@ impl Plan {
         out: &mut dyn Write,
     ) -> Result<Finding> {
         let stream = streams::with_progress(stream, tell);
-        let mut stream = match self.again {
-            true => streams::repeatable(stream)?,
-            false => stream,
+        let mut stream = match self.reading {
+            Reading::Again => streams::repeatable(stream)?,
+            Reading::Once | Reading::Never => stream,
         };
         (self.work)(Ways {
             stream: &mut *stream,

@@ -1,6 +1,6 @@
 //! Messages as they are: written again, or printed.
 
-use super::plan::{Finding, Plan};
+use super::plan::{Finding, Plan, Reading};
 use super::{Job, option_error};
 use crate::cms::{inspect, unwritable};
 use crate::error::Result;
@@ -26,7 +26,7 @@ impl Job<'_> {
         let wants_certificates = self.keys.certsout.is_some();
         let wrapping = (!noout).then(|| self.wrapping()).transpose()?;
         Ok(Plan {
-            again: self.is_mail()?,
+            reading: Reading::again_if(self.is_mail()?),
             checked: false,
             beside: None,
             work: Box::new(move |ways| {

@@ -3,9 +3,10 @@
 use openssl::asn1::Asn1Object;
 use openssl::x509::X509;
 
-use super::plan::{Finding, Plan};
+use super::plan::{Finding, Plan, Reading};
+use super::words::hex;
 use super::{Job, option_error};
-use crate::cms::{inspect, sign};
+use crate::cms::{inspect, resign, sign};
 use crate::error::Result;
 use crate::ossl::cms::{Flags, ReceiptsFrom};
 
@@ -46,6 +47,7 @@ impl Job<'_> {
             .and_if(making.nocerts.is_some(), Flags::NOCERTS)
             .and_if(making.noattr.is_some(), Flags::NOATTR)
             .and_if(making.nosmimecap.is_some(), Flags::NOSMIMECAP)
+            .and_if(making.no_signing_time.is_some(), Flags::NO_SIGNING_TIME)
             .and_if(making.keyid.is_some(), Flags::USE_KEYID)
             .and_if(making.cades.is_some(), Flags::CADES)
             .and_if(self.streams.binary.is_some(), Flags::BINARY)
@@ -118,8 +120,34 @@ impl Job<'_> {
             receipts: self.receipts()?,
             ..self.sign_settings()?
         };
+        if let Some(digits) = &self.making.digest {
+            return self.sign_digest(hex("-digest", digits)?, settings);
+        }
         self.make(move |content, wrapping, indefinite, out| {
             sign::sign(content, &settings, wrapping, indefinite, out)
+        })
+    }
+
+    /// `-sign -digest`
+    fn sign_digest(&self, digest: Vec<u8>, settings: sign::Settings) -> Result<Plan> {
+        let contradicts = [
+            ("-nodetach", self.making.nodetach.is_some()),
+            ("-noattr", self.making.noattr.is_some()),
+            ("-stream", self.indefinite()),
+        ];
+        if let Some((option, _)) = contradicts.iter().find(|(_, given)| *given) {
+            let message = format!("-digest and {option} contradict each other");
+            return Err(option_error("-digest", message));
+        }
+        let wrapping = self.wrapping()?;
+        Ok(Plan {
+            reading: Reading::Never,
+            checked: false,
+            beside: None,
+            work: Box::new(move |ways| {
+                sign::sign_digest(&digest, &settings, &wrapping, ways.out)?;
+                Ok(Finding::default())
+            }),
         })
     }
 
@@ -128,12 +156,19 @@ impl Job<'_> {
         let settings = self.sign_settings()?;
         let wrapping = self.wrapping()?;
         let form = self.inform()?;
+        let binary = self.streams.binary.is_some();
         Ok(Plan {
-            again: true,
+            reading: Reading::Again,
             checked: false,
-            beside: None,
+            beside: self.content_file(),
             work: Box::new(move |ways| {
-                inspect::resign(ways.stream, form, &settings, &wrapping, ways.out)?;
+                let message = resign::Message {
+                    stream: ways.stream,
+                    format: form,
+                    beside: ways.beside,
+                    binary,
+                };
+                resign::resign(message, settings, &wrapping, ways.out)?;
                 Ok(Finding::default())
             }),
         })
@@ -145,7 +180,7 @@ impl Job<'_> {
         let wrapping = self.wrapping()?;
         let form = self.inform()?;
         Ok(Plan {
-            again: self.is_mail()?,
+            reading: Reading::again_if(self.is_mail()?),
             checked: false,
             beside: None,
             work: Box::new(move |ways| {
