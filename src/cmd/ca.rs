@@ -42,6 +42,7 @@ use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
 use crate::ca::store::{Purpose, Store};
+use crate::cmd::library::Library;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
@@ -87,6 +88,8 @@ struct Job<'a> {
     config: Config,
     /// How certificates are shown: bits for names and for certificates.
     shown: (u64, u64),
+    /// What was loaded for the call.
+    library: Library,
     /// Now.
     now: i64,
 }
@@ -134,7 +137,7 @@ impl<'a> Job<'a> {
         config::create_objects(&conf, &file)?;
         let config = Config::new(conf, &file, place.name.as_deref())?;
         let shown = surroundings::shown_form(&config)?;
-        surroundings::add_random(&words, &config)?;
+        let library = surroundings::library(interp, &words, &config)?;
         let mut operations = Operations::read(given)?;
         let mut output = Output::read(given)?;
         let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
@@ -157,6 +160,7 @@ impl<'a> Job<'a> {
             place,
             words,
             shown,
+            library,
             now: now(),
         })
     }
@@ -351,14 +355,16 @@ impl<'a> Job<'a> {
 
     /// The authority's certificate and key.
     fn authority(&self) -> Result<Authority> {
-        encoding("-keyform", self.place.keyform.as_deref())?;
         let own = self.making.selfsign.is_some()
             && self.operations.spkac.is_none()
             && self.operations.ss_cert.is_none()
             && self.operations.gencrl.is_none();
         let passwords = Passwords::of(self.interp, &self.place);
         let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
-        let key = passwords.key("-keyfile", &file)?;
+        let key = match self.library.engine_key("-keyfile", &file) {
+            Some(key) => key?,
+            None => passwords.key("-keyfile", &file)?,
+        };
         let certificate = match own {
             true => None,
             false => Some(self.certificate()?),
@@ -379,7 +385,10 @@ impl<'a> Job<'a> {
 
     /// The authority's certificate.
     fn certificate(&self) -> Result<X509> {
-        encoding("-certform", self.place.certform.as_deref())?;
+        let form = self.place.certform.as_deref();
+        if !form.is_some_and(|word| word.eq_ignore_ascii_case("P12")) {
+            encoding("-certform", form)?;
+        }
         let file = self.or_config(self.place.cert.as_ref(), "certificate")?;
         request::certificate(&load("-cert", &file)?, shown(&file))
     }

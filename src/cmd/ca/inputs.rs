@@ -7,10 +7,10 @@ use openssl::pkey::{PKey, Private};
 
 use super::table::Place;
 use crate::ca::disk::{self, Staged};
+use crate::cmd::bytewise::Bytewise;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::secret::Secret;
-use crate::tcl::bytewise::Bytewise;
-use crate::tcl::channel::{Channel, Mask};
+use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
 use crate::x509::{Problem, load};
@@ -208,12 +208,8 @@ impl Out {
 
     /// Gets an output for a channel ready.
     pub(super) fn channel(interp: Interp<'_>, name: &Obj, write: &mut Writing<'_>) -> Result<Self> {
-        let channel =
-            Channel::find(interp, name).filter(|channel| channel.mode().has(Mask::WRITABLE));
-        let channel = channel.map(Bytewise::new).ok_or_else(|| {
-            let name = name.as_text();
-            let message = format!("\"{name}\" is no channel that is open for writing");
-            Error::failed_with(Reason::CaWrite, [&*name, "-outchan"], message)
+        let channel = Bytewise::find(interp, name, Mask::WRITABLE).map_err(|message| {
+            Error::failed_with(Reason::CaWrite, [&*name.as_text(), "-outchan"], message)
         })?;
         let mut bytes = Vec::new();
         write(&mut |part| {
@@ -254,18 +250,12 @@ impl Out {
                 done.map_err(|error| Error::failed(Reason::CaWrite, error.message()))?;
                 Ok(Vec::new())
             }
-            Self::Channel(Bytewise { channel, .. }, bytes) => {
-                let name = channel.name();
-                let refused = |error: std::io::Error| {
-                    let message = format!("can't write to \"{name}\": {error}");
-                    Error::failed_with(Reason::CaWrite, [&*name], message)
-                };
-                let mut rest = bytes.as_slice();
-                channel.flush().map_err(refused)?;
-                while !rest.is_empty() {
-                    let count = channel.write_raw(rest).map_err(refused)?;
-                    rest = rest.get(count..).unwrap_or_default();
-                }
+            Self::Channel(mut channel, bytes) => {
+                let written = channel.settle().and_then(|()| channel.write_all(&bytes));
+                written.map_err(|error| {
+                    let message = format!("can't write to the channel: {error}");
+                    Error::failed_with(Reason::CaWrite, ["-outchan"], message)
+                })?;
                 Ok(Vec::new())
             }
             Self::Direct(name, bytes) => {

@@ -1,26 +1,33 @@
 //! What a call of `tls::ca` needs of the library around it: random numbers, the string types of names, the form in
 //! which certificates are shown.
 
-use super::inputs::{Out, load, option_error};
+use std::io::Read;
+
+use super::inputs::{Out, option_error};
 use super::{Job, Words};
 use crate::ca::config::Config;
+use crate::cmd::bytewise::Bytewise;
+use crate::cmd::library::Library;
+use crate::cmd::pki::{Inputs, Kinds};
 use crate::error::{Error, Reason, Result};
 use crate::opts::{Given, options};
-use crate::ossl::error::failed;
 use crate::ossl::secret::Secret;
 use crate::ossl::x509_name::Mask;
 use crate::ossl::{library, print};
-use crate::tcl::bytewise::Bytewise;
-use crate::tcl::channel::{Channel, Mask as ChannelMask};
-use crate::tcl::{Obj, files};
+use crate::tcl::channel::Mask as Direction;
+use crate::tcl::{Interp, Obj, files};
 use crate::x509::name;
-
-/// How many random bytes are written, as the program does.
-const RANDOM: usize = 1024;
 
 options! {
     /// Random numbers, and how much is told.
     pub(super) table SURROUNDINGS {
+        Text = "-engine", Both, Command, "3.0", "none",
+            "Engine to start; -keyform ENGINE takes the private key from it";
+        Text = "-provider", Both, Command, "3.0", "those that are loaded",
+            "Provider to load for this call; may be repeated";
+        File = "-provider-path", Both, Command, "3.0", "OpenSSL's own", "Folder of the providers after it";
+        Text = "-provparam", Both, Command, "3.0", "none",
+            "Parameter of a provider before it, provider:name=value; needs OpenSSL 3.5";
         Text = "-rand", Both, Command, "3.0", "RANDFILE of the configuration",
             "Files with colons between, whose bytes go into the random numbers; may be repeated";
         File = "-writerand", Both, Command, "3.0", "RANDFILE of the configuration",
@@ -30,20 +37,28 @@ options! {
     }
 }
 
-/// Adds what `-rand` and `RANDFILE` name to the random numbers.
-pub(super) fn add_random(words: &Words, config: &Config) -> Result<()> {
-    for value in words.texts("-rand") {
-        for name in value.split(':') {
-            library::add_random(&load("-rand", name)?);
-        }
-    }
+/// The reasons for what goes wrong.
+const KINDS: Kinds = Kinds {
+    option: Reason::CaOption,
+    read: Reason::CaRead,
+    password: Reason::CaPassword,
+    write: Reason::CaWrite,
+};
+
+/// Does what the options say of the library, and what `RANDFILE` does.
+pub(super) fn library(interp: Interp<'_>, words: &Words, config: &Config) -> Result<Library> {
+    let inputs = Inputs {
+        interp,
+        kinds: KINDS,
+        script: None,
+    };
     // As in the program, the file need not be there yet.
     if let Some(name) = config.random_file()
         && let Ok(bytes) = files::read(&name)
     {
         library::add_random(&bytes);
     }
-    Ok(())
+    Library::load(&inputs, &words.given, false)
 }
 
 /// Writes random bytes to the file that `-writerand`, or else `RANDFILE`, names.
@@ -52,10 +67,8 @@ pub(super) fn write_random(words: &Words, config: &Config) -> Result<()> {
     let Some(name) = asked.or_else(|| config.random_file()) else {
         return Ok(());
     };
-    let mut bytes = [0; RANDOM];
-    openssl::rand::rand_bytes(&mut bytes)
-        .map_err(|stack| failed("can't make random bytes", &stack))?;
-    Out::stage_secret(&name, &Secret::from(&bytes[..]))?.finish()?;
+    let bytes = Secret::from(&Library::random(KINDS)?[..]);
+    Out::stage_secret(&name, &bytes)?.finish()?;
     Ok(())
 }
 
@@ -117,13 +130,11 @@ impl Job<'_> {
             let name = name.as_text();
             Error::failed_with(Reason::CaRead, [&*name, "-inchan"], message)
         };
-        let channel = Channel::find(self.interp, name)
-            .filter(|channel| channel.mode().has(ChannelMask::READABLE))
-            .ok_or_else(|| {
-                let name = name.as_text();
-                refused(format!("\"{name}\" is no channel that is open for reading"))
-            })?;
-        let channel = Bytewise::new(channel);
-        files::read_all(channel.channel).map_err(|error| refused(error.to_string()))
+        let mut channel =
+            Bytewise::find(self.interp, name, Direction::READABLE).map_err(refused)?;
+        let mut bytes = Vec::new();
+        let done = channel.read_to_end(&mut bytes);
+        done.map_err(|error| refused(error.to_string()))?;
+        Ok(bytes)
     }
 }

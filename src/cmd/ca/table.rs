@@ -58,6 +58,7 @@ options! {
 
 options! {
     /// Where everything is.
+    #[expect(dead_code, reason = "the library's options are read in their order")]
     pub(super) struct Place, PLACE {
         config: File = "-config", Both, Command, "3.0", "OPENSSL_CONF, or OpenSSL's own", "Configuration file";
         name: Text = "-name" | "-section", Both, Command, "3.0", "default_ca of the configuration",
@@ -67,11 +68,11 @@ options! {
         cert: File = "-cert", Both, Command, "3.0", "certificate of the configuration",
             "Certificate of the authority";
         certform: Text = "-certform", Both, Command, "3.0", "told by the content",
-            "Form of the authority's certificate: PEM or DER";
+            "Form of the authority's certificate: PEM, DER or P12; checked, and told by the content";
         keyfile: File = "-keyfile", Both, Command, "3.0", "private_key of the configuration",
             "Private key of the authority";
         keyform: Text = "-keyform", Both, Command, "3.0", "told by the content",
-            "Form of the private key: PEM or DER";
+            "Form of the private key: PEM, DER, P12, or ENGINE for one that -engine keeps";
         key: Text secret = "-key", Both, Command, "3.0", "none", "Password of the private key";
         passin: Text secret = "-passin", Both, Command, "3.0", "none",
             "Source of the private key's password: pass:, env:, file:, fd: or stdin";
