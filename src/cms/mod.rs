@@ -18,6 +18,7 @@ mod lines;
 mod mime;
 pub(crate) mod output;
 pub(crate) mod receipt;
+pub(crate) mod resign;
 pub(crate) mod sign;
 pub(crate) mod source;
 pub(crate) mod verify;

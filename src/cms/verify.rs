@@ -20,7 +20,7 @@ use crate::ossl::cms::{Chain, ContentInfo, Flags, SignerInfo};
 use crate::ossl::error::entries;
 
 /// The content type of text with CR LF line ends.
-const TEXT_WITH_CRLF: &[u8] = &[6, 11, 42, 134, 72, 134, 247, 13, 1, 9, 16, 1, 27];
+pub(super) const TEXT_WITH_CRLF: &[u8] = &[6, 11, 42, 134, 72, 134, 247, 13, 1, 9, 16, 1, 27];
 
 /// What is checked, and how.
 pub(crate) struct Settings {

@@ -66,6 +66,8 @@ options! {
         subject: Text = "-subject", Both, Command, "3.0", "none", "The mail's Subject header";
         info: Text = "-info", Both, Command, "3.0", "none",
             "Variable that gets a dict of facts about the message";
+        command: Script = "-command", Both, Command, "3.0", "none",
+            "Command prefix that gets the outcome; the call returns a token at once";
         progress: Script = "-progress", Both, Command, "3.0", "none",
             "Command prefix that is called with the bytes done and in total";
     }
@@ -80,7 +82,7 @@ options! {
         inkey: File = "-inkey", Both, Command, "3.0", "the file of the certificate",
             "File with the private key of the signer or recipient";
         keyform: Text = "-keyform", Both, Command, "3.0", "known by the content",
-            "Form of a private key: PEM, DER or P12; without effect, as in the program";
+            "Form of a private key: ENGINE where an engine keeps it; PEM, DER and P12 show by themselves";
         recip: File = "-recip", Both, Command, "3.0", "none", "File with a recipient's certificate";
         originator: File = "-originator", Both, Command, "3.0", "none",
             "File with the sender's certificate for a key agreement";
@@ -125,6 +127,10 @@ options! {
             "Leave the list of ciphers out of the attributes";
         cades: Flag = "-cades", Both, Command, "3.0", "off",
             "Sign, or check, which certificate was used";
+        digest: Text = "-digest", Both, Command, "3.0", "none",
+            "Digest of the content to sign, in hexadecimal digits, in place of the content";
+        no_signing_time: Flag = "-no_signing_time", Both, Command, "3.0", "off",
+            "Leave the time out of the attributes";
         receipt_request_all: Flag = "-receipt_request_all", Both, Command, "3.0", "off",
             "Ask all recipients for a receipt";
         receipt_request_first: Flag = "-receipt_request_first", Both, Command, "3.0", "off",
