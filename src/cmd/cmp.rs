@@ -1,10 +1,11 @@
 //! The native part of `tls::cmp`: options to transactions and test servers, and what they are asked and tell.
 //!
-//! `tls::cmp` itself is a procedure of `library/cmp.tcl`, which carries the messages over Tcl's channels. It starts a
-//! job here and is woken when the job wants something.
+//! `tls::cmp` itself is a procedure of `library/cmp.tcl`, which with its neighbours carries the messages over Tcl's
+//! channels. It starts a job here and is woken when the job wants something.
 
 mod client;
 mod inputs;
+pub(super) mod office;
 mod server;
 pub(super) mod table;
 mod transport;
@@ -12,6 +13,7 @@ mod words;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +42,8 @@ struct Jobs {
     clients: RefCell<HashMap<String, Client>>,
     /// The servers.
     servers: RefCell<HashMap<String, MockServer>>,
+    /// The real servers.
+    offices: RefCell<HashMap<String, Rc<office::Desk>>>,
     /// The number of the last job.
     last: Cell<u64>,
 }
@@ -119,6 +123,9 @@ pub(super) fn start(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     };
     let other = Own::read(&words.given)?.otherpass;
     let loader = Loader::new(inputs, &words, filled(other.as_ref()))?;
+    if words.serves {
+        return office::start(interp, &words, &loader);
+    }
     let mock: Mock<Obj> = Mock::read(&words.given)?;
     match mock.port {
         Some(port) => start_server(interp, &words, &loader, &mock, port),
@@ -357,9 +364,13 @@ pub(super) fn password(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let [token, ..] = words else {
         return Err(Error::wrong_args("tls::CmpPassword token ?arg ...?"));
     };
-    with_client(interp, token, |client| {
-        Obj::text(&String::from_utf8_lossy(&client.password))
-    })
+    let office = interp.state::<Jobs>();
+    let office = office.offices.borrow().get(&*token.as_text()).cloned();
+    let text = |password: &Secret| Obj::text(&String::from_utf8_lossy(password));
+    match office {
+        Some(office) => Ok(text(&office.password)),
+        None => with_client(interp, token, |client| text(&client.password)),
+    }
 }
 
 /// `tls::CmpFinish token`: writes the files of a client that is done, and forgets it. The result is a list: the facts,
@@ -461,9 +472,10 @@ pub(super) fn forget(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let jobs = interp.state::<Jobs>();
     let client = jobs.clients.borrow_mut().remove(&*token);
     let server = jobs.servers.borrow_mut().remove(&*token);
-    let found = client.is_some() || server.is_some();
+    let office = jobs.offices.borrow_mut().remove(&*token);
+    let found = client.is_some() || server.is_some() || office.is_some();
     // Dropped outside the borrows.
-    drop((client, server));
+    drop((client, server, office));
     match found {
         true => Ok(Obj::empty()),
         false => Err(unknown(&token)),

@@ -16,8 +16,8 @@ use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl::cmp::without_notes;
 use crate::ossl::cmp_message::Message;
 use crate::ossl::cmp_server::{
-    BAD_REQUEST_ID, Confirmation, HASH_UNMATCHED, Issued, NOT_ACCEPTED, PROCESSING, Poll, Refusal,
-    Request, Responder, Server, Status, confirmation_hash,
+    BAD_REQUEST_ID, Confirmation, General, HASH_UNMATCHED, Issued, NOT_ACCEPTED, PROCESSING, Poll,
+    Refusal, Request, Responder, Server, Status, confirmation_hash,
 };
 use crate::ossl::error::clear;
 
@@ -151,8 +151,8 @@ impl MockServer {
 
 /// Whether more is to come after an answer.
 fn goes_on(answer: &[u8]) -> bool {
-    /// Revocation response, confirmation, answer to a general message, error.
-    const LAST: [u8; 4] = [12, 19, header::body::GENP, 23];
+    use header::body::{ERROR, GENP, PKICONF, RP};
+    const LAST: [u8; 4] = [RP, PKICONF, GENP, ERROR];
     header::message(answer).is_some_and(|message| !LAST.contains(&message.kind))
 }
 
@@ -261,7 +261,7 @@ impl Responder for Part {
         Ok(self.settings.status.clone())
     }
 
-    fn general(&mut self) -> std::result::Result<(), Refusal> {
-        self.check()
+    fn general(&mut self) -> std::result::Result<General, Refusal> {
+        self.check().map(|()| General::Echo)
     }
 }

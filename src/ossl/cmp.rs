@@ -16,7 +16,7 @@ use openssl::x509::store::X509Store;
 use openssl::x509::{X509, X509Extension, X509NameRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
-use super::cmp_message::{Entries, Itav, Message, length_of, octets};
+use super::cmp_message::{Entries, Itav, Message, OctetString, length_of, octets};
 use super::error::{checked, checked_p, queue};
 use super::secret::Secret;
 use crate::ffi::ossl as ffi;
@@ -294,6 +294,26 @@ impl Context {
     pub(crate) fn extensions_have_names(&self) -> bool {
         // SAFETY: the context is alive.
         unsafe { ffi::OSSL_CMP_CTX_reqExtensions_have_SAN(self.raw) == 1 }
+    }
+
+    /// Sets the nonce that the next message must answer to (OSSL_CMP_CTX_set1_senderNonce).
+    pub(crate) fn set_last_nonce(&mut self, nonce: &[u8]) -> Result<(), Entries> {
+        let nonce = OctetString::new(nonce)?;
+        // SAFETY: both are alive, and OpenSSL copies the nonce.
+        checked(unsafe { ffi::OSSL_CMP_CTX_set1_senderNonce(self.raw, nonce.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// Protects a message of this side anew if it was protected.
+    #[doc(alias = "OSSL_CMP_CTX_set1_transactionID")]
+    #[doc(alias = "OSSL_CMP_MSG_update_transactionID")]
+    pub(crate) fn protect(&mut self, message: &Message) -> Result<(), Entries> {
+        let id = OctetString::new(&message.transaction())?;
+        // SAFETY: both are alive, and OpenSSL copies the id.
+        checked(unsafe { ffi::OSSL_CMP_CTX_set1_transactionID(self.raw, id.as_ptr()) })?;
+        // SAFETY: both are alive. The id is the one that the message has, so that only the protection changes.
+        checked(unsafe { ffi::OSSL_CMP_MSG_update_transactionID(self.raw, message.as_ptr()) })?;
+        Ok(())
     }
 
     /// Adds a piece of general information to the header of requests (OSSL_CMP_CTX_push0_geninfo_ITAV).

@@ -3,7 +3,7 @@
 use std::ptr;
 
 use foreign_types::ForeignType;
-use libc::c_long;
+use libc::{c_int, c_long};
 use openssl::asn1::Asn1Object;
 use openssl_sys as sys;
 
@@ -98,6 +98,36 @@ impl Message {
         let id = unsafe { ossl::OSSL_CMP_HDR_get0_transactionID(header) };
         // SAFETY: the id is null or belongs to the header.
         unsafe { octets(id.cast::<sys::ASN1_STRING>()) }.to_vec()
+    }
+}
+
+/// An octet string (ASN1_OCTET_STRING).
+pub(super) struct OctetString(*mut sys::ASN1_STRING);
+
+impl Drop for OctetString {
+    #[doc(alias = "ASN1_STRING_free")]
+    fn drop(&mut self) {
+        // SAFETY: the string is ours.
+        unsafe { sys::ASN1_STRING_free(self.0) };
+    }
+}
+
+impl OctetString {
+    /// A string of some bytes (ASN1_STRING_type_new, ASN1_STRING_set).
+    pub(super) fn new(bytes: &[u8]) -> Result<Self, Entries> {
+        // SAFETY: has no precondition.
+        let string = Self(checked_p(unsafe {
+            sys::ASN1_STRING_type_new(sys::V_ASN1_OCTET_STRING)
+        })?);
+        let length = c_int::try_from(bytes.len()).unwrap_or(c_int::MAX);
+        // SAFETY: `length` bytes can be read, and OpenSSL copies them.
+        checked(unsafe { sys::ASN1_STRING_set(string.0, bytes.as_ptr().cast(), length) })?;
+        Ok(string)
+    }
+
+    /// The pointer, good while the string lives.
+    pub(super) fn as_ptr(&self) -> *const sys::ASN1_OCTET_STRING {
+        self.0.cast_const().cast()
     }
 }
 

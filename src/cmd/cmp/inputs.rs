@@ -146,6 +146,23 @@ impl<'a> Loader<'a> {
             .map_err(|problem| option_error(option, problem.to_string()))
     }
 
+    /// A store that trusts one certificate, which needn't be a root.
+    pub(super) fn anchored(&self, option: &str, certificate: &X509) -> Result<X509Store> {
+        let anchors = Anchors {
+            certificates: vec![certificate.clone()],
+            ..Anchors::default()
+        };
+        let mut checks = Checks {
+            host: None,
+            email: None,
+            address: None,
+            ..self.checks.clone()
+        };
+        checks.switch_on("-partial_chain");
+        let made = store(&anchors, &checks);
+        made.map_err(|problem| option_error(option, problem.to_string()))
+    }
+
     /// A certificate and those that came with it.
     pub(super) fn certificate(
         &self,

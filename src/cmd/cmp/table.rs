@@ -196,6 +196,36 @@ options! {
     }
 }
 
+options! {
+    /// The real server.
+    pub(in crate::cmd) struct Serving, SERVING {
+        ca: File = "-ca", Server, Command, "3.0", "none",
+            "Configuration of the authority that serve issues from, as for tls::ca";
+        ca_options: List = "-ca_options", Server, Command, "3.0", "none",
+            "Further words for tls::ca: -name, -passin, -database and the like";
+        secrets: Script = "-secrets", Server, Command, "3.0", "none",
+            "Script that gets a reference and returns its secret, or nothing";
+        approve: Script = "-approve", Server, Command, "3.0", "who may have what",
+            "Script that gets a request, a dict, and returns yes, no, or later";
+        report: Script = "-report", Server, Command, "3.0", "none",
+            "Script that is told what happens: a word and a dict";
+        state: File = "-state", Server, Command, "3.0", "none",
+            "Folder for requests that wait and certificates that aren't confirmed";
+        confirm_timeout: Int = "-confirm_timeout", Server, Command, "3.0", "60",
+            "Seconds after which a certificate that isn't confirmed is revoked";
+        ra_trusted: Text = "-ra_trusted", Server, Command, "3.0", "none",
+            "Trusted certificates for registration authorities";
+        rsp_crl: File = "-rsp_crl", Server, Command, "3.0", "made by the authority",
+            "Revocation list to answer genm with";
+        rsp_newwithnew: File = "-rsp_newwithnew", Server, Command, "3.0", "none",
+            "Certificate of the authority's new root, to answer genm with";
+        rsp_newwithold: File = "-rsp_newwithold", Server, Command, "3.0", "none",
+            "Certificate of the new root by the old one";
+        rsp_oldwithnew: File = "-rsp_oldwithnew", Server, Command, "3.0", "none",
+            "Certificate of the old root by the new one";
+    }
+}
+
 /// The options of `tls::cmp`.
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::cmp",
@@ -209,6 +239,7 @@ pub(in crate::cmd) static TABLE: Table = Table {
         TLS,
         TRIAL,
         MOCK,
+        SERVING,
         VERIFICATION,
     ],
     missing: Missing::NoArgument,
