@@ -448,6 +448,7 @@ proc ::tls::CmpGoOn {token id message heard} {
     set said [CmpSay $token $message $secret $later $earlier]
     if {[dict get $heard kind] eq "pollReq"} {
         if {![dict get $said counted] || [dict get $case phase] ne "waiting"} {
+            CmpReport $token refused [dict remove $heard digest nonce]
             return [dict get $said answer]
         }
         set facts [CmpFacts $token [dict get $case request] $secret]
@@ -482,7 +483,7 @@ proc ::tls::CmpGoOn {token id message heard} {
     if {![dict get $said confirmed]} {
         set fate rejected
         if {[dict get $case phase] eq "issued"} {
-            CmpTakeBack $token $id $case rejected
+            CmpTakeBack $token $id $case {}
         }
     }
     # Before the client hears of it: otherwise a death in between would have it revoked after all.
@@ -708,7 +709,7 @@ proc ::tls::CmpRevoke {token facts} {
 #       token       The server.
 #       id          The number of the transaction.
 #       case        The transaction.
-#       why         A word for the report.
+#       why         A word for the report; empty for none.
 #
 # Results:
 #       None.
@@ -724,7 +725,9 @@ proc ::tls::CmpTakeBack {token id case why} {
         # A server that died before it could write that down has done it.
     }
     dict set cmpJobs($token) listed 0
-    CmpReport $token $why [dict create transaction $id certificate $certificate]
+    if {$why ne {}} {
+        CmpReport $token $why [dict create transaction $id certificate $certificate]
+    }
     return
 }
 
