@@ -37,6 +37,8 @@ pub(crate) struct MockSettings {
     pub(crate) credentials: Credentials,
     /// The certificate that it hands out.
     pub(crate) certificate: Option<X509>,
+    /// The certificate that may be updated and revoked, if it is another one.
+    pub(crate) reference: Option<X509>,
     /// Certificates to send along.
     pub(crate) extra: Vec<X509>,
     /// Certificates of authorities.
@@ -179,9 +181,18 @@ impl Part {
 }
 
 impl Part {
+    /// The one certificate that is known.
+    fn known(&self) -> Option<&X509> {
+        let settings = &self.settings;
+        settings
+            .reference
+            .as_ref()
+            .or(settings.certificate.as_ref())
+    }
+
     /// Whether the one certificate has this issuer and this serial number.
     fn knows(&self, issuer: &X509NameRef, serial: &[u8]) -> bool {
-        let Some(certificate) = &self.settings.certificate else {
+        let Some(certificate) = self.known() else {
             return false;
         };
         let own = certificate.serial_number().to_bn();
@@ -253,7 +264,7 @@ impl Responder for Part {
         // A request by PKCS#10 names neither.
         let known = match (issuer, serial) {
             (Some(issuer), Some(serial)) => self.knows(issuer, serial),
-            _ => self.settings.certificate.is_some(),
+            _ => self.known().is_some(),
         };
         if !known {
             return Err(Refusal(NOT_ACCEPTED));

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod header;

@@ -316,14 +316,6 @@ impl Context {
         Ok(())
     }
 
-    /// Adds a piece of general information to the header of requests (OSSL_CMP_CTX_push0_geninfo_ITAV).
-    pub(crate) fn add_header_information(&mut self, itav: Itav) -> Result<(), Entries> {
-        // SAFETY: both are alive, and the context takes the piece over if the call succeeds.
-        checked(unsafe { ffi::OSSL_CMP_CTX_push0_geninfo_ITAV(self.raw, itav.as_ptr()) })?;
-        std::mem::forget(itav);
-        Ok(())
-    }
-
     /// Adds what a general message asks for (OSSL_CMP_CTX_push0_genm_ITAV).
     pub(crate) fn add_question(&mut self, itav: Itav) -> Result<(), Entries> {
         // SAFETY: both are alive, and the context takes the question over if the call succeeds.
@@ -483,6 +475,15 @@ unsafe extern "C" fn free_itav(itav: *mut c_void) {
 pub(crate) struct Exchange(*mut ffi::OSSL_CMP_CTX);
 
 impl Exchange {
+    /// Protects an encoded request anew if it was protected, under the transaction id that the context has.
+    #[doc(alias = "OSSL_CMP_MSG_update_transactionID")]
+    pub(crate) fn protect(&mut self, request: &[u8]) -> Result<Vec<u8>, Entries> {
+        let message = Message::decode(request)?;
+        // SAFETY: both are alive.
+        checked(unsafe { ffi::OSSL_CMP_MSG_update_transactionID(self.0, message.as_ptr()) })?;
+        message.encode()
+    }
+
     /// Gives a prepared request the nonce, and on demand a fresh transaction id, that the server will accept, and
     /// protects it anew if it was protected.
     #[doc(alias = "OSSL_CMP_MSG_update_transactionID")]

@@ -148,7 +148,7 @@ pub(super) unsafe fn octets<'a>(string: *const sys::ASN1_STRING) -> &'a [u8] {
     unsafe { ffi::bytes(data.cast(), usize::try_from(length).unwrap_or(0)) }
 }
 
-/// A type with perhaps a value (OSSL_CMP_ITAV).
+/// A type of information (OSSL_CMP_ITAV).
 pub(crate) struct Itav(*mut ossl::OSSL_CMP_ITAV);
 
 impl Drop for Itav {
@@ -160,19 +160,13 @@ impl Drop for Itav {
 }
 
 impl Itav {
-    /// A type with an encoded value, if any (OSSL_CMP_ITAV_create).
-    pub(crate) fn new(kind: Asn1Object, value: Option<&[u8]>) -> Result<Self, Entries> {
-        let value = match value {
-            None => ptr::null_mut(),
-            Some(encoded) => {
-                let mut at = encoded.as_ptr();
-                let length = length_of(encoded);
-                // SAFETY: `length` bytes can be read.
-                checked_p(unsafe { ossl::d2i_ASN1_TYPE(ptr::null_mut(), &raw mut at, length) })?
-            }
-        };
-        // SAFETY: both are ours to give, and the piece takes them over if the call succeeds.
-        let itav = checked_p(unsafe { ossl::OSSL_CMP_ITAV_create(kind.as_ptr(), value) })?;
+    /// A type without a value (OSSL_CMP_ITAV_create). A value would have to be of the C type that the loaded library
+    /// has for the type.
+    pub(crate) fn new(kind: Asn1Object) -> Result<Self, Entries> {
+        // SAFETY: the type is ours to give, null stands for no value, and the piece takes over the type if the call
+        // succeeds.
+        let itav =
+            checked_p(unsafe { ossl::OSSL_CMP_ITAV_create(kind.as_ptr(), ptr::null_mut()) })?;
         std::mem::forget(kind);
         Ok(Self(itav))
     }

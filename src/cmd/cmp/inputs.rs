@@ -3,7 +3,7 @@
 use openssl::pkey::{PKey, Private};
 use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
-use openssl::x509::{X509, X509Extension, X509Name, X509Req};
+use openssl::x509::{X509, X509Crl, X509Extension, X509Name, X509Req};
 
 use super::words::Words;
 use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
@@ -200,6 +200,20 @@ impl<'a> Loader<'a> {
         filled(value)
             .map(|value| self.inputs.key(option, value, password))
             .transpose()
+    }
+
+    /// A revocation list.
+    pub(super) fn list_of_revocations(
+        &self,
+        option: &str,
+        value: Option<&String>,
+    ) -> Result<Option<X509Crl>> {
+        let Some(value) = filled(value) else {
+            return Ok(None);
+        };
+        let content = self.inputs.content(option, value)?;
+        let lists = load::crls(&content).map_err(|problem| unreadable(option, &problem))?;
+        Ok(lists.into_iter().next())
     }
 
     /// A PKCS#10 request.
