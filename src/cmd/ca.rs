@@ -325,13 +325,16 @@ impl<'a> Job<'a> {
             applicants.push(Applicant::certificate(&bytes, shown(file), &parameters)?);
         }
         let encoding = encoding("-inform", operations.inform.as_deref())?;
+        let proven = operations.proven.is_some();
         if let Some(bytes) = &operations.data {
-            applicants.push(Applicant::request(bytes, encoding, "-data", &parameters)?);
+            let applicant = Applicant::request(bytes, proven, encoding, "-data", &parameters)?;
+            applicants.push(applicant);
         }
         if let Some(name) = &operations.inchan {
             let bytes = self.from_channel(name)?;
             applicants.push(Applicant::request(
                 &bytes,
+                proven,
                 encoding,
                 "-inchan",
                 &parameters,
