@@ -20,7 +20,7 @@ use super::request;
 use super::revoke::{Revocation, serial_of};
 use super::row::{self, Line, Row, Status};
 use super::serial::Serial;
-use super::store::Files;
+use super::store::{Files, Vault};
 
 /// Something that doesn't fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,6 +267,67 @@ impl Inspection<'_> {
         }
         Ok(())
     }
+}
+
+/// Looks over a database that holds its certificates.
+pub(crate) fn check_vault(vault: &mut dyn Vault, issuer: &X509) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut find = |kind: &'static str, serial: &Serial, message: String| {
+        findings.push(Finding {
+            kind,
+            place: serial.to_string(),
+            message,
+        });
+    };
+    let next = vault.numbers()?.serial;
+    let key = issuer
+        .public_key()
+        .map_err(|stack| crate::ossl::error::failed("can't read the authority's key", &stack))?;
+    vault.each_kept(&mut |kept| {
+        let serial = &kept.row.serial;
+        if next.as_ref() == Some(serial) {
+            let message = format!("the next serial number, {serial}, has been used already");
+            find("serial", serial, message);
+        }
+        if kept.row.status == Status::Revoked
+            && let Err(why) = Revocation::parse(&kept.row.revocation)
+        {
+            find(
+                "revocation",
+                serial,
+                format!("the record of certificate {serial}: {why}"),
+            );
+        }
+        let Some(text) = &kept.certificate else {
+            find("file", serial, format!("there is no certificate {serial}"));
+            return Ok(());
+        };
+        let Ok(certificate) = request::certificate(text.as_bytes(), "the database") else {
+            let message = format!("the record of certificate {serial} holds no whole certificate");
+            find("certificate", serial, message);
+            return Ok(());
+        };
+        let held = serial_of(&certificate)?;
+        if held != *serial {
+            let message =
+                format!("the record of certificate {serial} holds the certificate {held}");
+            find("name", serial, message);
+        }
+        let own = certificate.verify(&key);
+        crate::ossl::error::queue();
+        if !own.unwrap_or(false) {
+            let message = format!("the certificate {serial} wasn't issued by this authority");
+            find("foreign", serial, message);
+        }
+        if let Some(what) = difference(&kept.row, &certificate)? {
+            let message = format!(
+                "the record of certificate {serial} has another {what} than the certificate"
+            );
+            find("record", serial, message);
+        }
+        Ok(())
+    })?;
+    Ok(findings)
 }
 
 /// In what a record differs from its certificate.

@@ -3,6 +3,7 @@
 //! The table of options is in `ca/table.rs`; here each operation is a short function from options to a call of the
 //! domain. Whatever can be refused is refused before the database is locked.
 
+mod database;
 mod inputs;
 pub(super) mod table;
 mod words;
@@ -14,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use openssl::ssl::{SslContext, SslMethod};
 use openssl::x509::{X509, X509Name};
 
+use self::database::{Database, connection};
 use self::inputs::{Out, Passwords, check_access, load, option_error, password_from, shown};
 use self::table::{Making, Operations, Output, Place, Revoking};
 use self::words::Words;
@@ -30,7 +32,8 @@ use crate::ca::rebuild;
 use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
-use crate::ca::store::{Purpose, Store};
+use crate::ca::store::{Files, Purpose, Store};
+use crate::ca::transfer;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
@@ -70,6 +73,8 @@ struct Job<'a> {
     revoking: Revoking<Obj>,
     /// The configuration.
     config: Config,
+    /// The TDBC connection that `-database` names.
+    connection: Option<String>,
     /// Now.
     now: i64,
 }
@@ -104,6 +109,10 @@ impl<'a> Job<'a> {
             making: Making::read(given)?,
             revoking: Revoking::read(given)?,
             config: Config::new(conf, &file, place.name.as_deref())?,
+            connection: place
+                .database
+                .as_deref()
+                .and_then(|word| connection(interp, word)),
             place,
             words,
             now: now(),
@@ -123,6 +132,10 @@ impl<'a> Job<'a> {
         }
         if self.operations.rebuild.is_some() {
             self.rebuild(&mut outcome)?;
+            return self.tell(outcome);
+        }
+        if self.operations.import.is_some() || self.operations.export.is_some() {
+            self.transfer(&mut outcome)?;
             return self.tell(outcome);
         }
         let issuing = self.wants_certificates();
@@ -180,21 +193,28 @@ impl<'a> Job<'a> {
         let mut store = self.store(purpose)?;
         let store = store.as_mut();
         if self.operations.updatedb.is_some() {
-            update(store, self.now, &mut outcome)?;
+            insist(store, &mut |store| update(store, self.now, &mut outcome))?;
         }
         if let Some(issuer) = &issuer {
-            self.issue(issuer, &applicants, store, &mut outcome)?;
+            insist(store, &mut |store| {
+                self.issue(issuer, &applicants, store, &mut outcome)
+            })?;
         }
         if let (true, Some(authority)) = (listing, &authority) {
-            self.list(authority, store, &mut outcome)?;
+            insist(store, &mut |store| {
+                self.list(authority, store, &mut outcome)
+            })?;
         }
         if let Some((certificate, issuer)) = revocation {
-            self.revoke(&certificate, &issuer, store, &mut outcome)?;
+            insist(store, &mut |store| {
+                self.revoke(&certificate, &issuer, store, &mut outcome)
+            })?;
         }
         outcome.info.put("repaired", store.repairs().to_vec());
-        outcome
-            .info
-            .put("records", i64::try_from(store.len()).unwrap_or(i64::MAX));
+        if let Some(count) = store.len() {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            outcome.info.put("records", count);
+        }
         self.tell(outcome)
     }
 
@@ -312,9 +332,38 @@ impl<'a> Job<'a> {
     }
 
     /// The database. One in files is locked whatever the purpose.
-    fn store(&self, _purpose: Purpose) -> Result<Box<dyn Store>> {
-        let folder = Folder::open(self.config.files()?, self.patience()?)?;
-        Ok(Box::new(folder))
+    fn store(&self, purpose: Purpose) -> Result<Box<dyn Store>> {
+        Ok(match self.database(purpose)? {
+            Some(database) => Box::new(database),
+            None => Box::new(Folder::open(self.files()?, self.patience()?)?),
+        })
+    }
+
+    /// The database behind a connection, if that is what `-database` names.
+    fn database(&self, purpose: Purpose) -> Result<Option<Database>> {
+        let connection = self.connection.as_deref();
+        connection
+            .map(|name| Database::new(self.interp, name, purpose, self.patience()?))
+            .transpose()
+    }
+
+    /// The same for an operation that works on nothing else.
+    fn connected(&self, operation: &str, purpose: Purpose) -> Result<Database> {
+        self.database(purpose)?.ok_or_else(|| {
+            option_error(
+                "-database",
+                format!("{operation} needs -database with a TDBC connection"),
+            )
+        })
+    }
+
+    /// Where the database is, if it is in files.
+    fn files(&self) -> Result<Files> {
+        let file = match (&self.connection, &self.place.database) {
+            (None, Some(file)) => Some(file.as_str()),
+            _ => None,
+        };
+        self.config.files(file)
     }
 
     /// How long to wait for other commands.
@@ -346,8 +395,11 @@ impl<'a> Job<'a> {
 
     /// Looks for what doesn't fit; the result has a line for each finding.
     fn check(&self, outcome: &mut Outcome) -> Result<()> {
-        let (issuer, folder) = (self.certificate()?, self.folder()?);
-        let findings = check::check(&self.config.files()?, &folder, &issuer, self.patience()?)?;
+        let issuer = self.certificate()?;
+        let findings = match self.database(Purpose::Look)? {
+            Some(mut database) => check::check_vault(&mut database, &issuer)?,
+            None => check::check(&self.files()?, &self.folder()?, &issuer, self.patience()?)?,
+        };
         for finding in &findings {
             outcome.result.extend_from_slice(finding.message.as_bytes());
             outcome.result.push(b'\n');
@@ -361,6 +413,12 @@ impl<'a> Job<'a> {
 
     /// Makes the database again.
     fn rebuild(&self, outcome: &mut Outcome) -> Result<()> {
+        if self.connection.is_some() {
+            return Err(option_error(
+                "-rebuild",
+                "-rebuild makes the authority's files again; -import makes a database of them",
+            ));
+        }
         let (issuer, folder) = (self.certificate()?, self.folder()?);
         let list = match &self.operations.crlfile {
             Some(file) => {
@@ -376,7 +434,7 @@ impl<'a> Job<'a> {
             }
             None => None,
         };
-        let files = self.config.files()?;
+        let files = self.files()?;
         let made = rebuild::rebuild(
             &files,
             &folder,
@@ -389,6 +447,30 @@ impl<'a> Job<'a> {
             .info
             .put("records", i64::try_from(made.rows).unwrap_or(i64::MAX));
         outcome.info.put("skipped", made.skipped);
+        Ok(())
+    }
+
+    /// Moves the authority between its files and a database.
+    fn transfer(&self, outcome: &mut Outcome) -> Result<()> {
+        let named = self.output.outdir.is_some() || self.config.value("new_certs_dir").is_some();
+        let folder = match named {
+            true => Some(self.folder()?),
+            false => None,
+        };
+        let (files, patience) = (self.config.files(None)?, self.patience()?);
+        let moved = match self.operations.import {
+            Some(_) => {
+                let mut database = self.connected("-import", Purpose::Change)?;
+                transfer::import(files, folder.as_deref(), patience, &mut database)?
+            }
+            None => {
+                let mut database = self.connected("-export", Purpose::Change)?;
+                transfer::export(&mut database, &files, folder.as_deref(), patience)?
+            }
+        };
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        outcome.info.put("records", count(moved.records));
+        outcome.info.put("certificates", count(moved.certificates));
         Ok(())
     }
 
@@ -424,7 +506,10 @@ impl<'a> Job<'a> {
                 (false, true) => Numbering::CounterOrStart,
                 (false, false) => Numbering::Counter,
             },
-            folder: Some(self.folder()?),
+            folder: match (&self.connection, &self.output.outdir) {
+                (Some(_), None) => None,
+                _ => Some(self.folder()?),
+            },
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
             least_bits: least_bits(),
@@ -779,6 +864,16 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         .to_pem()
         .map_err(|stack| failed("can't write the certificate", &stack))?;
     Ok(Obj::bytes(&pem))
+}
+
+/// Does work on a database, again if others have spoilt it.
+fn insist(store: &mut dyn Store, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {
+    loop {
+        match work(store) {
+            Err(error) if store.may_repeat(&error) => {}
+            done => return done,
+        }
+    }
 }
 
 /// Marks what has ended.

@@ -32,6 +32,10 @@ options! {
             "Kind of the new authority's key: rsa:BITS, ec:CURVE, ed25519 or ed448";
         passout: Text secret = "-passout", Both, Command, "3.0", "none",
             "Source of the password that encrypts the new authority's key, as in -passin";
+        import: Flag = "-import", Both, Command, "3.0", "off",
+            "Make a database behind -database of the authority's files";
+        export: Flag = "-export", Both, Command, "3.0", "off",
+            "Make the authority's files of the database behind -database";
         updatedb: Flag = "-updatedb", Both, Command, "3.0", "off", "Mark certificates that have ended";
     }
 }
@@ -76,6 +80,8 @@ options! {
             "Command prefix that returns the password of the private key";
         locktimeout: Int = "-locktimeout", Both, Command, "3.0", "60000",
             "How many milliseconds to wait for another command to finish";
+        database: Text = "-database", Both, Command, "3.0", "database of the configuration",
+            "Certificate database: a file, or the command of a TDBC connection";
         force: Flag = "-force", Both, Command, "3.0", "off",
             "Revoke or enter a certificate that another authority issued";
     }

@@ -9,8 +9,10 @@ use super::table::TABLE;
 /// The operations that may stand first without their dash.
 const OPERATIONS: &[&str] = &[
     "-check",
+    "-export",
     "-gencrl",
     "-help",
+    "-import",
     "-newca",
     "-rebuild",
     "-revoke",
