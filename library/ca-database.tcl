@@ -3,7 +3,7 @@
 #       What is asked and changed is decided natively, which calls tls::CaDatabase.
 #
 # Values reach the database as bound variables only. What a statement says besides is written here,
-# with numbers that this file counts. Statements are prepared once per connection, and kept in the
+# with numbers that this file has counted or computed. Statements are prepared once per connection, and kept in the
 # connection's own namespace, so that they go with it.
 
 # The commands of the ensemble have the connection as their first argument.
@@ -42,9 +42,6 @@ namespace eval ::tls::CaDatabase {
     # The schema, statement by statement. The manual page tls_ca explains it.
     variable schema {
         {
-            CREATE TABLE tls_ca_version (version INTEGER NOT NULL) @end@
-        }
-        {
             CREATE TABLE tls_ca_state (
                 id INTEGER PRIMARY KEY,
                 changes BIGINT NOT NULL,
@@ -76,6 +73,9 @@ namespace eval ::tls::CaDatabase {
         }
         {
             CREATE INDEX tls_ca_by_end ON tls_ca_certificate (status, expires, place)
+        }
+        {
+            CREATE TABLE tls_ca_version (version INTEGER NOT NULL) @end@
         }
     }
 
@@ -184,24 +184,26 @@ proc ::tls::CaDatabase::create {database unique patience} {
     }
     Begin $database $kind change $patience
     try {
-        if {[dict size [$database tables tls_ca_version]] > 0} {
-            State $database
-            if {[llength [Ask $database {SELECT place FROM tls_ca_certificate LIMIT 1}]] > 0} {
-                throw {TLS CA DATABASE present} \
-                    "the database has an authority already"
+        if {[dict size [$database tables tls_ca_version]] == 0} {
+            if {$kind eq "mysql"} {
+                # What is there without a version was begun by a command that died.
+                $database allrows {DROP TABLE IF EXISTS tls_ca_state, tls_ca_certificate}
             }
-            Ask $database {DELETE FROM tls_ca_state}
-        } else {
             foreach statement $schema {
                 $database allrows [string map [dict get $dialects $kind] $statement]
             }
-            Ask $database {INSERT INTO tls_ca_version (version) VALUES (:version)} \
-                [dict create version $version]
             if {$kind eq "mysql"} {
                 # Making a table has ended the transaction.
-                catch {$database commit}
+                $database commit
                 Begin $database $kind change $patience
             }
+        }
+        if {[llength [Ask $database {SELECT version FROM tls_ca_version}]] == 0} {
+            Ask $database {INSERT INTO tls_ca_version (version) VALUES (:version)} \
+                [dict create version $version]
+        }
+        if {[llength [State $database]] > 0} {
+            throw {TLS CA DATABASE present} "the database has an authority already"
         }
         Ask $database {
             INSERT INTO tls_ca_state (id, changes, unique_subject) VALUES (1, 0, :flag)
@@ -427,8 +429,8 @@ proc ::tls::CaDatabase::Begin {database kind purpose patience} {
         }
         mysql {
             set seconds [expr {max(1, ($patience + 999) / 1000)}]
-            Ask $database {SET SESSION innodb_lock_wait_timeout = :seconds} \
-                [dict create seconds $seconds]
+            # The server takes no bound variable here.
+            Ask $database "SET SESSION innodb_lock_wait_timeout = $seconds"
             $database begintransaction
         }
     }
