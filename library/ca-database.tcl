@@ -133,7 +133,7 @@ proc ::tls::CaDatabase::begin {database purpose patience} {
         }
         return $state
     } on error {message options} {
-        catch {$database rollback}
+        catch {rollback $database}
         Explain $database $message $options
     }
 }
@@ -152,11 +152,17 @@ proc ::tls::CaDatabase::commit {database} {
     } on error {message options} {
         catch {$database rollback}
         return -options $options $message
+    } finally {
+        Restore $database
     }
     return
 }
 proc ::tls::CaDatabase::rollback {database} {
-    $database rollback
+    try {
+        $database rollback
+    } finally {
+        Restore $database
+    }
     return
 }
 
@@ -194,7 +200,7 @@ proc ::tls::CaDatabase::create {database unique patience} {
             }
             if {$kind eq "mysql"} {
                 # Making a table has ended the transaction.
-                $database commit
+                commit $database
                 Begin $database $kind change $patience
             }
         }
@@ -209,7 +215,7 @@ proc ::tls::CaDatabase::create {database unique patience} {
             INSERT INTO tls_ca_state (id, changes, unique_subject) VALUES (1, 0, :flag)
         } [dict create flag $unique]
     } on error {message options} {
-        catch {$database rollback}
+        catch {rollback $database}
         return -options $options $message
     }
     return
@@ -411,15 +417,19 @@ proc ::tls::CaDatabase::lastList {database value} {
 proc ::tls::CaDatabase::Begin {database kind purpose patience} {
     switch $kind {
         sqlite3 {
-            if {[$database configure -timeout] < $patience} {
-                $database configure -timeout $patience
+            # The connection gets its own patience back when the transaction ends.
+            namespace upvar [info object namespace $database] tlsTimeout timeout
+            if {![info exists timeout]} {
+                set timeout [$database configure -timeout]
             }
-            # Only so does a commit wait for the disk.
-            Ask $database {PRAGMA synchronous = FULL}
-            if {$purpose eq "look"} {
-                $database begintransaction
-            } else {
-                Ask $database {BEGIN IMMEDIATE}
+            $database configure -timeout $patience
+            # Only so does a commit wait for the disk. In a transaction of the caller's it fails, as the next does.
+            catch {Ask $database {PRAGMA synchronous = FULL}}
+            try {
+                Ask $database [expr {$purpose eq "look" ? "BEGIN" : "BEGIN IMMEDIATE"}]
+            } on error {message options} {
+                Restore $database
+                return -options $options $message
             }
         }
         postgres {
@@ -433,6 +443,16 @@ proc ::tls::CaDatabase::Begin {database kind purpose patience} {
             Ask $database "SET SESSION innodb_lock_wait_timeout = $seconds"
             $database begintransaction
         }
+    }
+    return
+}
+
+# Gives a connection back what Begin has changed.
+proc ::tls::CaDatabase::Restore {database} {
+    namespace upvar [info object namespace $database] tlsTimeout timeout
+    if {[info exists timeout]} {
+        $database configure -timeout $timeout
+        unset timeout
     }
     return
 }
