@@ -37,6 +37,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) extensions: Option<(&'a Conf, &'a str)>,
     /// Its number.
     pub(crate) number: Option<Serial>,
+    /// The number of the complete list that this one, a delta list, adds to.
+    pub(crate) base: Option<Serial>,
 }
 
 /// A list, in parts that make its DER when put one behind the other.
@@ -51,7 +53,7 @@ pub(crate) struct List {
 
 /// Encoded entries.
 #[derive(Default)]
-struct Entries {
+pub(super) struct Entries {
     /// Their bytes.
     bytes: Vec<u8>,
     /// Where each begins and ends, in the order of the list; empty while the bytes are in that order.
@@ -74,6 +76,11 @@ impl List {
         self.entries.each(&mut |entry| parts.push(entry));
         parts.push(&self.tail);
         parts
+    }
+
+    /// The whole DER.
+    pub(super) fn to_der(&self) -> Vec<u8> {
+        self.parts().concat()
     }
 
     /// The list in PEM, handed to `sink` piece by piece.
@@ -140,7 +147,7 @@ pub(crate) fn generate(
 }
 
 /// Whether a certificate may leave the list: an earlier list was made after its end and had it.
-fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
+pub(super) fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
     let revoked = row::revocation_date(row.revocation);
     let listed = |last| row.expires() < last && revoked.is_some_and(|revoked| revoked <= last);
     last.is_some_and(listed)
@@ -148,47 +155,54 @@ fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
 
 impl Entries {
     /// Adds the entry of a record.
-    fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
+    pub(super) fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
         let revocation = Revocation::parse(row.revocation).map_err(|why| {
             let serial = row.serial.to_string();
             let message = format!("the record of certificate {serial}: {why}");
             Error::failed_with(Reason::CaDatabase, ["revocation", &serial], message)
         })?;
         let serial = encode::integer(row.serial.magnitude(), row.serial.is_negative());
-        let date = encoded_time(revocation.date);
         let extensions = self.extensions(&revocation)?;
-        self.bytes.extend(encode::element(
-            tag::SEQUENCE,
-            &[&serial, &date, &extensions],
-        ));
-        self.count += 1;
+        self.put(&serial, revocation.date, &extensions);
         Ok(())
+    }
+
+    /// Adds an entry of a serial number, encoded already, with nothing but a reason.
+    pub(super) fn add_bare(&mut self, serial: &[u8], date: i64, reason: u8) {
+        self.extended = true;
+        let reason = encode::element(tag::ENUMERATED, &[&[reason]]);
+        let extensions = encode::element(tag::SEQUENCE, &[&extension(REASON_CODE, &reason)]);
+        self.put(serial, date, &extensions);
+    }
+
+    /// Adds an entry of encoded parts.
+    fn put(&mut self, serial: &[u8], date: i64, extensions: &[u8]) {
+        let parts = [serial, &encoded_time(date), extensions];
+        self.bytes.extend(encode::element(tag::SEQUENCE, &parts));
+        self.count += 1;
+    }
+
+    /// The bytes, in the order in which entries were added.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Adds others.
+    pub(super) fn append(&mut self, others: &Self) {
+        self.bytes.extend_from_slice(&others.bytes);
+        self.count += others.count;
+        self.extended |= others.extended;
     }
 
     /// The extensions of an entry, none if it needs none.
     fn extensions(&mut self, revocation: &Revocation) -> Result<Vec<u8>> {
         let mut extensions = Vec::new();
-        let mut add = |oid: &[u8], value: Vec<u8>| {
-            let oid = encode::element(tag::OID, &[oid]);
-            let value = encode::element(tag::OCTET_STRING, &[&value]);
-            extensions.extend(encode::element(tag::SEQUENCE, &[&oid, &value]));
-        };
         if let Some(reason) = revocation.reason {
-            add(REASON_CODE, encode::element(tag::ENUMERATED, &[&[reason]]));
+            let value = encode::element(tag::ENUMERATED, &[&[reason]]);
+            extensions.extend(extension(REASON_CODE, &value));
         }
-        if let Some(since) = &revocation.since {
-            add(
-                INVALIDITY_DATE,
-                encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]),
-            );
-        }
-        if let Some(hold) = &revocation.hold {
-            let object = Asn1Object::from_str(hold).map_err(|stack| failed(&stack))?;
-            add(
-                HOLD_INSTRUCTION,
-                encode::element(tag::OID, &[object.as_slice()]),
-            );
-        }
+        let more = invalidity_and_hold(revocation).map_err(|stack| failed(&stack))?;
+        extensions.extend(more);
         if extensions.is_empty() {
             return Ok(extensions);
         }
@@ -205,6 +219,30 @@ impl Entries {
                 .for_each(|place| visit(slice(&self.bytes, *place))),
         }
     }
+}
+
+/// An extension of an entry.
+fn extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    let oid = encode::element(tag::OID, &[oid]);
+    let value = encode::element(tag::OCTET_STRING, &[value]);
+    encode::element(tag::SEQUENCE, &[&oid, &value])
+}
+
+/// The extensions that say since when a key is compromised, and what is to be done about a hold.
+pub(super) fn invalidity_and_hold(
+    revocation: &Revocation,
+) -> std::result::Result<Vec<u8>, ErrorStack> {
+    let mut extensions = Vec::new();
+    if let Some(since) = &revocation.since {
+        let value = encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]);
+        extensions.extend(extension(INVALIDITY_DATE, &value));
+    }
+    if let Some(hold) = &revocation.hold {
+        let object = Asn1Object::from_str(hold)?;
+        let value = encode::element(tag::OID, &[object.as_slice()]);
+        extensions.extend(extension(HOLD_INSTRUCTION, &value));
+    }
+    Ok(extensions)
 }
 
 /// The bytes between two places.
@@ -243,7 +281,7 @@ fn encoded_time(seconds: i64) -> Vec<u8> {
 }
 
 /// Puts the list together and signs it.
-fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<List> {
+pub(super) fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<List> {
     let issuer = authority.certificate()?;
     let empty = empty(authority, plan, issuer, entries.extended)?;
     let outer = der::one(&empty).and_then(|list| list.open(tag::SEQUENCE));
@@ -293,14 +331,21 @@ fn empty(authority: &Authority, plan: &Plan<'_>, issuer: &X509, extended: bool) 
         x509_draft::add_to_crl(conf, section, issuer, &list)
             .map_err(|entries| bad_section(section, &entries))?;
     }
-    if let Some(number) = &plan.number {
+    let append = |kind: &str, critical: bool, number: &Serial| {
         let value = encode::integer(number.magnitude(), number.is_negative());
-        let added = Asn1Object::from_str("crlNumber").and_then(|kind| {
-            let value = Asn1OctetString::new_from_bytes(&value)?;
-            let extension = X509Extension::new_from_der(&kind, false, &value)?;
-            x509_draft::append_to_crl(&list, &extension)
-        });
-        added.map_err(|stack| failed(&stack))?;
+        let value = Asn1OctetString::new_from_bytes(&value)?;
+        let kind = Asn1Object::from_str(kind)?;
+        let extension = X509Extension::new_from_der(&kind, critical, &value)?;
+        x509_draft::append_to_crl(&list, &extension)
+    };
+    if let Some(number) = &plan.number {
+        append("crlNumber", false, number).map_err(|stack| failed(&stack))?;
+    }
+    if let Some(base) = &plan.base {
+        append("deltaCRL", true, base).map_err(|stack| failed(&stack))?;
+        // Where to find delta lists is for complete ones to say.
+        let kind = Asn1Object::from_str("freshestCRL").map_err(|stack| failed(&stack))?;
+        x509_draft::remove_from_crl(&list, &kind);
     }
     let second = plan.extensions.is_some() || plan.number.is_some() || extended;
     if second {

@@ -150,7 +150,7 @@ pub(crate) fn check_characters(text: &str, utf8: bool, source: &str) -> Result<(
 }
 
 /// A field's name without what tells several of a kind apart: `OU` of `1.OU`.
-fn field_name(key: &str) -> &str {
+pub(crate) fn field_name(key: &str) -> &str {
     match key.split_once([':', ',', '.']) {
         Some((_, kind)) if !kind.is_empty() => kind,
         _ => key,

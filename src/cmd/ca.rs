@@ -3,9 +3,13 @@
 //! The table of options is in `ca/table.rs`; here each operation is a short function from options to a call of the
 //! domain. Whatever can be refused is refused before the database is locked.
 
+mod ask;
 mod database;
 mod inputs;
+mod ocsp;
+mod shortcuts;
 pub(super) mod table;
+mod verify;
 mod words;
 
 use std::path::PathBuf;
@@ -15,19 +19,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use openssl::ssl::{SslContext, SslMethod};
 use openssl::x509::{X509, X509Name};
 
+use self::ask::Asking;
 use self::database::{Database, connection};
-use self::inputs::{Out, Passwords, check_access, load, option_error, password_from, shown};
+use self::inputs::{Out, Passwords, check_access, load, option_error, shown};
+use self::ocsp::Answering;
+use self::shortcuts::Shortcuts;
 use self::table::{Making, Operations, Output, Place, Revoking};
+use self::verify::Verifying;
 use self::words::Words;
 use crate::ca::authority::Authority;
 use crate::ca::check;
 use crate::ca::config::{self, Config};
-use crate::ca::create::{self, KeyKind};
+use crate::ca::create;
 use crate::ca::crl::{self, Plan};
+use crate::ca::delta::{self, Base};
 use crate::ca::disk;
 use crate::ca::folder::Folder;
 use crate::ca::issue::{Copying, End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::journal::Change;
+use crate::ca::newkey::KeyKind;
 use crate::ca::rebuild;
 use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
@@ -51,6 +61,10 @@ pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     check_access(interp)?;
     if let Some(folder) = Operations::read(&words.given)?.newca {
         return create(interp, &words, &folder);
+    }
+    let asking = Asking::read(&words.given)?;
+    if asking.newreq.is_some() || asking.newcert.is_some() {
+        return ask::run(interp, &words);
     }
     Job::new(interp, words)?.run()
 }
@@ -90,9 +104,9 @@ struct Outcome {
 
 impl<'a> Job<'a> {
     /// Takes the options apart and reads the configuration.
-    fn new(interp: Interp<'a>, words: Words) -> Result<Self> {
+    fn new(interp: Interp<'a>, mut words: Words) -> Result<Self> {
         let given = &words.given;
-        let place = Place::read(given)?;
+        let mut place = Place::read(given)?;
         let (text, file) = configuration(place.config.as_deref())?;
         let conf = config::parse(&text, &file)?;
         // A file that can't be read is passed over, as the program does.
@@ -102,13 +116,26 @@ impl<'a> Job<'a> {
             config::create_objects_of(&text, &objects)?;
         }
         config::create_objects(&conf, &file)?;
+        let config = Config::new(conf, &file, place.name.as_deref())?;
+        let mut operations = Operations::read(given)?;
+        let mut output = Output::read(given)?;
+        let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
+        let shortcuts = Shortcuts::read(given)?;
+        shortcuts.expand(
+            &mut words,
+            &mut operations,
+            &mut output,
+            &mut place,
+            &config,
+            revoking.delta.is_some(),
+        )?;
         Ok(Self {
             interp,
-            operations: Operations::read(given)?,
-            output: Output::read(given)?,
-            making: Making::read(given)?,
-            revoking: Revoking::read(given)?,
-            config: Config::new(conf, &file, place.name.as_deref())?,
+            operations,
+            output,
+            making,
+            revoking,
+            config,
             connection: place
                 .database
                 .as_deref()
@@ -124,6 +151,16 @@ impl<'a> Job<'a> {
         let mut outcome = Outcome::default();
         if let Some(serial) = &self.operations.status {
             self.status(serial, &mut outcome)?;
+            return self.tell(outcome);
+        }
+        let verifying = Verifying::read(&self.words.given)?;
+        if verifying.verify.is_some() {
+            self.verify(&verifying, &mut outcome)?;
+            return self.tell(outcome);
+        }
+        let answering = Answering::read(&self.words.given)?;
+        if answering.ocsp.is_some() {
+            self.answer(&answering, &mut outcome)?;
             return self.tell(outcome);
         }
         if self.operations.check.is_some() {
@@ -150,6 +187,9 @@ impl<'a> Job<'a> {
                 "operation",
                 "nothing to do: give a request, -gencrl, -revoke, -valid, -status or -updatedb",
             ));
+        }
+        if self.revoking.delta.is_some() && !listing {
+            return Err(option_error("-delta", "-delta goes with -gencrl"));
         }
         let authority = match issuing || listing {
             true => Some(self.authority()?),
@@ -218,13 +258,18 @@ impl<'a> Job<'a> {
         self.tell(outcome)
     }
 
-    /// Stores facts in the variable of `-info`, and gives the result.
+    /// Stores the facts, and gives the result.
     fn tell(&self, outcome: Outcome) -> Result<Obj> {
-        if let Some(name) = &self.output.info {
-            let info = Obj::from(&outcome.info);
-            self.interp.set_variable(&Obj::text(name), &info)?;
-        }
+        self.remember(&outcome.info)?;
         Ok(Obj::bytes(&outcome.result))
+    }
+
+    /// Stores facts in the variable of `-info`.
+    fn remember(&self, info: &Record) -> Result<()> {
+        match &self.output.info {
+            Some(name) => self.interp.set_variable(&Obj::text(name), &Obj::from(info)),
+            None => Ok(()),
+        }
     }
 
     // ---- What is asked --------------------------------------------------------------------------
@@ -287,15 +332,7 @@ impl<'a> Job<'a> {
             && self.operations.spkac.is_none()
             && self.operations.ss_cert.is_none()
             && self.operations.gencrl.is_none();
-        let passwords = Passwords {
-            given: self.place.key.clone(),
-            source: self.place.passin.clone(),
-            script: self
-                .place
-                .password
-                .as_ref()
-                .and_then(|prefix| Script::new(self.interp, prefix)),
-        };
+        let passwords = Passwords::of(self.interp, &self.place);
         let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
         let key = passwords.key("-keyfile", &file)?;
         let certificate = match own {
@@ -661,6 +698,7 @@ impl<'a> Job<'a> {
         if let Some(section) = &section {
             self.config.section(section)?;
         }
+        let base = self.base(authority)?;
         let number = store.crl_number()?;
         let (this_update, next_update) = self.list_times()?;
         let plan = Plan {
@@ -670,10 +708,24 @@ impl<'a> Job<'a> {
                 .as_deref()
                 .map(|section| (self.config.conf(), section)),
             number: number.clone(),
+            base: base.as_ref().map(|(base, _)| base.number.clone()),
         };
-        let list = crl::generate(authority, &plan, store)?;
+        let mut record = Record::new();
+        let list = match &base {
+            Some((base, source)) => {
+                let made = delta::generate(authority, &plan, base, source, store)?;
+                record.put("base", base.number.to_string());
+                record.put("removed", i64::try_from(made.removed).unwrap_or(i64::MAX));
+                made.list
+            }
+            None => crl::generate(authority, &plan, store)?,
+        };
         let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
-        let mut changes = vec![Change::Listed(this_update)];
+        let mut changes = Vec::new();
+        // What has ended may only leave once a complete list has had it.
+        if base.is_none() {
+            changes.push(Change::Listed(this_update));
+        }
         changes.extend(
             number
                 .as_ref()
@@ -681,7 +733,6 @@ impl<'a> Job<'a> {
         );
         store.commit(changes)?;
         outcome.result.extend(out.finish()?);
-        let mut record = Record::new();
         if let Some(number) = number {
             record.put("number", number.to_string());
         }
@@ -690,6 +741,22 @@ impl<'a> Job<'a> {
         record.put("nextUpdate", time::text(next_update));
         outcome.info.put("crl", record);
         Ok(())
+    }
+
+    /// The complete list that a delta list is to add to, and its name for messages.
+    fn base(&self, authority: &Authority) -> Result<Option<(Base, String)>> {
+        let Some(file) = &self.revoking.delta else {
+            return Ok(None);
+        };
+        let source = shown(file).to_owned();
+        let lists = crate::x509::load::crls(&load("-delta", file)?);
+        let list = lists.ok().and_then(|lists| lists.into_iter().next());
+        let list = list.ok_or_else(|| {
+            let message = format!("can't read a revocation list from \"{source}\"");
+            Error::failed_with(Reason::CaRead, [&source], message)
+        })?;
+        let base = Base::new(&list, authority.certificate()?, &source)?;
+        Ok(Some((base, source)))
     }
 
     /// When the list is made, and when the next one comes.
@@ -824,8 +891,10 @@ impl<'a> Job<'a> {
 /// Makes a new authority; the result is its certificate.
 fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
     let given = &words.given;
-    let (operations, making) = (Operations::read(given)?, Making::read(given)?);
-    let kind = KeyKind::parse(operations.newkey.as_deref().unwrap_or("ec:P-256"))?;
+    let making = Making::read(given)?;
+    let asking = Asking::read(given)?;
+    let word = asking.newkey.as_deref().unwrap_or("ec:P-256");
+    let kind = KeyKind::parse(word, &words.texts("-pkeyopt"))?;
     let folder = PathBuf::from(folder);
     let name = folder
         .file_name()
@@ -834,11 +903,7 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         .subj
         .unwrap_or_else(|| format!("/CN={} CA", name.replace(['/', '+', '\\'], "_")));
     let subject = subject(&text, true)?;
-    let password = operations
-        .passout
-        .as_deref()
-        .map(password_from)
-        .transpose()?;
+    let lock = ask::lock(&asking)?;
     let days = making.days.unwrap_or(3650);
     if days < 1 {
         return Err(option_error("-days", "-days must be above zero"));
@@ -847,7 +912,7 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         folder: &folder,
         subject: &subject,
         kind: &kind,
-        password: password.as_deref(),
+        lock: &lock,
         days,
         now: now(),
     })?;

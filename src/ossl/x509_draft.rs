@@ -113,6 +113,24 @@ pub(crate) fn remove(certificate: &X509, place: usize) {
     }
 }
 
+/// Takes all extensions of a kind away from a revocation list (X509_CRL_get_ext_by_OBJ, X509_CRL_delete_ext).
+pub(crate) fn remove_from_crl(crl: &X509Crl, kind: &Asn1ObjectRef) {
+    loop {
+        // SAFETY: both are live.
+        let place = unsafe { ossl::X509_CRL_get_ext_by_OBJ(crl.as_ptr(), kind.as_ptr(), -1) };
+        if place < 0 {
+            return;
+        }
+        // SAFETY: the list is live, and no reference to its extensions is.
+        let removed = unsafe { ossl::X509_CRL_delete_ext(crl.as_ptr(), place) };
+        if removed.is_null() {
+            return;
+        }
+        // SAFETY: what was taken away belongs to the caller.
+        unsafe { sys::X509_EXTENSION_free(removed) };
+    }
+}
+
 /// Sets a version of a certificate: 0 is version 1 (X509_set_version).
 pub(crate) fn set_version(certificate: &X509, version: i32) -> Result<(), ErrorStack> {
     // SAFETY: the certificate is live.

@@ -1,5 +1,9 @@
 //! The options of `tls::ca`, in the words of `openssl ca`.
 
+use super::ask::ASKING;
+use super::ocsp::ANSWERING;
+use super::shortcuts::SHORTCUTS;
+use super::verify::VERIFYING;
 use crate::opts::{Missing, Table, options};
 
 options! {
@@ -28,10 +32,6 @@ options! {
             "Revocation list that tells -rebuild what was revoked";
         newca: File = "-newca", Both, Command, "3.0", "none",
             "Folder in which to make a new authority, with a key and a configuration";
-        newkey: Text = "-newkey", Both, Command, "3.0", "ec:P-256",
-            "Kind of the new authority's key: rsa:BITS, ec:CURVE, ed25519 or ed448";
-        passout: Text secret = "-passout", Both, Command, "3.0", "none",
-            "Source of the password that encrypts the new authority's key, as in -passin";
         import: Flag = "-import", Both, Command, "3.0", "off",
             "Make a database behind -database of the authority's files";
         export: Flag = "-export", Both, Command, "3.0", "off",
@@ -134,6 +134,8 @@ options! {
     pub(super) struct Revoking, REVOKING {
         crlexts: Text = "-crlexts", Both, Command, "3.0", "crl_extensions of the configuration",
             "Section with the extensions of the revocation list";
+        delta: File = "-delta", Both, Command, "3.0", "none",
+            "Complete revocation list made before, against which -gencrl makes a delta list";
         crl_reason: Text = "-crl_reason", Both, Command, "3.0", "none",
             "Why a certificate is revoked; removeFromCRL lifts a hold";
         crl_hold: Text = "-crl_hold", Both, Command, "3.0", "none",
@@ -157,6 +159,8 @@ options! {
 /// The options of `tls::ca`.
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::ca",
-    groups: &[OPERATIONS, OUTPUT, PLACE, MAKING, REVOKING],
+    groups: &[
+        OPERATIONS, ASKING, SHORTCUTS, VERIFYING, ANSWERING, OUTPUT, PLACE, MAKING, REVOKING,
+    ],
     missing: Missing::MustBeFollowed,
 };

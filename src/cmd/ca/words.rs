@@ -9,16 +9,23 @@ use super::table::TABLE;
 /// The operations that may stand first without their dash.
 const OPERATIONS: &[&str] = &[
     "-check",
+    "-crl",
     "-export",
     "-gencrl",
     "-help",
     "-import",
     "-newca",
+    "-newcert",
+    "-newreq",
+    "-ocsp",
     "-rebuild",
     "-revoke",
+    "-sign",
     "-status",
     "-updatedb",
     "-valid",
+    "-verify",
+    "-xsign",
 ];
 
 /// The words, taken apart.

@@ -10,51 +10,13 @@ use tempfile::NamedTempFile;
 use crate::cms::source::{FileStream, Stream};
 use crate::cms::{unreadable, unwritable};
 use crate::error::{Error, Reason, Result};
+use crate::tcl::bytewise::Bytewise;
 use crate::tcl::channel::Channel;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
 
 /// How many bytes pass between two calls of a progress script.
 const STEP: u64 = 1 << 20;
-
-/// The options of a channel that are changed while bytes pass, blocking mode first.
-const OPTIONS: &[(&std::ffi::CStr, &str)] = &[
-    (c"-blocking", "1"),
-    (c"-eofchar", ""),
-    (c"-translation", "binary"),
-];
-
-/// A channel in binary, blocking mode; it gets its own settings back in the end.
-struct Bytewise {
-    /// The channel.
-    channel: Channel,
-    /// Its own settings.
-    saved: Vec<(&'static std::ffi::CStr, String)>,
-}
-
-impl Bytewise {
-    /// Changes the settings of a channel.
-    fn new(channel: Channel) -> Self {
-        let names = [c"-blocking", c"-encoding", c"-eofchar", c"-translation"];
-        let saved = names
-            .into_iter()
-            .filter_map(|name| Some((name, channel.option(name)?)))
-            .collect();
-        for (name, value) in OPTIONS {
-            channel.set_option(name, value);
-        }
-        Self { channel, saved }
-    }
-}
-
-impl Drop for Bytewise {
-    fn drop(&mut self) {
-        // The translation before the encoding, since the binary one sets both.
-        for (name, value) in self.saved.iter().rev() {
-            self.channel.set_option(name, value);
-        }
-    }
-}
 
 /// Reads a channel.
 struct ChannelStream(Bytewise);
