@@ -17,25 +17,37 @@ namespace eval ::tls::CaDatabase {
     variable readAtOnce 5000
 
     # Words that databases have different ones for: a number that counts up by itself, a text of any
-    # length, a text that can be a key, what follows a table's columns.
+    # length, a text that can be a key, what follows a table's columns; and how the columns of many
+    # rows become one text.
     variable dialects {
         sqlite3 {
             @key@ {INTEGER PRIMARY KEY AUTOINCREMENT}
             @text@ TEXT
             @word@ TEXT
             @end@ {}
+            @lines@ {group_concat(
+                serial || char(9) || expiry || char(9) || revocation || char(9) || expires
+                    || char(9) || place,
+                char(10))}
         }
         postgres {
             @key@ {BIGSERIAL PRIMARY KEY}
             @text@ TEXT
             @word@ TEXT
             @end@ {}
+            @lines@ {string_agg(
+                concat_ws(chr(9), serial, expiry, revocation, expires, place),
+                chr(10))}
         }
         mysql {
             @key@ {BIGINT AUTO_INCREMENT PRIMARY KEY}
             @text@ MEDIUMTEXT
             @word@ {VARCHAR(255)}
             @end@ {ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin}
+            @lines@ {group_concat(
+                concat_ws(char(9), serial, expiry, revocation, expires, place)
+                separator '
+')}
         }
     }
 
@@ -307,27 +319,52 @@ proc ::tls::CaDatabase::certificates {database after} {
     " [dict create place $after]]
 }
 
-# tls::CaDatabase db status --
-#       Reads the next records of a status, in the order of their ends.
+# tls::CaDatabase db ended --
+#       Reads the next valid records that have ended, in the order of their ends.
 #
 # Arguments:
 #       database    The connection.
-#       status      The status.
-#       until       The end until which they are wanted, in seconds since 1970.
+#       now         The time, in seconds since 1970.
 #       expires     The end of the last record that was read, at first a number below all.
 #       after       The place of the last record that was read, at first 0.
 #
 # Results:
 #       A list of records, each with its end behind it; an empty one at the end.
-proc ::tls::CaDatabase::status {database status until expires after} {
+proc ::tls::CaDatabase::ended {database now expires after} {
     variable record
     variable readAtOnce
     return [Ask $database "
         SELECT $record, expires FROM tls_ca_certificate
-        WHERE status = :status AND expires <= :until
+        WHERE status = 'V' AND expires <= :now
             AND (expires > :expires OR (expires = :same AND place > :place))
         ORDER BY expires, place LIMIT $readAtOnce
-    " [dict create status $status until $until expires $expires same $expires place $after]]
+    " [dict create now $now expires $expires same $expires place $after]]
+}
+
+# tls::CaDatabase db revoked --
+#       Reads the next records of revoked certificates. The database makes one text of them, since
+#       drivers take much longer for a row than it does.
+#
+# Arguments:
+#       database    The connection.
+#       expires     The greatest end of the records that were read, at first a number below all.
+#       after       The greatest place of those that have this end, at first 0.
+#
+# Results:
+#       A text with a line for each record, of serial number, expiry, revocation, end and place, with
+#       tabs between; an empty one at the end.
+proc ::tls::CaDatabase::revoked {database expires after} {
+    variable dialects
+    variable readAtOnce
+    set lines [dict get $dialects [kind $database] @lines@]
+    return [lindex [Ask $database "
+        SELECT $lines FROM (
+            SELECT serial, expiry, revocation, expires, place FROM tls_ca_certificate
+            WHERE status = 'R'
+                AND (expires > :expires OR (expires = :same AND place > :place))
+            ORDER BY expires, place LIMIT $readAtOnce
+        ) AS page
+    " [dict create expires $expires same $expires place $after]] 0 0]
 }
 
 # tls::CaDatabase db add --
@@ -441,6 +478,7 @@ proc ::tls::CaDatabase::Begin {database kind purpose patience} {
             set seconds [expr {max(1, ($patience + 999) / 1000)}]
             # The server takes no bound variable here.
             Ask $database "SET SESSION innodb_lock_wait_timeout = $seconds"
+            Ask $database {SET SESSION group_concat_max_len = 16777216}
             $database begintransaction
         }
     }

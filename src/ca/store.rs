@@ -53,7 +53,7 @@ pub(crate) trait Store {
     /// Calls `visit` with every record, in the order in which they were added.
     fn each(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()>;
 
-    /// Calls `visit` with every record of a revoked certificate, in any order.
+    /// Calls `visit` with every record of a revoked certificate, in any order. File and subject may be missing.
     fn each_revoked(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
         self.each(&mut |row| match row.status {
             Status::Revoked => visit(row),

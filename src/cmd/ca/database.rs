@@ -170,30 +170,20 @@ impl Database {
         };
         match row {
             Ok(row) => Ok((place.clone(), row)),
-            Err(why) => Err(self.damaged(&format!(
-                "tls_ca_certificate, place {}: {why}",
-                place.as_text()
-            ))),
+            Err(why) => Err(self.in_record(&place.as_text(), &why)),
         }
     }
 
-    /// Calls `visit` with the records of a status that end by `until`.
-    fn each_of(
+    /// Calls `visit` with the valid records that have ended by `now`.
+    fn visit_ended(
         &mut self,
-        status: &str,
-        until: i64,
+        now: i64,
         visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
     ) -> Result<()> {
         self.begun()?;
         let (mut end, mut after) = (Obj::int(i64::MIN), Obj::int(0));
         loop {
-            let rows = self.rows(&[
-                Obj::text("status"),
-                Obj::text(status),
-                Obj::int(until),
-                end,
-                after,
-            ])?;
+            let rows = self.rows(&[Obj::text("ended"), Obj::int(now), end, after])?;
             let Some(last) = rows.last() else {
                 return Ok(());
             };
@@ -203,6 +193,27 @@ impl Database {
                 let (_, row) = self.record_in(row)?;
                 visit(&row.view())?;
             }
+        }
+    }
+
+    /// Calls `visit` with the record of a revoked certificate that a line of the script's text tells of; gives its end
+    /// and its place.
+    fn visit_revoked(
+        &self,
+        line: &str,
+        visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
+    ) -> Result<(i64, i64)> {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [serial, expiry, revocation, end, place] = fields.as_slice() else {
+            return Err(self.damaged("a record that has a tab where none belongs"));
+        };
+        let fields = ["R", expiry, revocation, serial, "", ""];
+        let row = row::from_fields(&fields.map(|field| Cow::Borrowed(field.as_bytes())));
+        let row = row.map_err(|why| self.in_record(place, &why))?;
+        visit(&row)?;
+        match (end.parse(), place.parse()) {
+            (Ok(end), Ok(place)) => Ok((end, place)),
+            _ => Err(self.damaged("a record without a place")),
         }
     }
 
@@ -306,6 +317,11 @@ impl Database {
         }
     }
 
+    /// The error for a record that makes no sense.
+    fn in_record(&self, place: &str, why: &str) -> Error {
+        self.damaged(&format!("tls_ca_certificate, place {place}: {why}"))
+    }
+
     /// The error for contents that make no sense.
     fn damaged(&self, why: &str) -> Error {
         let message = format!("the database \"{}\": {why}", self.name);
@@ -379,7 +395,19 @@ impl Store for Database {
     }
 
     fn each_revoked(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
-        self.each_of("R", i64::MAX, visit)
+        self.begun()?;
+        let mut last = (i64::MIN, 0);
+        loop {
+            let (end, place) = last;
+            let text = self.ask(&[Obj::text("revoked"), Obj::int(end), Obj::int(place)])?;
+            let text = text.as_text();
+            if text.is_empty() {
+                return Ok(());
+            }
+            for line in text.lines() {
+                last = last.max(self.visit_revoked(line, visit)?);
+            }
+        }
     }
 
     fn each_ended(
@@ -387,7 +415,7 @@ impl Store for Database {
         now: i64,
         visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.each_of("V", now, visit)
+        self.visit_ended(now, visit)
     }
 
     fn unique_subject(&mut self) -> Result<bool> {
