@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openssl::x509::X509;
+use openssl::x509::{X509, X509Crl};
 
 use crate::error::Result;
+use crate::ossl::error::failed;
 use crate::value::Record;
-use crate::x509::{name, time};
+use crate::x509::{der, frame, name, time};
 
+use super::crl;
 use super::disk::{self, File};
 use super::folder::{journal_path, read_attributes};
 use super::index::scan_lines;
@@ -20,7 +22,7 @@ use super::request;
 use super::revoke::{Revocation, serial_of};
 use super::row::{self, Line, Row, Status};
 use super::serial::Serial;
-use super::store::{Files, Vault};
+use super::store::{Files, Numbers, Vault};
 
 /// Something that doesn't fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,7 @@ pub(crate) fn check(
     files: &Files,
     folder: &Path,
     issuer: &X509,
+    list: Option<&X509Crl>,
     patience: Duration,
 ) -> Result<Vec<Finding>> {
     let _lock = Lock::wait(&files.database, patience)?;
@@ -74,6 +77,9 @@ pub(crate) fn check(
     inspection.leftovers()?;
     inspection.certificates(folder)?;
     inspection.numbers()?;
+    if let Some(list) = list {
+        inspection.list(list)?;
+    }
     Ok(inspection.findings)
 }
 
@@ -90,6 +96,12 @@ impl Inspection<'_> {
 
     /// Looks at every line of the index.
     fn index(&mut self) -> Result<()> {
+        if disk::stamp(&self.files.database)?.is_none() {
+            let path = self.files.database.display();
+            let message = format!("there is no certificate database \"{path}\"");
+            self.find("index", path, message);
+            return Ok(());
+        }
         let text = File::open(&self.files.database)?;
         let unique = read_attributes(&self.files.database)?.unwrap_or(self.files.unique_subject);
         let mut subjects: HashMap<Vec<u8>, u64> = HashMap::new();
@@ -270,7 +282,11 @@ impl Inspection<'_> {
 }
 
 /// Looks over a database that holds its certificates.
-pub(crate) fn check_vault(vault: &mut dyn Vault, issuer: &X509) -> Result<Vec<Finding>> {
+pub(crate) fn check_vault(
+    vault: &mut dyn Vault,
+    issuer: &X509,
+    list: Option<&X509Crl>,
+) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let mut find = |kind: &'static str, serial: &Serial, message: String| {
         findings.push(Finding {
@@ -279,10 +295,14 @@ pub(crate) fn check_vault(vault: &mut dyn Vault, issuer: &X509) -> Result<Vec<Fi
             message,
         });
     };
-    let next = vault.numbers()?.serial;
+    let Numbers {
+        serial: next,
+        crl_number,
+        ..
+    } = vault.numbers()?;
     let key = issuer
         .public_key()
-        .map_err(|stack| crate::ossl::error::failed("can't read the authority's key", &stack))?;
+        .map_err(|stack| failed("can't read the authority's key", &stack))?;
     vault.each_kept(&mut |kept| {
         let serial = &kept.row.serial;
         if next.as_ref() == Some(serial) {
@@ -327,8 +347,98 @@ pub(crate) fn check_vault(vault: &mut dyn Vault, issuer: &X509) -> Result<Vec<Fi
         }
         Ok(())
     })?;
+    if let Some(list) = list {
+        let numbered = crl_number.map(|number| ("the database".to_owned(), number));
+        let mut status = |serial: &Serial| Ok(vault.record(serial)?.map(|row| row.status));
+        findings.extend(compare(list, issuer, numbered, &mut status)?);
+    }
     Ok(findings)
 }
+
+impl Inspection<'_> {
+    /// Compares the newest revocation list with the records.
+    fn list(&mut self, list: &X509Crl) -> Result<()> {
+        let numbered = match &self.files.crl_number {
+            Some(path) => disk::read(path)?
+                .and_then(|bytes| Serial::parse_file(&bytes))
+                .map(|next| (path.display().to_string(), next)),
+            None => None,
+        };
+        let mut status = |serial: &Serial| Ok(self.rows.get(serial).map(|(_, row)| row.status));
+        let found = compare(list, self.issuer, numbered, &mut status)?;
+        self.findings.extend(found);
+        Ok(())
+    }
+}
+
+/// Tells the status of a record, if there is one.
+type StatusOf<'a> = dyn FnMut(&Serial) -> Result<Option<Status>> + 'a;
+
+/// Compares a revocation list with the records: what it says was true once. `numbered` is where the next list's number
+/// is, and that number.
+fn compare(
+    list: &X509Crl,
+    issuer: &X509,
+    numbered: Option<(String, Serial)>,
+    status: &mut StatusOf<'_>,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut find = |kind, place: String, message| {
+        findings.push(Finding {
+            kind,
+            place,
+            message,
+        });
+    };
+    let own = issuer.public_key().and_then(|key| list.verify(&key));
+    crate::ossl::error::queue();
+    if !own.unwrap_or(false) {
+        let message = "the revocation list wasn't made by this authority".to_owned();
+        find("foreign", "crl".to_owned(), message);
+        return Ok(findings);
+    }
+    let der = list.to_der();
+    let der = der.map_err(|stack| failed("can't read the revocation list", &stack))?;
+    let listed = frame::crl(&der).unwrap_or_default();
+    let number = listed
+        .extensions
+        .iter()
+        .find(|extension| extension.oid == CRL_NUMBER)
+        .and_then(|extension| der::one(extension.value)?.expect(der::tag::INTEGER));
+    if let (Some((place, next)), Some(last)) = (numbered, number.map(crl::number))
+        && next <= last
+    {
+        let message = format!("the next CRL number, {next}, isn't above the last one, {last}");
+        find("crlnumber", place, message);
+    }
+    for revoked in listed.revoked {
+        let serial = crl::number(revoked.serial);
+        let said = match status(&serial)? {
+            None => Some("has no record"),
+            Some(Status::Revoked) => None,
+            Some(_) if is_hold(&revoked) => None,
+            Some(_) => Some("isn't revoked by its record"),
+        };
+        if let Some(said) = said {
+            let message = format!("the certificate {serial} is in the revocation list, but {said}");
+            find("list", serial.to_string(), message);
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether an entry is a hold, which may have been lifted since.
+fn is_hold(revoked: &frame::Revoked<'_>) -> bool {
+    let mut extensions = revoked.extensions.iter();
+    extensions.any(|extension| {
+        let reason = der::one(extension.value).and_then(|it| it.expect(der::tag::ENUMERATED));
+        extension.oid == REASON_CODE && reason == Some(&[6])
+    })
+}
+
+/// The extensions of a list's number and of an entry's reason.
+const CRL_NUMBER: &str = "2.5.29.20";
+const REASON_CODE: &str = "2.5.29.21";
 
 /// In what a record differs from its certificate.
 fn difference(row: &Row, certificate: &X509) -> Result<Option<&'static str>> {

@@ -95,10 +95,9 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
         [] | [b'\r'] => return Ok(Line::Empty),
         _ => {}
     }
-    match <[_; 6]>::try_from(split(line)) {
-        Ok(fields) => from_fields(&fields).map(Line::Row),
-        Err(fields) => Err(format!("{} fields instead of 6", fields.len())),
-    }
+    split(line)
+        .map_err(|count| format!("{count} fields instead of 6"))
+        .and_then(|fields| from_fields(&fields).map(Line::Row))
 }
 
 /// Puts a record together from its fields; else says what is wrong with one.
@@ -155,24 +154,31 @@ fn serial_field(field: &[u8]) -> Result<Serial, String> {
         .ok_or_else(|| format!("bad digit in the serial number \"{}\"", shown(field)))
 }
 
-/// Splits at tabs; a backslash before a tab makes it part of the field.
-fn split(line: &[u8]) -> Vec<Cow<'_, [u8]>> {
-    let mut fields = Vec::with_capacity(6);
+/// Splits at tabs; a backslash before a tab makes it part of the field. If there aren't six fields, their number.
+fn split(line: &[u8]) -> Result<[Cow<'_, [u8]>; 6], usize> {
+    let mut fields = [const { Cow::Borrowed(&[] as &[u8]) }; 6];
+    let mut count = 0;
+    let mut put = |bytes, escapes| {
+        if let Some(place) = fields.get_mut(count) {
+            *place = field(bytes, escapes);
+        }
+        count += 1;
+    };
     let mut begin = 0;
     let mut escapes = false;
-    for (at, byte) in line.iter().enumerate() {
-        if *byte != b'\t' {
-            continue;
-        }
+    for at in memchr::memchr_iter(b'\t', line) {
         if at > begin && line[at - 1] == b'\\' {
             escapes = true;
             continue;
         }
-        fields.push(field(&line[begin..at], escapes));
+        put(&line[begin..at], escapes);
         (begin, escapes) = (at + 1, false);
     }
-    fields.push(field(&line[begin..], escapes));
-    fields
+    put(&line[begin..], escapes);
+    match count {
+        6 => Ok(fields),
+        _ => Err(count),
+    }
 }
 
 /// A field without the backslashes before its tabs.

@@ -8,6 +8,7 @@ mod database;
 mod inputs;
 mod ocsp;
 mod shortcuts;
+mod surroundings;
 pub(super) mod table;
 mod verify;
 mod words;
@@ -17,11 +18,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openssl::ssl::{SslContext, SslMethod};
-use openssl::x509::{X509, X509Name};
+use openssl::x509::{X509, X509Crl, X509Name};
 
 use self::ask::Asking;
 use self::database::{Database, connection};
-use self::inputs::{Out, Passwords, check_access, load, option_error, shown};
+use self::inputs::{Passwords, check_access, load, option_error, shown};
 use self::ocsp::Answering;
 use self::shortcuts::Shortcuts;
 use self::table::{Making, Operations, Output, Place, Revoking};
@@ -30,12 +31,13 @@ use self::words::Words;
 use crate::ca::authority::Authority;
 use crate::ca::check;
 use crate::ca::config::{self, Config};
+use crate::ca::copying::Copying;
 use crate::ca::create;
 use crate::ca::crl::{self, Plan};
 use crate::ca::delta::{self, Base};
 use crate::ca::disk;
 use crate::ca::folder::Folder;
-use crate::ca::issue::{Copying, End, Issuer, Numbering, Profile, policy_fields};
+use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::journal::Change;
 use crate::ca::newkey::KeyKind;
 use crate::ca::rebuild;
@@ -44,6 +46,7 @@ use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
 use crate::ca::store::{Files, Purpose, Store};
 use crate::ca::transfer;
+use crate::cmd::library::Library;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
@@ -89,6 +92,10 @@ struct Job<'a> {
     config: Config,
     /// The TDBC connection that `-database` names.
     connection: Option<String>,
+    /// How certificates are shown: bits for names and for certificates.
+    shown: (u64, u64),
+    /// What was loaded for the call.
+    library: Library,
     /// Now.
     now: i64,
 }
@@ -100,6 +107,24 @@ struct Outcome {
     result: Vec<u8>,
     /// What `-info` gets.
     info: Record,
+    /// The steps, for `-verbose`.
+    steps: Vec<String>,
+}
+
+impl Outcome {
+    /// Notes a step.
+    fn step(&mut self, what: impl Into<String>) {
+        self.steps.push(what.into());
+    }
+
+    /// Adds to the result.
+    fn add(&mut self, bytes: Vec<u8>) {
+        // A list of a million entries isn't copied.
+        match self.result.is_empty() {
+            true => self.result = bytes,
+            false => self.result.extend_from_slice(&bytes),
+        }
+    }
 }
 
 impl<'a> Job<'a> {
@@ -117,6 +142,8 @@ impl<'a> Job<'a> {
         }
         config::create_objects(&conf, &file)?;
         let config = Config::new(conf, &file, place.name.as_deref())?;
+        let shown = surroundings::shown_form(&config)?;
+        let library = surroundings::library(interp, &words, &config)?;
         let mut operations = Operations::read(given)?;
         let mut output = Output::read(given)?;
         let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
@@ -142,12 +169,23 @@ impl<'a> Job<'a> {
                 .and_then(|word| connection(interp, word)),
             place,
             words,
+            shown,
+            library,
             now: now(),
         })
     }
 
-    /// Does what is asked, in the program's order.
+    /// Does what is asked.
     fn run(&self) -> Result<Obj> {
+        // A mask that is none is told even if no name is to be made.
+        self.with_mask(|| Ok(()))?;
+        let done = self.operate()?;
+        surroundings::write_random(&self.words, &self.config)?;
+        Ok(done)
+    }
+
+    /// Does what is asked, in the program's order.
+    fn operate(&self) -> Result<Obj> {
         let mut outcome = Outcome::default();
         if let Some(serial) = &self.operations.status {
             self.status(serial, &mut outcome)?;
@@ -232,8 +270,9 @@ impl<'a> Job<'a> {
         };
         let mut store = self.store(purpose)?;
         let store = store.as_mut();
+        outcome.step("opened the database");
         if self.operations.updatedb.is_some() {
-            insist(store, &mut |store| update(store, self.now, &mut outcome))?;
+            insist(store, &mut |store| self.update(store, &mut outcome))?;
         }
         if let Some(issuer) = &issuer {
             insist(store, &mut |store| {
@@ -259,7 +298,10 @@ impl<'a> Job<'a> {
     }
 
     /// Stores the facts, and gives the result.
-    fn tell(&self, outcome: Outcome) -> Result<Obj> {
+    fn tell(&self, mut outcome: Outcome) -> Result<Obj> {
+        if surroundings::is_verbose(&self.words.given) {
+            outcome.info.put("steps", outcome.steps);
+        }
         self.remember(&outcome.info)?;
         Ok(Obj::bytes(&outcome.result))
     }
@@ -279,6 +321,7 @@ impl<'a> Job<'a> {
         let operations = &self.operations;
         operations.input.is_some()
             || operations.data.is_some()
+            || operations.inchan.is_some()
             || operations.ss_cert.is_some()
             || operations.spkac.is_some()
             || operations.infiles.is_some()
@@ -291,8 +334,10 @@ impl<'a> Job<'a> {
         let parameters = self.words.texts("-vfyopt");
         let mut applicants = Vec::new();
         if let Some(file) = &operations.spkac {
-            let mut applicant = Applicant::spkac(&load("-spkac", file)?, shown(file), self.utf8())?;
-            applicant.wants_der &= self.output.out.is_some();
+            let content = load("-spkac", file)?;
+            let made = self.with_mask(|| Applicant::spkac(&content, shown(file), self.utf8()));
+            let mut applicant = made?;
+            applicant.wants_der &= self.output.out.is_some() || self.output.outchan.is_some();
             applicants.push(applicant);
         }
         if let Some(file) = &operations.ss_cert {
@@ -300,18 +345,25 @@ impl<'a> Job<'a> {
             applicants.push(Applicant::certificate(&bytes, shown(file), &parameters)?);
         }
         let encoding = encoding("-inform", operations.inform.as_deref())?;
+        let proven = operations.proven.is_some();
         if let Some(bytes) = &operations.data {
-            applicants.push(Applicant::request(bytes, encoding, "-data", &parameters)?);
+            let applicant = Applicant::request(bytes, proven, encoding, "-data", &parameters)?;
+            applicants.push(applicant);
         }
-        for file in operations.input.iter().chain(&self.words.requests) {
-            let bytes = load("-in", file)?;
+        if let Some(name) = &operations.inchan {
+            let bytes = self.from_channel(name)?;
             applicants.push(Applicant::request(
                 &bytes,
+                proven,
                 encoding,
-                shown(file),
+                "-inchan",
                 &parameters,
             )?);
         }
+        let files = operations.input.iter().chain(&self.words.requests);
+        let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
+        let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
+        applicants.extend(Applicant::requests(&loaded, encoding, &parameters)?);
         if applicants.is_empty() && operations.infiles.is_some() {
             return Err(option_error("-infiles", "-infiles without a request"));
         }
@@ -327,14 +379,16 @@ impl<'a> Job<'a> {
 
     /// The authority's certificate and key.
     fn authority(&self) -> Result<Authority> {
-        encoding("-keyform", self.place.keyform.as_deref())?;
         let own = self.making.selfsign.is_some()
             && self.operations.spkac.is_none()
             && self.operations.ss_cert.is_none()
             && self.operations.gencrl.is_none();
         let passwords = Passwords::of(self.interp, &self.place);
         let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
-        let key = passwords.key("-keyfile", &file)?;
+        let key = match self.library.engine_key("-keyfile", &file) {
+            Some(key) => key?,
+            None => passwords.key("-keyfile", &file)?,
+        };
         let certificate = match own {
             true => None,
             false => Some(self.certificate()?),
@@ -355,7 +409,10 @@ impl<'a> Job<'a> {
 
     /// The authority's certificate.
     fn certificate(&self) -> Result<X509> {
-        encoding("-certform", self.place.certform.as_deref())?;
+        let form = self.place.certform.as_deref();
+        if !form.is_some_and(|word| word.eq_ignore_ascii_case("P12")) {
+            encoding("-certform", form)?;
+        }
         let file = self.or_config(self.place.cert.as_ref(), "certificate")?;
         request::certificate(&load("-cert", &file)?, shown(&file))
     }
@@ -433,9 +490,21 @@ impl<'a> Job<'a> {
     /// Looks for what doesn't fit; the result has a line for each finding.
     fn check(&self, outcome: &mut Outcome) -> Result<()> {
         let issuer = self.certificate()?;
+        let list = match (&self.operations.crlfile, self.config.value("crl")) {
+            (None, Some(file)) if files::native(&file).is_ok_and(|path| path.exists()) => {
+                Some(revocation_list("crl", &file)?)
+            }
+            (file, _) => file
+                .as_ref()
+                .map(|file| revocation_list("-crlfile", file))
+                .transpose()?,
+        };
         let findings = match self.database(Purpose::Look)? {
-            Some(mut database) => check::check_vault(&mut database, &issuer)?,
-            None => check::check(&self.files()?, &self.folder()?, &issuer, self.patience()?)?,
+            Some(mut database) => check::check_vault(&mut database, &issuer, list.as_ref())?,
+            None => {
+                let (files, folder) = (self.files()?, self.folder()?);
+                check::check(&files, &folder, &issuer, list.as_ref(), self.patience()?)?
+            }
         };
         for finding in &findings {
             outcome.result.extend_from_slice(finding.message.as_bytes());
@@ -457,20 +526,9 @@ impl<'a> Job<'a> {
             ));
         }
         let (issuer, folder) = (self.certificate()?, self.folder()?);
-        let list = match &self.operations.crlfile {
-            Some(file) => {
-                let bytes = load("-crlfile", file)?;
-                let lists = crate::x509::load::crls(&bytes).map_err(|problem| {
-                    let message = format!(
-                        "can't read a revocation list from \"{}\": {problem}",
-                        shown(file)
-                    );
-                    Error::failed_with(Reason::CaRead, [shown(file)], message)
-                })?;
-                lists.into_iter().next()
-            }
-            None => None,
-        };
+        let list = self.operations.crlfile.as_ref();
+        let list = list.map(|file| revocation_list("-crlfile", file));
+        let list = list.transpose()?;
         let files = self.files()?;
         let made = rebuild::rebuild(
             &files,
@@ -523,7 +581,7 @@ impl<'a> Job<'a> {
             subject: making
                 .subj
                 .as_deref()
-                .map(|text| subject(text, self.utf8()))
+                .map(|text| self.with_mask(|| subject(text, self.utf8())))
                 .transpose()?,
             preserve: making.preserve.is_some() || config.truth_of_ca("preserve"),
             email_in_dn: making.no_email.is_none() && config.truth("email_in_dn", true),
@@ -549,6 +607,7 @@ impl<'a> Job<'a> {
             },
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
+            shown: self.shown,
             least_bits: least_bits(),
         })
     }
@@ -669,14 +728,15 @@ impl<'a> Job<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let issued = issuer.issue(applicants, store)?;
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&issued.output))?;
+        let out = self.out(&mut |sink| sink(&issued.output))?;
         store.commit(issued.changes)?;
-        outcome.result.extend(out.finish()?);
+        outcome.add(out.finish()?);
         let records = issued
             .records
             .into_iter()
             .map(Value::Record)
             .collect::<Vec<_>>();
+        outcome.step(format!("issued {} certificates", applicants.len()));
         outcome.info.put("issued", records);
         Ok(())
     }
@@ -720,7 +780,7 @@ impl<'a> Job<'a> {
             }
             None => crl::generate(authority, &plan, store)?,
         };
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
+        let out = self.out(&mut |sink| list.write_pem(sink))?;
         let mut changes = Vec::new();
         // What has ended may only leave once a complete list has had it.
         if base.is_none() {
@@ -732,13 +792,14 @@ impl<'a> Job<'a> {
                 .map(|number| Change::CrlNumber(number.next())),
         );
         store.commit(changes)?;
-        outcome.result.extend(out.finish()?);
+        outcome.add(out.finish()?);
         if let Some(number) = number {
             record.put("number", number.to_string());
         }
         record.put("entries", i64::try_from(list.len()).unwrap_or(i64::MAX));
         record.put("lastUpdate", time::text(this_update));
         record.put("nextUpdate", time::text(next_update));
+        outcome.step(format!("made a list of {} certificates", list.len()));
         outcome.info.put("crl", record);
         Ok(())
     }
@@ -749,12 +810,7 @@ impl<'a> Job<'a> {
             return Ok(None);
         };
         let source = shown(file).to_owned();
-        let lists = crate::x509::load::crls(&load("-delta", file)?);
-        let list = lists.ok().and_then(|lists| lists.into_iter().next());
-        let list = list.ok_or_else(|| {
-            let message = format!("can't read a revocation list from \"{source}\"");
-            Error::failed_with(Reason::CaRead, [&source], message)
-        })?;
+        let list = revocation_list("-delta", file)?;
         let base = Base::new(&list, authority.certificate()?, &source)?;
         Ok(Some((base, source)))
     }
@@ -844,6 +900,7 @@ impl<'a> Job<'a> {
             ),
         };
         store.commit(done.changes)?;
+        outcome.step(format!("{key} a certificate"));
         outcome.info.put(key, done.record);
         Ok(())
     }
@@ -862,6 +919,23 @@ impl<'a> Job<'a> {
             Some(("-crl_hold", instruction)) => Cause::hold(&instruction),
             Some((option, text)) => Cause::since(option, &text, option == "-crl_CA_compromise"),
         }
+    }
+
+    /// Marks what has ended.
+    fn update(&self, store: &mut dyn Store, outcome: &mut Outcome) -> Result<()> {
+        let told = self.output.info.is_some();
+        let mut ended = Vec::new();
+        let changes = revoke::expire(store, self.now, &mut |row| {
+            if told {
+                ended.push(Value::Record(revoke::describe(row)));
+            }
+        })?;
+        if !changes.is_empty() {
+            store.commit(changes)?;
+        }
+        outcome.step("marked what has ended");
+        outcome.info.put("expired", ended);
+        Ok(())
     }
 
     /// Looks a serial number up.
@@ -941,15 +1015,21 @@ fn insist(store: &mut dyn Store, work: &mut dyn FnMut(&mut dyn Store) -> Result<
     }
 }
 
-/// Marks what has ended.
-fn update(store: &mut dyn Store, now: i64, outcome: &mut Outcome) -> Result<()> {
-    let (changes, ended) = revoke::expire(store, now)?;
-    if !changes.is_empty() {
-        store.commit(changes)?;
-    }
-    let ended = ended.into_iter().map(Value::Record).collect::<Vec<_>>();
-    outcome.info.put("expired", ended);
-    Ok(())
+/// The revocation list of a file.
+fn revocation_list(option: &str, file: &str) -> Result<X509Crl> {
+    let lists = revocation_lists(option, file)?;
+    let first = lists.into_iter().next();
+    first.ok_or_else(|| Error::failed_with(Reason::CaRead, [shown(file)], "no revocation list"))
+}
+
+/// The revocation lists of a file, at least one.
+fn revocation_lists(option: &str, file: &str) -> Result<Vec<X509Crl>> {
+    let bytes = load(option, file)?;
+    crate::x509::load::crls(&bytes).map_err(|problem| {
+        let file = shown(file);
+        let message = format!("can't read a revocation list from \"{file}\": {problem}");
+        Error::failed_with(Reason::CaRead, [file], message)
+    })
 }
 
 /// The configuration's text and its name.
