@@ -3,6 +3,8 @@
 //! OpenSSL makes and signs an empty list with all its extensions; the entries are encoded here, in order, and spliced
 //! in before the real signature is made. So a million entries cost their bytes, and not a structure each.
 
+use std::collections::HashMap;
+
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::error::ErrorStack;
 use openssl::x509::{X509, X509Crl, X509Extension};
@@ -26,6 +28,9 @@ use super::store::Store;
 const REASON_CODE: &[u8] = &[0x55, 0x1d, 0x15];
 const INVALIDITY_DATE: &[u8] = &[0x55, 0x1d, 0x18];
 const HOLD_INSTRUCTION: &[u8] = &[0x55, 0x1d, 0x17];
+
+/// How many kinds of extensions are remembered while entries are made.
+const KNOWN: usize = 64;
 
 /// What a list is to be.
 pub(crate) struct Plan<'a> {
@@ -56,12 +61,18 @@ pub(crate) struct List {
 pub(super) struct Entries {
     /// Their bytes.
     bytes: Vec<u8>,
-    /// Where each begins and ends, in the order of the list; empty while the bytes are in that order.
-    order: Vec<(u64, u64)>,
     /// How many there are.
     count: u64,
     /// Whether one has an extension, which makes the list a version 2 one.
     extended: bool,
+    /// The content of the entry that is being made.
+    entry: Vec<u8>,
+    /// The number of the last entry, as it is encoded.
+    last: Vec<u8>,
+    /// Whether the numbers haven't come in their order.
+    unsorted: bool,
+    /// What follows the date in the index, with the extensions that come of it. There are few of these.
+    known: HashMap<String, Vec<u8>>,
 }
 
 impl List {
@@ -70,17 +81,9 @@ impl List {
         self.entries.count
     }
 
-    /// The parts of the DER.
-    fn parts(&self) -> Vec<&[u8]> {
-        let mut parts: Vec<&[u8]> = vec![&self.head];
-        self.entries.each(&mut |entry| parts.push(entry));
-        parts.push(&self.tail);
-        parts
-    }
-
     /// The whole DER.
     pub(super) fn to_der(&self) -> Vec<u8> {
-        self.parts().concat()
+        [self.head.as_slice(), &self.entries.bytes, &self.tail].concat()
     }
 
     /// The list in PEM, handed to `sink` piece by piece.
@@ -88,8 +91,7 @@ impl List {
         sink(b"-----BEGIN X509 CRL-----\n")?;
         let mut pending = Vec::new();
         // Large parts in pieces: the text of all at once would be larger than the list itself.
-        let pieces = self
-            .parts()
+        let pieces = [&self.head, &self.entries.bytes, &self.tail]
             .into_iter()
             .flat_map(|part| part.chunks(48 * 1024));
         for piece in pieces {
@@ -109,8 +111,9 @@ impl List {
 /// Base 64 in lines of 64 characters.
 fn base64_lines(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(bytes.len() * 4 / 3 + bytes.len() / 48 + 8);
-    for line in bytes.chunks(48) {
-        text.extend_from_slice(openssl::base64::encode_block(line).as_bytes());
+    // 48 bytes make a line, so that whole ones can be encoded together.
+    for line in openssl::base64::encode_block(bytes).as_bytes().chunks(64) {
+        text.extend_from_slice(line);
         text.push(b'\n');
     }
     text
@@ -124,25 +127,11 @@ pub(crate) fn generate(
 ) -> Result<List> {
     let listed = store.last_list()?;
     let mut entries = Entries::default();
-    let mut last: Option<Serial> = None;
-    let mut sorted = true;
-    let mut serials = Vec::new();
-    store.each_revoked(&mut |row| {
-        if is_over(row, listed) {
-            return Ok(());
-        }
-        sorted = sorted && last.as_ref().is_none_or(|last| *last < row.serial);
-        last = Some(row.serial.clone());
-        let from = entries.bytes.len() as u64;
-        entries.add(row)?;
-        serials.push((from, entries.bytes.len() as u64));
-        Ok(())
+    store.each_revoked(&mut |row| match is_over(row, listed) {
+        true => Ok(()),
+        false => entries.add(row),
     })?;
-    if !sorted {
-        let bytes = &entries.bytes;
-        serials.sort_by_cached_key(|place| serial_in(slice(bytes, *place)));
-        entries.order = serials;
-    }
+    entries.sort()?;
     assemble(authority, plan, entries)
 }
 
@@ -156,14 +145,42 @@ pub(super) fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
 impl Entries {
     /// Adds the entry of a record.
     pub(super) fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
-        let revocation = Revocation::parse(row.revocation).map_err(|why| {
+        let refused = |why: String| {
             let serial = row.serial.to_string();
             let message = format!("the record of certificate {serial}: {why}");
             Error::failed_with(Reason::CaDatabase, ["revocation", &serial], message)
-        })?;
-        let serial = encode::integer(row.serial.magnitude(), row.serial.is_negative());
-        let extensions = self.extensions(&revocation)?;
-        self.put(&serial, revocation.date, &extensions);
+        };
+        let (date, rest) = row
+            .revocation
+            .split_at(row.revocation.find(',').unwrap_or(row.revocation.len()));
+        let seconds = time::parse(date).map_err(|problem| refused(problem.to_string()))?;
+        self.entry.clear();
+        encode::put_integer(
+            &mut self.entry,
+            row.serial.magnitude(),
+            row.serial.is_negative(),
+        );
+        let (number, _) = encode::first(&self.entry);
+        self.unsorted |= self.count > 0 && encode::compare_integers(&self.last, number).is_ge();
+        self.last.clear();
+        self.last.extend_from_slice(number);
+        put_time(&mut self.entry, date, seconds);
+        if !rest.is_empty() {
+            if !self.known.contains_key(rest) {
+                let revocation = Revocation::parse(row.revocation).map_err(refused)?;
+                // Times of compromise may be many; they need not all be kept.
+                if self.known.len() >= KNOWN {
+                    self.known.clear();
+                }
+                self.known.insert(rest.to_owned(), extensions(&revocation)?);
+            }
+            if let Some(extensions) = self.known.get(rest) {
+                self.extended |= !extensions.is_empty();
+                self.entry.extend_from_slice(extensions);
+            }
+        }
+        encode::put(&mut self.bytes, tag::SEQUENCE, &self.entry);
+        self.count += 1;
         Ok(())
     }
 
@@ -172,13 +189,11 @@ impl Entries {
         self.extended = true;
         let reason = encode::element(tag::ENUMERATED, &[&[reason]]);
         let extensions = encode::element(tag::SEQUENCE, &[&extension(REASON_CODE, &reason)]);
-        self.put(serial, date, &extensions);
-    }
-
-    /// Adds an entry of encoded parts.
-    fn put(&mut self, serial: &[u8], date: i64, extensions: &[u8]) {
-        let parts = [serial, &encoded_time(date), extensions];
-        self.bytes.extend(encode::element(tag::SEQUENCE, &parts));
+        self.entry.clear();
+        self.entry.extend_from_slice(serial);
+        put_time(&mut self.entry, "", date);
+        self.entry.extend_from_slice(&extensions);
+        encode::put(&mut self.bytes, tag::SEQUENCE, &self.entry);
         self.count += 1;
     }
 
@@ -194,30 +209,49 @@ impl Entries {
         self.extended |= others.extended;
     }
 
-    /// The extensions of an entry, none if it needs none.
-    fn extensions(&mut self, revocation: &Revocation) -> Result<Vec<u8>> {
-        let mut extensions = Vec::new();
-        if let Some(reason) = revocation.reason {
-            let value = encode::element(tag::ENUMERATED, &[&[reason]]);
-            extensions.extend(extension(REASON_CODE, &value));
+    /// Puts the entries in the order of their numbers.
+    fn sort(&mut self) -> Result<()> {
+        if !self.unsorted {
+            return Ok(());
         }
-        let more = invalidity_and_hold(revocation).map_err(|stack| failed(&stack))?;
-        extensions.extend(more);
-        if extensions.is_empty() {
-            return Ok(extensions);
+        let mut each = Vec::new();
+        let mut rest = self.bytes.as_slice();
+        while !rest.is_empty() {
+            let (content, after) = encode::first(rest);
+            let (number, _) = encode::first(content);
+            each.push((number, &rest[..rest.len() - after.len()]));
+            rest = after;
         }
-        self.extended = true;
-        Ok(encode::element(tag::SEQUENCE, &[&extensions]))
+        each.sort_unstable_by(|(one, _), (other, _)| encode::compare_integers(one, other));
+        if let Some([(serial, _), ..]) = each.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let serial = number(serial).to_string();
+            return Err(Error::failed_with(
+                Reason::CaDatabase,
+                ["serial", &serial],
+                format!("two records have the serial number {serial}"),
+            ));
+        }
+        let mut sorted = Vec::with_capacity(self.bytes.len());
+        for (_, entry) in each {
+            sorted.extend_from_slice(entry);
+        }
+        self.bytes = sorted;
+        Ok(())
     }
+}
 
-    /// Calls `visit` with every entry, or with all at once where they are in order.
-    fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a [u8])) {
-        match self.order.as_slice() {
-            [] => visit(&self.bytes),
-            order => order
-                .iter()
-                .for_each(|place| visit(slice(&self.bytes, *place))),
-        }
+/// The extensions of an entry, none if it needs none.
+fn extensions(revocation: &Revocation) -> Result<Vec<u8>> {
+    let mut extensions = Vec::new();
+    if let Some(reason) = revocation.reason {
+        let value = encode::element(tag::ENUMERATED, &[&[reason]]);
+        extensions.extend(extension(REASON_CODE, &value));
+    }
+    let more = invalidity_and_hold(revocation).map_err(|stack| failed(&stack))?;
+    extensions.extend(more);
+    match extensions.is_empty() {
+        true => Ok(extensions),
+        false => Ok(encode::element(tag::SEQUENCE, &[&extensions])),
     }
 }
 
@@ -245,19 +279,6 @@ pub(super) fn invalidity_and_hold(
     Ok(extensions)
 }
 
-/// The bytes between two places.
-fn slice(bytes: &[u8], (from, to): (u64, u64)) -> &[u8] {
-    let place = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
-    bytes.get(place(from)..place(to)).unwrap_or_default()
-}
-
-/// The serial number in an encoded entry.
-fn serial_in(entry: &[u8]) -> Serial {
-    let parts = der::one(entry).and_then(|entry| entry.open(tag::SEQUENCE));
-    let number = parts.and_then(|parts| parts.first().and_then(|first| first.expect(tag::INTEGER)));
-    self::number(number.unwrap_or_default())
-}
-
 /// The number in the content of an INTEGER.
 pub(crate) fn number(content: &[u8]) -> Serial {
     match content.first() {
@@ -270,14 +291,18 @@ pub(crate) fn number(content: &[u8]) -> Serial {
     }
 }
 
-/// A time as certificates hold it.
-fn encoded_time(seconds: i64) -> Vec<u8> {
+/// Adds a time as certificates hold it; `text` is how the index has it.
+fn put_time(to: &mut Vec<u8>, text: &str, seconds: i64) {
+    // The short form is the one of certificates already, but for the second that a leap second is not.
+    if text.len() == 13 && !text.ends_with("60Z") {
+        return encode::put(to, tag::UTC_TIME, text.as_bytes());
+    }
     let text = time::asn1(seconds).unwrap_or_default();
     let kind = match text.len() {
         13 => tag::UTC_TIME,
         _ => tag::GENERALIZED_TIME,
     };
-    encode::element(kind, &[text.as_bytes()])
+    encode::put(to, kind, text.as_bytes());
 }
 
 /// Puts the list together and signs it.
@@ -309,9 +334,7 @@ pub(super) fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries)
     };
     let len = before.len() + listed.len() + entries.bytes.len() + after.len();
     let signed_head = [encode::header(tag::SEQUENCE, len), before, listed].concat();
-    let mut to_sign: Vec<&[u8]> = vec![&signed_head];
-    entries.each(&mut |entry| to_sign.push(entry));
-    to_sign.push(&after);
+    let to_sign: [&[u8]; 3] = [&signed_head, &entries.bytes, &after];
     let signature = authority.signer().bytes(&to_sign);
     let signature = signature.map_err(|refused| unsigned("revocation list", &refused))?;
     let signature = encode::element(tag::BIT_STRING, &[&[0], &signature]);

@@ -1,7 +1,7 @@
 //! Issuing: from an applicant, a policy and a profile to a signed certificate and what it changes in the database.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1Time};
 use openssl::bn::BigNum;
@@ -21,6 +21,7 @@ use super::config::Config;
 use super::copying::{self, Asked, Copying};
 use super::index::Edit;
 use super::journal::Change;
+use super::parallel;
 use super::policy::{self, Attribute, Field, Rule, Violation};
 use super::request::{Applicant, same_key};
 use super::row::{Row, Status};
@@ -72,6 +73,8 @@ pub(crate) struct Profile {
     pub(crate) text: bool,
     /// How dates are shown.
     pub(crate) iso_dates: bool,
+    /// How certificates are shown before they are signed: bits for names and for certificates.
+    pub(crate) shown: (u64, u64),
     /// How many bits of security a key must have.
     pub(crate) least_bits: u32,
 }
@@ -110,6 +113,18 @@ struct Draft {
     warnings: Vec<String>,
     /// When it ends.
     end: i64,
+}
+
+/// A certificate that is signed.
+struct Finished {
+    /// The certificate as it is written, PEM with or without text.
+    text: Vec<u8>,
+    /// Its DER.
+    der: Vec<u8>,
+    /// Where it goes, if it gets a file.
+    path: Option<PathBuf>,
+    /// What `-info` says of it.
+    record: Record,
 }
 
 /// Everything that issuing works with.
@@ -160,17 +175,20 @@ impl Issuer<'_> {
             Numbering::Counter => Some(store.serial()?),
             Numbering::CounterOrStart => Some(store.serial().or_else(|_| random_serial())?),
         };
-        let mut drafts = Vec::with_capacity(applicants.len());
+        let mut numbered = Vec::with_capacity(applicants.len());
         for applicant in applicants {
             let serial = match &next {
                 Some(serial) => serial.clone(),
                 None => random_serial()?,
             };
             next = next.map(|serial| serial.next());
-            let draft = self.draft(applicant, &serial)?;
-            let row = row(&draft, &serial)?;
-            drafts.push((draft, row));
+            numbered.push((applicant, serial));
         }
+        let drafts = parallel::map(&numbered, |(applicant, serial)| {
+            let draft = self.draft(applicant, serial)?;
+            let row = row(&draft, serial)?;
+            Ok((draft, row))
+        })?;
         // The database is asked about all at once, which is what makes one on another machine fast.
         if unique {
             check_unique(applicants, &drafts, store)?;
@@ -183,30 +201,40 @@ impl Issuer<'_> {
                 format!("the serial number {serial} has been used already: check the serial file"),
             ));
         }
-        for (applicant, (draft, row)) in applicants.iter().zip(drafts) {
-            let serial = row.serial.clone();
-            self.sign(&draft.certificate)?;
-            let text = self.text(&draft.certificate)?;
-            let folder = self.profile.folder.as_deref();
-            let path = folder.map(|folder| folder.join(format!("{serial}.pem")));
-            issued
-                .records
-                .push(self.record(applicant, &draft, &serial, path.as_deref())?);
+        let drafts: Vec<_> = applicants.iter().zip(drafts).collect();
+        let finished = parallel::map(&drafts, |(applicant, (draft, row))| {
+            self.finish(applicant, draft, &row.serial)
+        })?;
+        for ((applicant, (_, row)), one) in drafts.into_iter().zip(finished) {
             match applicant.wants_der {
-                true => issued
-                    .output
-                    .extend(draft.certificate.to_der().map_err(|stack| failed(&stack))?),
-                false => issued.output.extend_from_slice(&text),
+                true => issued.output.extend_from_slice(&one.der),
+                false => issued.output.extend_from_slice(&one.text),
             }
+            issued.records.push(one.record);
+            let serial = row.serial.clone();
             issued.changes.push(Change::Record(Edit::Add(row)));
             issued.changes.push(Change::Certificate {
                 serial,
-                path,
-                bytes: text,
+                path: one.path,
+                bytes: one.text,
             });
         }
         issued.changes.extend(next.map(Change::Serial));
         Ok(issued)
+    }
+
+    /// Signs a draft and writes it down.
+    fn finish(&self, applicant: &Applicant, draft: &Draft, serial: &Serial) -> Result<Finished> {
+        self.sign(applicant, &draft.certificate)?;
+        let folder = self.profile.folder.as_deref();
+        let path = folder.map(|folder| folder.join(format!("{serial}.pem")));
+        let der = draft.certificate.to_der().map_err(|stack| failed(&stack))?;
+        Ok(Finished {
+            text: self.text(&draft.certificate, &der)?,
+            record: self.record(applicant, draft, &der, serial, path.as_deref()),
+            path,
+            der,
+        })
     }
 
     /// A certificate up to its signature.
@@ -386,10 +414,20 @@ impl Issuer<'_> {
             builder.set_not_before(&*asn1_time(start)?)?;
             builder.set_not_after(&*asn1_time(end)?)?;
             builder.set_subject_name(subject)?;
-            builder.set_pubkey(&applicant.key)?;
-            Ok(builder.build())
+            if self.signs_itself(applicant) {
+                builder.set_pubkey(&applicant.key)?;
+                return Ok(builder.build());
+            }
+            let certificate = builder.build();
+            x509_draft::copy_key(&applicant.request, &certificate)?;
+            Ok(certificate)
         });
         made.map_err(|stack| failed(&stack))
+    }
+
+    /// Whether the applicant's key is the authority's.
+    fn signs_itself(&self, applicant: &Applicant) -> bool {
+        same_key(&applicant.key, &self.authority.key)
     }
 
     /// Who signs: the authority, or the certificate itself.
@@ -420,11 +458,9 @@ impl Issuer<'_> {
     }
 
     /// Adds the key identifiers that a version 3 certificate should have, and signs.
-    fn sign(&self, certificate: &X509) -> Result<()> {
-        let own_key = certificate
-            .public_key()
-            .is_ok_and(|own| same_key(&own, &self.authority.key));
-        if x509_draft::count(certificate) > 0 {
+    fn sign(&self, applicant: &Applicant, certificate: &X509) -> Result<()> {
+        let own_key = self.signs_itself(applicant);
+        if x509_draft::count(certificate) > 0 || always_version_3() {
             x509_draft::set_version(certificate, 2).map_err(|stack| failed(&stack))?;
             self.adapt_key_id(certificate, "subjectKeyIdentifier", "hash", true)?;
             self.adapt_key_id(
@@ -463,10 +499,14 @@ impl Issuer<'_> {
     }
 
     /// The certificate as it is written: text, if wanted, and PEM.
-    fn text(&self, certificate: &X509) -> Result<Vec<u8>> {
+    fn text(&self, certificate: &X509, der: &[u8]) -> Result<Vec<u8>> {
         let mut text = match self.profile.text {
-            true => ossl::print::certificate(certificate, 0, 0)
-                .ok_or_else(|| failed(&ErrorStack::get()))?,
+            true => {
+                // A draft doesn't have its key in the form that is printed.
+                let certificate = X509::from_der(der).map_err(|stack| failed(&stack))?;
+                ossl::print::certificate(&certificate, 0, 0)
+                    .ok_or_else(|| failed(&ErrorStack::get()))?
+            }
             false => Vec::new(),
         };
         text.extend(certificate.to_pem().map_err(|stack| failed(&stack))?);
@@ -478,9 +518,10 @@ impl Issuer<'_> {
         &self,
         applicant: &Applicant,
         draft: &Draft,
+        der: &[u8],
         serial: &Serial,
-        path: Option<&std::path::Path>,
-    ) -> Result<Record> {
+        path: Option<&Path>,
+    ) -> Record {
         let mut record = Record::new();
         record.put("serial", serial.to_string());
         record.put("subject", name::oneline(draft.certificate.subject_name()));
@@ -489,12 +530,9 @@ impl Issuer<'_> {
         if let Some(path) = path {
             record.put("file", path.display().to_string());
         }
-        record.put(
-            "certificate",
-            draft.certificate.to_der().map_err(|stack| failed(&stack))?,
-        );
+        record.put("certificate", der.to_vec());
         put_findings(&mut record, draft);
-        Ok(record)
+        record
     }
 
     /// What `-confirm` is told.
@@ -514,6 +552,8 @@ impl Issuer<'_> {
         signer
             .certificate(&certificate)
             .map_err(|refused| unsigned("certificate", &refused))?;
+        let certificate = certificate.to_der().and_then(|der| X509::from_der(&der));
+        let certificate = certificate.map_err(|stack| failed(&stack))?;
         let mut record = Record::new();
         record.put("operation", "issue");
         record.put("source", applicant.source.as_str());
@@ -530,6 +570,10 @@ impl Issuer<'_> {
             }
         }
         record.put("certificate", shown);
+        let (names, parts) = self.profile.shown;
+        let text = ossl::print::certificate(&certificate, names, parts | ossl::print::UNSIGNED);
+        let text = text.ok_or_else(|| failed(&ErrorStack::get()))?;
+        record.put("text", String::from_utf8_lossy(&text).into_owned());
         Ok(record)
     }
 
@@ -540,6 +584,12 @@ impl Issuer<'_> {
             false => time::text(seconds),
         }
     }
+}
+
+/// Whether a certificate without extensions becomes one of version 3 as well: the program of OpenSSL 3.2 and later gives
+/// key identifiers to every certificate.
+fn always_version_3() -> bool {
+    openssl::version::number() >= 0x3020_0000
 }
 
 /// What a description says of the signature and the serial number, which a draft doesn't have.

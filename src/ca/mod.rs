@@ -21,6 +21,7 @@ pub(crate) mod journal;
 mod lock;
 pub(crate) mod newkey;
 pub(crate) mod ocsp;
+mod parallel;
 mod policy;
 pub(crate) mod rebuild;
 pub(crate) mod request;

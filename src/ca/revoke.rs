@@ -331,20 +331,24 @@ fn added(row: Row, certificate: &X509) -> Result<Vec<Change>> {
     ])
 }
 
-/// Marks what has ended; gives the records that this concerns.
-pub(crate) fn expire(store: &mut dyn Store, now: i64) -> Result<(Vec<Change>, Vec<Record>)> {
-    let mut ended = Vec::new();
+/// Marks what has ended; `tell` gets the records that this concerns.
+pub(crate) fn expire(
+    store: &mut dyn Store,
+    now: i64,
+    tell: &mut dyn FnMut(&Row),
+) -> Result<Vec<Change>> {
+    let mut any = false;
     store.each_ended(now, &mut |row| {
+        any = true;
         let mut row = row.to_row();
         row.status = Status::Expired;
-        ended.push(describe(&row));
+        tell(&row);
         Ok(())
     })?;
-    let changes = match ended.is_empty() {
-        true => Vec::new(),
-        false => vec![Change::Record(Edit::Expire(now))],
-    };
-    Ok((changes, ended))
+    Ok(match any {
+        true => vec![Change::Record(Edit::Expire(now))],
+        false => Vec::new(),
+    })
 }
 
 /// What a record says, for `-info`.

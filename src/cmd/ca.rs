@@ -8,6 +8,7 @@ mod create;
 mod inputs;
 mod ocsp;
 mod shortcuts;
+mod surroundings;
 pub(super) mod table;
 mod verify;
 mod words;
@@ -20,7 +21,7 @@ use openssl::ssl::{SslContext, SslMethod};
 use openssl::x509::{X509, X509Crl, X509Name};
 
 use self::ask::Asking;
-use self::inputs::{Out, Passwords, check_access, load, option_error, shown};
+use self::inputs::{Passwords, check_access, load, option_error, shown};
 use self::ocsp::Answering;
 use self::shortcuts::Shortcuts;
 use self::table::{Making, Operations, Output, Place, Revoking};
@@ -41,6 +42,7 @@ use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
 use crate::ca::store::{Purpose, Store};
+use crate::cmd::library::Library;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
 use crate::tcl::script::Script;
@@ -83,6 +85,10 @@ struct Job<'a> {
     revoking: Revoking<Obj>,
     /// The configuration.
     config: Config,
+    /// How certificates are shown: bits for names and for certificates.
+    shown: (u64, u64),
+    /// What was loaded for the call.
+    library: Library,
     /// Now.
     now: i64,
 }
@@ -94,6 +100,24 @@ struct Outcome {
     result: Vec<u8>,
     /// What `-info` gets.
     info: Record,
+    /// The steps, for `-verbose`.
+    steps: Vec<String>,
+}
+
+impl Outcome {
+    /// Notes a step.
+    fn step(&mut self, what: impl Into<String>) {
+        self.steps.push(what.into());
+    }
+
+    /// Adds to the result.
+    fn add(&mut self, bytes: Vec<u8>) {
+        // A list of a million entries isn't copied.
+        match self.result.is_empty() {
+            true => self.result = bytes,
+            false => self.result.extend_from_slice(&bytes),
+        }
+    }
 }
 
 impl<'a> Job<'a> {
@@ -111,6 +135,8 @@ impl<'a> Job<'a> {
         }
         config::create_objects(&conf, &file)?;
         let config = Config::new(conf, &file, place.name.as_deref())?;
+        let shown = surroundings::shown_form(&config)?;
+        let library = surroundings::library(interp, &words, &config)?;
         let mut operations = Operations::read(given)?;
         let mut output = Output::read(given)?;
         let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
@@ -132,12 +158,23 @@ impl<'a> Job<'a> {
             config,
             place,
             words,
+            shown,
+            library,
             now: now(),
         })
     }
 
-    /// Does what is asked, in the program's order.
+    /// Does what is asked.
     fn run(&self) -> Result<Obj> {
+        // A mask that is none is told even if no name is to be made.
+        self.with_mask(|| Ok(()))?;
+        let done = self.operate()?;
+        surroundings::write_random(&self.words, &self.config)?;
+        Ok(done)
+    }
+
+    /// Does what is asked, in the program's order.
+    fn operate(&self) -> Result<Obj> {
         let mut outcome = Outcome::default();
         if let Some(serial) = &self.operations.status {
             self.status(serial, &mut outcome)?;
@@ -218,8 +255,9 @@ impl<'a> Job<'a> {
         };
         let mut store = self.store(purpose)?;
         let store = store.as_mut();
+        outcome.step("opened the database");
         if self.operations.updatedb.is_some() {
-            update(store, self.now, &mut outcome)?;
+            self.update(store, &mut outcome)?;
         }
         if let Some(issuer) = &issuer {
             self.issue(issuer, &applicants, store, &mut outcome)?;
@@ -238,7 +276,10 @@ impl<'a> Job<'a> {
     }
 
     /// Stores the facts, and gives the result.
-    fn tell(&self, outcome: Outcome) -> Result<Obj> {
+    fn tell(&self, mut outcome: Outcome) -> Result<Obj> {
+        if surroundings::is_verbose(&self.words.given) {
+            outcome.info.put("steps", outcome.steps);
+        }
         self.remember(&outcome.info)?;
         Ok(Obj::bytes(&outcome.result))
     }
@@ -258,6 +299,7 @@ impl<'a> Job<'a> {
         let operations = &self.operations;
         operations.input.is_some()
             || operations.data.is_some()
+            || operations.inchan.is_some()
             || operations.ss_cert.is_some()
             || operations.spkac.is_some()
             || operations.infiles.is_some()
@@ -270,8 +312,10 @@ impl<'a> Job<'a> {
         let parameters = self.words.texts("-vfyopt");
         let mut applicants = Vec::new();
         if let Some(file) = &operations.spkac {
-            let mut applicant = Applicant::spkac(&load("-spkac", file)?, shown(file), self.utf8())?;
-            applicant.wants_der &= self.output.out.is_some();
+            let content = load("-spkac", file)?;
+            let made = self.with_mask(|| Applicant::spkac(&content, shown(file), self.utf8()));
+            let mut applicant = made?;
+            applicant.wants_der &= self.output.out.is_some() || self.output.outchan.is_some();
             applicants.push(applicant);
         }
         if let Some(file) = &operations.ss_cert {
@@ -282,15 +326,19 @@ impl<'a> Job<'a> {
         if let Some(bytes) = &operations.data {
             applicants.push(Applicant::request(bytes, encoding, "-data", &parameters)?);
         }
-        for file in operations.input.iter().chain(&self.words.requests) {
-            let bytes = load("-in", file)?;
+        if let Some(name) = &operations.inchan {
+            let bytes = self.from_channel(name)?;
             applicants.push(Applicant::request(
                 &bytes,
                 encoding,
-                shown(file),
+                "-inchan",
                 &parameters,
             )?);
         }
+        let files = operations.input.iter().chain(&self.words.requests);
+        let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
+        let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
+        applicants.extend(Applicant::requests(&loaded, encoding, &parameters)?);
         if applicants.is_empty() && operations.infiles.is_some() {
             return Err(option_error("-infiles", "-infiles without a request"));
         }
@@ -306,14 +354,16 @@ impl<'a> Job<'a> {
 
     /// The authority's certificate and key.
     fn authority(&self) -> Result<Authority> {
-        encoding("-keyform", self.place.keyform.as_deref())?;
         let own = self.making.selfsign.is_some()
             && self.operations.spkac.is_none()
             && self.operations.ss_cert.is_none()
             && self.operations.gencrl.is_none();
         let passwords = Passwords::of(self.interp, &self.place);
         let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
-        let key = passwords.key("-keyfile", &file)?;
+        let key = match self.library.engine_key("-keyfile", &file) {
+            Some(key) => key?,
+            None => passwords.key("-keyfile", &file)?,
+        };
         let certificate = match own {
             true => None,
             false => Some(self.certificate()?),
@@ -334,7 +384,10 @@ impl<'a> Job<'a> {
 
     /// The authority's certificate.
     fn certificate(&self) -> Result<X509> {
-        encoding("-certform", self.place.certform.as_deref())?;
+        let form = self.place.certform.as_deref();
+        if !form.is_some_and(|word| word.eq_ignore_ascii_case("P12")) {
+            encoding("-certform", form)?;
+        }
         let file = self.or_config(self.place.cert.as_ref(), "certificate")?;
         request::certificate(&load("-cert", &file)?, shown(&file))
     }
@@ -439,7 +492,7 @@ impl<'a> Job<'a> {
             subject: making
                 .subj
                 .as_deref()
-                .map(|text| subject(text, self.utf8()))
+                .map(|text| self.with_mask(|| subject(text, self.utf8())))
                 .transpose()?,
             preserve: making.preserve.is_some() || config.truth_of_ca("preserve"),
             email_in_dn: making.no_email.is_none() && config.truth("email_in_dn", true),
@@ -462,6 +515,7 @@ impl<'a> Job<'a> {
             folder: Some(self.folder()?),
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
+            shown: self.shown,
             least_bits: least_bits(),
         })
     }
@@ -582,14 +636,15 @@ impl<'a> Job<'a> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let issued = issuer.issue(applicants, store)?;
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&issued.output))?;
+        let out = self.out(&mut |sink| sink(&issued.output))?;
         store.commit(issued.changes)?;
-        outcome.result.extend(out.finish()?);
+        outcome.add(out.finish()?);
         let records = issued
             .records
             .into_iter()
             .map(Value::Record)
             .collect::<Vec<_>>();
+        outcome.step(format!("issued {} certificates", applicants.len()));
         outcome.info.put("issued", records);
         Ok(())
     }
@@ -633,7 +688,7 @@ impl<'a> Job<'a> {
             }
             None => crl::generate(authority, &plan, store)?,
         };
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
+        let out = self.out(&mut |sink| list.write_pem(sink))?;
         let mut changes = Vec::new();
         // What has ended may only leave once a complete list has had it.
         if base.is_none() {
@@ -645,13 +700,14 @@ impl<'a> Job<'a> {
                 .map(|number| Change::CrlNumber(number.next())),
         );
         store.commit(changes)?;
-        outcome.result.extend(out.finish()?);
+        outcome.add(out.finish()?);
         if let Some(number) = number {
             record.put("number", number.to_string());
         }
         record.put("entries", i64::try_from(list.len()).unwrap_or(i64::MAX));
         record.put("lastUpdate", time::text(this_update));
         record.put("nextUpdate", time::text(next_update));
+        outcome.step(format!("made a list of {} certificates", list.len()));
         outcome.info.put("crl", record);
         Ok(())
     }
@@ -752,6 +808,7 @@ impl<'a> Job<'a> {
             ),
         };
         store.commit(done.changes)?;
+        outcome.step(format!("{key} a certificate"));
         outcome.info.put(key, done.record);
         Ok(())
     }
@@ -770,6 +827,23 @@ impl<'a> Job<'a> {
             Some(("-crl_hold", instruction)) => Cause::hold(&instruction),
             Some((option, text)) => Cause::since(option, &text, option == "-crl_CA_compromise"),
         }
+    }
+
+    /// Marks what has ended.
+    fn update(&self, store: &mut dyn Store, outcome: &mut Outcome) -> Result<()> {
+        let told = self.output.info.is_some();
+        let mut ended = Vec::new();
+        let changes = revoke::expire(store, self.now, &mut |row| {
+            if told {
+                ended.push(Value::Record(revoke::describe(row)));
+            }
+        })?;
+        if !changes.is_empty() {
+            store.commit(changes)?;
+        }
+        outcome.step("marked what has ended");
+        outcome.info.put("expired", ended);
+        Ok(())
     }
 
     /// Looks a serial number up.
@@ -811,17 +885,6 @@ fn revocation_lists(option: &str, file: &str) -> Result<Vec<X509Crl>> {
         let message = format!("can't read a revocation list from \"{file}\": {problem}");
         Error::failed_with(Reason::CaRead, [file], message)
     })
-}
-
-/// Marks what has ended.
-fn update(store: &mut dyn Store, now: i64, outcome: &mut Outcome) -> Result<()> {
-    let (changes, ended) = revoke::expire(store, now)?;
-    if !changes.is_empty() {
-        store.commit(changes)?;
-    }
-    let ended = ended.into_iter().map(Value::Record).collect::<Vec<_>>();
-    outcome.info.put("expired", ended);
-    Ok(())
 }
 
 /// The configuration's text and its name.

@@ -10,6 +10,7 @@ pub(crate) mod cmp_message;
 pub(crate) mod cmp_server;
 pub(crate) mod cms;
 pub(crate) mod conf;
+pub(crate) mod engine;
 pub(crate) mod error;
 pub(crate) mod keygen;
 pub(crate) mod library;

@@ -8,7 +8,9 @@ use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::c_int;
 use openssl::asn1::{Asn1ObjectRef, Asn1OctetStringRef, Asn1TimeRef};
 use openssl::error::ErrorStack;
-use openssl::x509::{X509, X509Crl, X509Extension, X509ExtensionRef, X509NameRef, X509Ref};
+use openssl::x509::{
+    X509, X509Crl, X509Extension, X509ExtensionRef, X509NameRef, X509Ref, X509Req,
+};
 use openssl_sys as sys;
 
 use super::conf::Conf;
@@ -172,6 +174,16 @@ pub(crate) fn count(certificate: &X509) -> usize {
     // SAFETY: the certificate is live.
     let count = unsafe { sys::X509_get_ext_count(certificate.as_ptr()) };
     usize::try_from(count).unwrap_or_default()
+}
+
+/// Gives a new certificate the key of a request as it is encoded there (X509_PUBKEY_set0_param).
+///
+/// X509_set_pubkey encodes the key and reads it again, which takes as long as a signature. What this leaves out is the
+/// key in its decoded form: who needs that from the certificate has to read the certificate from its DER.
+pub(crate) fn copy_key(request: &X509Req, certificate: &X509) -> Result<(), ErrorStack> {
+    // SAFETY: both are live, and nothing refers to the certificate's key, which it hasn't got yet.
+    cvt(unsafe { ossl::tls_X509_copy_key(certificate.as_ptr(), request.as_ptr()) })?;
+    Ok(())
 }
 
 /// Sets the subject of a certificate (X509_set_subject_name).

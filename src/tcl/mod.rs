@@ -5,7 +5,6 @@
 //! has its trampoline in one file, which catches panics and maps them by kind.
 
 pub(crate) mod assoc;
-pub(crate) mod bytewise;
 pub(crate) mod channel;
 pub(crate) mod command;
 pub(crate) mod driver;

@@ -7,8 +7,10 @@ use openssl::pkey::{PKey, Private};
 
 use super::table::Place;
 use crate::ca::disk::{self, Staged};
+use crate::cmd::bytewise::Bytewise;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::secret::Secret;
+use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
 use crate::x509::{Problem, load};
@@ -177,6 +179,8 @@ pub(super) enum Out {
     File(Staged),
     /// What can't be renamed: a device, or a file in a virtual file system.
     Direct(String, Vec<u8>),
+    /// A channel.
+    Channel(Bytewise, Vec<u8>),
 }
 
 impl Out {
@@ -200,6 +204,19 @@ impl Out {
                 .map_err(|error| Error::failed_with(Reason::CaWrite, [name], error.message())),
             None => memory(write).map(|bytes| Self::Direct(name.to_owned(), bytes)),
         }
+    }
+
+    /// Gets an output for a channel ready.
+    pub(super) fn channel(interp: Interp<'_>, name: &Obj, write: &mut Writing<'_>) -> Result<Self> {
+        let channel = Bytewise::find(interp, name, Mask::WRITABLE).map_err(|message| {
+            Error::failed_with(Reason::CaWrite, [&*name.as_text(), "-outchan"], message)
+        })?;
+        let mut bytes = Vec::new();
+        write(&mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok(Self::Channel(channel, bytes))
     }
 
     /// Gets the output of a private key ready: a file of it is for its owner alone.
@@ -231,6 +248,14 @@ impl Out {
             Self::File(staged) => {
                 let done = staged.finish(false);
                 done.map_err(|error| Error::failed(Reason::CaWrite, error.message()))?;
+                Ok(Vec::new())
+            }
+            Self::Channel(mut channel, bytes) => {
+                let written = channel.settle().and_then(|()| channel.write_all(&bytes));
+                written.map_err(|error| {
+                    let message = format!("can't write to the channel: {error}");
+                    Error::failed_with(Reason::CaWrite, ["-outchan"], message)
+                })?;
                 Ok(Vec::new())
             }
             Self::Direct(name, bytes) => {

@@ -2,7 +2,7 @@
 
 use openssl::x509::X509;
 
-use super::inputs::{Out, Passwords, load, option_error, shown};
+use super::inputs::{Passwords, load, option_error, shown};
 use super::{Job, Outcome};
 use crate::ca::authority::Authority;
 use crate::ca::ocsp::{self, Responder};
@@ -10,9 +10,7 @@ use crate::ca::request;
 use crate::ca::store::Purpose;
 use crate::error::{Error, Reason, Result};
 use crate::opts::options;
-use crate::tcl::bytewise::Bytewise;
-use crate::tcl::channel::{Channel, Mask};
-use crate::tcl::{Obj, files};
+use crate::tcl::Obj;
 use crate::x509::{load as read, pem};
 
 options! {
@@ -21,8 +19,6 @@ options! {
     pub(super) struct Answering, ANSWERING {
         ocsp: Flag = "-ocsp", Both, Command, "3.0", "off",
             "Answer the OCSP request of -in, -data or -inchan, or behind the options";
-        inchan: Channel = "-inchan", Both, Command, "3.0", "none",
-            "Channel to read the OCSP request from, to its end";
         rsigner: File = "-rsigner", Both, Command, "3.0", "the authority",
             "Certificate of who signs OCSP answers in the authority's stead";
         rkey: File = "-rkey", Both, Command, "3.0", "the value of -rsigner",
@@ -47,7 +43,7 @@ options! {
 impl Job<'_> {
     /// Answers a request.
     pub(super) fn answer(&self, answering: &Answering<Obj>, outcome: &mut Outcome) -> Result<()> {
-        let request = self.question(answering)?;
+        let request = self.question()?;
         let issuer = self.certificate()?;
         let signer = self.signer(answering, &issuer)?;
         let others = match &answering.rother {
@@ -71,23 +67,23 @@ impl Job<'_> {
         };
         let mut store = self.store(Purpose::Look)?;
         let answer = ocsp::answer(&responder, &request, &mut *store)?;
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&answer.der))?;
+        let out = self.out(&mut |sink| sink(&answer.der))?;
         outcome.result.extend(out.finish()?);
         outcome.info.put("ocsp", answer.record);
         Ok(())
     }
 
     /// The request: bytes, a channel's, or a file's, where PEM is taken as well.
-    fn question(&self, answering: &Answering<Obj>) -> Result<Vec<u8>> {
+    fn question(&self) -> Result<Vec<u8>> {
         let operations = &self.operations;
         let files: Vec<&String> = operations
             .input
             .iter()
             .chain(&self.words.requests)
             .collect();
-        let bytes = match (&operations.data, &answering.inchan, files.as_slice()) {
+        let bytes = match (&operations.data, &operations.inchan, files.as_slice()) {
             (Some(bytes), None, []) => bytes.clone(),
-            (None, Some(name), []) => self.channel_content(name)?,
+            (None, Some(name), []) => self.from_channel(name)?,
             (None, None, [file]) => load("-ocsp", file)?,
             (None, None, []) => load("-ocsp", "-")?,
             _ => {
@@ -102,22 +98,6 @@ impl Job<'_> {
         let block = pem::blocks(&text).find(|block| block.label == "OCSP REQUEST");
         // What can't be read is malformed, which the answer says.
         Ok(block.and_then(|block| block.der()).unwrap_or_default())
-    }
-
-    /// Everything that comes through a channel.
-    fn channel_content(&self, name: &Obj) -> Result<Vec<u8>> {
-        let refused = |message: String| {
-            let name = name.as_text();
-            Error::failed_with(Reason::CaRead, [&*name, "-inchan"], message)
-        };
-        let channel = Channel::find(self.interp, name)
-            .filter(|channel| channel.mode().has(Mask::READABLE))
-            .ok_or_else(|| {
-                let name = name.as_text();
-                refused(format!("\"{name}\" is no channel that is open for reading"))
-            })?;
-        let channel = Bytewise::new(channel);
-        files::read_all(channel.channel).map_err(|error| refused(error.to_string()))
     }
 
     /// Who signs: the authority, or somebody who has the right from it.

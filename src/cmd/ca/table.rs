@@ -3,6 +3,7 @@
 use super::ask::ASKING;
 use super::ocsp::ANSWERING;
 use super::shortcuts::SHORTCUTS;
+use super::surroundings::SURROUNDINGS;
 use super::verify::VERIFYING;
 use crate::opts::{Missing, Table, options};
 
@@ -12,6 +13,7 @@ options! {
         help: Flag = "-help", Both, Command, "3.0", "off", "Return a summary of the options";
         input: File = "-in", Both, Command, "3.0", "none", "Certificate request to sign; - is standard input";
         data: Bytes = "-data", Both, Command, "3.0", "none", "Certificate request itself";
+        inchan: Channel = "-inchan", Both, Command, "3.0", "none", "Channel to read a certificate request from";
         inform: Text = "-inform", Both, Command, "3.0", "told by the content", "Form of requests: PEM or DER";
         infiles: Flag = "-infiles", Both, Command, "3.0", "off",
             "All further words are certificate requests to sign";
@@ -41,6 +43,7 @@ options! {
     #[expect(dead_code, reason = "some options are read as words, for their order or because they are the default")]
     pub(super) struct Output, OUTPUT {
         out: File = "-out", Both, Command, "3.0", "the command's result", "Output file";
+        outchan: Channel = "-outchan", Both, Command, "3.0", "none", "Channel to write the output to";
         outdir: File = "-outdir", Both, Command, "3.0", "new_certs_dir of the configuration",
             "Folder for a copy of every new certificate";
         notext: Flag = "-notext", Both, Command, "3.0", "off", "Leave out the text form of certificates";
@@ -55,6 +58,7 @@ options! {
 
 options! {
     /// Where everything is.
+    #[expect(dead_code, reason = "the library's options are read in their order")]
     pub(super) struct Place, PLACE {
         config: File = "-config", Both, Command, "3.0", "OPENSSL_CONF, or OpenSSL's own", "Configuration file";
         name: Text = "-name" | "-section", Both, Command, "3.0", "default_ca of the configuration",
@@ -64,11 +68,11 @@ options! {
         cert: File = "-cert", Both, Command, "3.0", "certificate of the configuration",
             "Certificate of the authority";
         certform: Text = "-certform", Both, Command, "3.0", "told by the content",
-            "Form of the authority's certificate: PEM or DER";
+            "Form of the authority's certificate: PEM, DER or P12; checked, and told by the content";
         keyfile: File = "-keyfile", Both, Command, "3.0", "private_key of the configuration",
             "Private key of the authority";
         keyform: Text = "-keyform", Both, Command, "3.0", "told by the content",
-            "Form of the private key: PEM or DER";
+            "Form of the private key: PEM, DER, P12, or ENGINE for one that -engine keeps";
         key: Text secret = "-key", Both, Command, "3.0", "none", "Password of the private key";
         passin: Text secret = "-passin", Both, Command, "3.0", "none",
             "Source of the private key's password: pass:, env:, file:, fd: or stdin";
@@ -154,7 +158,16 @@ options! {
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::ca",
     groups: &[
-        OPERATIONS, ASKING, SHORTCUTS, VERIFYING, ANSWERING, OUTPUT, PLACE, MAKING, REVOKING,
+        OPERATIONS,
+        ASKING,
+        SHORTCUTS,
+        VERIFYING,
+        ANSWERING,
+        OUTPUT,
+        PLACE,
+        MAKING,
+        REVOKING,
+        SURROUNDINGS,
     ],
     missing: Missing::MustBeFollowed,
 };
