@@ -19,6 +19,7 @@ use crate::error::{Error, Reason, Result};
 use crate::opts::options;
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
+use crate::ossl::secret::Secret;
 use crate::tcl::{Interp, Obj, files};
 use crate::value::Record;
 use crate::x509::{describe, name};
@@ -194,22 +195,14 @@ impl<'a> Call<'a> {
         let bytes = bytes.map_err(|stack| failed("can't write what was made", &stack))?;
         let key = match self.place.keyfile {
             Some(_) => None,
-            None => {
-                let pem = lock.pem(&asker.key)?;
-                Some(Out::stage_secret(file, &pem)?)
-            }
+            None => Some(lock.pem(&asker.key)?),
         };
         let usual = match made {
             Made::Request(_) => "newreq.pem",
             Made::Certificate(_) => "newcert.pem",
         };
         let name = self.output.out.as_deref().unwrap_or(usual);
-        let out = Out::stage(Some(name), &mut |sink| sink(&bytes))?;
-        let mut result = match key {
-            Some(key) => key.finish()?,
-            None => Vec::new(),
-        };
-        result.extend(out.finish()?);
+        let result = write(key.map(|key| (file, key)), name, &bytes)?;
         self.tell(&made)?;
         Ok(Obj::bytes(&result))
     }
@@ -399,6 +392,27 @@ impl<'a> Call<'a> {
         };
         ask::certificate(asker, &own, &sections(Some(&configured), inline))
     }
+}
+
+/// Writes the key, if there is one, and what was made with it; gives what isn't for files.
+///
+/// One name for both makes one file, the key first, as in the program.
+fn write(key: Option<(&str, Secret)>, name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut stage = |sink: &mut dyn FnMut(&[u8]) -> Result<()>| sink(bytes);
+    let Some((file, key)) = key else {
+        return Out::stage(Some(name), &mut stage)?.finish();
+    };
+    if file == name && name != "-" {
+        let both = Secret::new([&key, bytes].concat());
+        return Out::stage_secret(name, &both)?.finish();
+    }
+    let (key, out) = (
+        Out::stage_secret(file, &key)?,
+        Out::stage(Some(name), &mut stage)?,
+    );
+    let mut result = key.finish()?;
+    result.extend(out.finish()?);
+    Ok(result)
 }
 
 /// Where the new key goes by default.
