@@ -8,6 +8,8 @@ use crate::ossl;
 use crate::ossl::spkac::Spkac;
 use crate::x509::{load, name};
 
+use super::parallel;
+
 /// How a file is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -32,9 +34,10 @@ pub(crate) struct Applicant {
 }
 
 impl Applicant {
-    /// A certificate request, whose signature must be its key's.
+    /// A certificate request, whose signature must be its key's unless the possession of the key is `proven` otherwise.
     pub(crate) fn request(
         bytes: &[u8],
+        proven: bool,
         encoding: Option<Encoding>,
         source: &str,
         parameters: &[String],
@@ -51,13 +54,24 @@ impl Applicant {
                 ossl::error::failed("can't set the signer's identifier", &stack)
             })?;
         }
-        check_signature(request.verify(&key).unwrap_or(false), source)?;
+        check_signature(proven || request.verify(&key).unwrap_or(false), source)?;
         Ok(Self {
             request,
             key,
             signed: true,
             source: source.to_owned(),
             wants_der: false,
+        })
+    }
+
+    /// Many certificate requests, each with its source.
+    pub(crate) fn requests(
+        loaded: &[(&str, Vec<u8>)],
+        encoding: Option<Encoding>,
+        parameters: &[String],
+    ) -> Result<Vec<Self>> {
+        parallel::map(loaded, |(source, bytes)| {
+            Self::request(bytes, encoding, source, parameters)
         })
     }
 
@@ -150,7 +164,7 @@ pub(crate) fn check_characters(text: &str, utf8: bool, source: &str) -> Result<(
 }
 
 /// A field's name without what tells several of a kind apart: `OU` of `1.OU`.
-fn field_name(key: &str) -> &str {
+pub(crate) fn field_name(key: &str) -> &str {
     match key.split_once([':', ',', '.']) {
         Some((_, kind)) if !kind.is_empty() => kind,
         _ => key,

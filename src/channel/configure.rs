@@ -64,7 +64,9 @@ pub(super) fn get(tls: &TlsChannel, name: &str) -> Option<String> {
                     reason: Reason::HandshakeFailed,
                     details,
                     ..
-                } if details.first().is_some_and(|kind| kind == "CONNECT") => details.get(1)?.clone(),
+                } if details.first().is_some_and(|kind| kind == "CONNECT") => {
+                    details.get(1)?.clone()
+                }
                 _ => failure.message(),
             }
         }

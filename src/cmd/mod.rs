@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bytewise;
 mod ca;
 mod channel;
 mod cmp;
@@ -13,10 +14,12 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod library;
 mod misc;
 mod pki;
 mod result;
 mod socket;
+mod staged;
 
 use crate::tcl::Interp;
 use crate::tcl::command::Command;
@@ -51,12 +54,17 @@ commands! {
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
+    "tls::CmsCopied" => cms::copied;
     "tls::CmpAnswer" => cmp::answer;
     "tls::CmpDrop" => cmp::forget;
+    "tls::CmpFacts" => cmp::office::facts;
     "tls::CmpFinish" => cmp::finish;
+    "tls::CmpHear" => cmp::office::hear;
+    "tls::CmpKeep" => cmp::office::keep;
     "tls::CmpNext" => cmp::next;
     "tls::CmpPassword" => cmp::password;
     "tls::CmpReply" => cmp::reply;
+    "tls::CmpSay" => cmp::office::say;
     "tls::CmpStart" => cmp::start;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]

@@ -207,9 +207,10 @@ impl ProtocolSet {
         let (Some(oldest), Some(newest)) = (self.iter().next(), self.iter().next_back()) else {
             return Ok(());
         };
-        match offered.iter().find(|protocol| {
-            *protocol > oldest && *protocol < newest && !self.contains(*protocol)
-        }) {
+        match offered
+            .iter()
+            .find(|protocol| *protocol > oldest && *protocol < newest && !self.contains(*protocol))
+        {
             None => Ok(()),
             Some(hole) => Err(Error::failed(
                 Reason::ImportProtocol,
