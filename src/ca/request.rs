@@ -71,7 +71,7 @@ impl Applicant {
         parameters: &[String],
     ) -> Result<Vec<Self>> {
         parallel::map(loaded, |(source, bytes)| {
-            Self::request(bytes, encoding, source, parameters)
+            Self::request(bytes, false, encoding, source, parameters)
         })
     }
 
