@@ -106,6 +106,10 @@ impl Driver for TlsChannel {
         configure::NAMES
     }
 
+    fn settable_names(&self) -> &'static [&'static str] {
+        configure::SETTABLE
+    }
+
     fn option(&self, name: &str) -> Option<Result<String, Error>> {
         configure::get(self, name).map(Ok)
     }

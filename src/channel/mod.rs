@@ -314,6 +314,13 @@ impl TlsChannel {
 
     /// What follows an operation: the handshake's end, a failure that the script is told of, other events to wait for.
     fn after<T>(&self, outcome: &Result<Progress<T>>) {
+        // Tcl keeps the end of the channel below for that of the whole stack. It isn't that: there may be more to read,
+        // or a failure to tell of, and a script that asks `eof` first would take both for a proper end.
+        if self.below.take_end()
+            && let Some(layer) = self.layer.get()
+        {
+            driver::forget_end(layer);
+        }
         if self.below.deadline().is_some() && self.is_open() {
             self.below.set_deadline(None);
             if let Some(watchdog) = self.watchdog.get() {
@@ -427,8 +434,11 @@ impl TlsChannel {
 
     /// The events that there are, whether or not the channel still is.
     fn due(&self, mask: Mask, wanted: Mask) -> Mask {
+        // A handler that has yet to ask for the handshake is told of its end as well, or it might wait for ever: the
+        // peer may wait for it to say the first word. One that blocks isn't, because it may read a line right away.
+        let newly = !self.is_open() && !self.below.is_blocking();
         match self.run(Engine::handshake) {
-            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
+            Ok(Progress::Done(())) if self.awaited.take() || newly => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
@@ -486,6 +496,20 @@ impl TlsChannel {
                     },
                 ),
             },
+            Error::Failed {
+                reason: Reason::HandshakeFailed,
+                ref details,
+                ..
+            } if details.last().is_some_and(|why| why == "callback failed") => {
+                match self.callbacks.refused() {
+                    Some(event) => Error::failed_with(
+                        Reason::HandshakeFailed,
+                        ["CALLBACK", event],
+                        format!("handshake failed: the callback for {event} refused"),
+                    ),
+                    None => error,
+                }
+            }
             Error::Failed {
                 reason: Reason::HandshakeFailed,
                 mut details,

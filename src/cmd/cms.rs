@@ -8,7 +8,6 @@ mod addresses;
 mod checking;
 mod facts;
 mod later;
-mod library;
 mod places;
 mod plan;
 mod sealing;
@@ -24,11 +23,11 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
 pub(super) use self::later::copied;
-use self::library::Library;
 use self::plan::{Closing, Plan};
 use self::table::{Checking, Keys, Making, Operations, Streams};
 use self::words::{Operation, Words};
 use super::pki::{self, Kinds, PasswordOption};
+use crate::cmd::library::Library;
 use crate::cms::source::Stream;
 use crate::error::{Error, Reason, Result};
 use crate::opts::groups::Verification;
@@ -102,7 +101,7 @@ impl<'a> Job<'a> {
                 .as_ref()
                 .and_then(|prefix| Script::new(interp, prefix)),
         };
-        let library = Library::load(&inputs, &words.given)?;
+        let library = Library::load(&inputs, &words.given, true)?;
         words.check_cipher(&library)?;
         let given = &words.given;
         let streams = Streams::read(given)?;

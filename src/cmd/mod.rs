@@ -14,6 +14,7 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod library;
 mod misc;
 mod pki;
 mod result;

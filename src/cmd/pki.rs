@@ -29,6 +29,13 @@ pub(super) struct Kinds {
     pub(super) write: Reason,
 }
 
+impl Kinds {
+    /// The error for an option that can't be carried out.
+    pub(super) fn refuse(self, option: &str, message: impl Into<String>) -> Error {
+        Error::failed_with(self.option, [option], message)
+    }
+}
+
 /// What a value is called in messages: a name, or the text that stands in its place.
 fn shown(value: &str) -> String {
     match is_text(value) {

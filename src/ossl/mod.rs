@@ -12,6 +12,7 @@ pub(crate) mod cms;
 pub(crate) mod conf;
 pub(crate) mod engine;
 pub(crate) mod error;
+pub(crate) mod keygen;
 pub(crate) mod library;
 pub(crate) mod pkcs12;
 pub(crate) mod print;

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
-use super::library::Library;
 use super::places::Input;
 use super::plan::{Closing, Finding, Plan};
 use super::streams::{self, Sink, Store, Tell};
 use super::{Job, option_error};
+use crate::cmd::library::Library;
 use crate::cms::source::{FileStream, Stream};
 use crate::cms::{unreadable, unwritable};
 use crate::error::{Error, Reason, Result};

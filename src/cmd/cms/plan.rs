@@ -9,8 +9,8 @@ use openssl::x509::X509;
 
 use super::Job;
 use super::addresses;
-use super::library::Library;
 use super::streams::{self, Sink, Tell};
+use crate::cmd::library::Library;
 use crate::cms::ber::Skeleton;
 use crate::cms::book::Entry;
 use crate::cms::source::Stream;
@@ -169,7 +169,12 @@ impl Closing {
             }
         }
         if let Some(name) = &self.random {
-            staged.push(stage(interp, "-writerand", name, &Library::random()?)?);
+            staged.push(stage(
+                interp,
+                "-writerand",
+                name,
+                &Library::random(super::KINDS)?,
+            )?);
         }
         let mut lock = None;
         if let Some(name) = &self.addresses {

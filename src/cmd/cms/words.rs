@@ -1,8 +1,8 @@
 //! The words of `tls::cms`: options, ciphers as options, the operation, and certificates behind everything.
 
-use super::library::Library;
 use super::option_error;
 use super::table::TABLE;
+use crate::cmd::library::Library;
 use crate::error::Result;
 use crate::opts::{Given, Word};
 use crate::tcl::Obj;
