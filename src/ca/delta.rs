@@ -74,6 +74,13 @@ impl Base {
     }
 }
 
+/// Whether a list is a delta list.
+pub(crate) fn is_one(list: &X509Crl) -> bool {
+    let der = list.to_der().unwrap_or_default();
+    let parts = take_apart(&der);
+    parts.is_some_and(|(_, extensions)| find(&extensions, DELTA_INDICATOR).is_some())
+}
+
 /// The value of an extension.
 fn find<'a>(extensions: &[Extension<'a>], oid: &str) -> Option<&'a [u8]> {
     let found = extensions.iter().find(|extension| extension.oid == oid);

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1Time};
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
-use openssl::x509::{X509, X509Extension, X509Name, X509NameRef};
+use openssl::x509::{X509, X509Name, X509NameRef};
 
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl;
@@ -18,6 +18,7 @@ use crate::x509::{der, describe, frame, name, oid, time};
 
 use super::authority::{Authority, unsigned};
 use super::config::Config;
+use super::copying::{self, Asked, Copying};
 use super::index::Edit;
 use super::journal::Change;
 use super::parallel;
@@ -26,17 +27,6 @@ use super::request::{Applicant, same_key};
 use super::row::{Row, Status};
 use super::serial::Serial;
 use super::store::Store;
-
-/// What becomes of the extensions that a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Copying {
-    /// They are left out.
-    None,
-    /// Those that the profile doesn't set are copied.
-    Missing,
-    /// All are copied, and replace the profile's.
-    All,
-}
 
 /// Where serial numbers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,8 +107,8 @@ struct Draft {
     certificate: X509,
     /// Fields of the request that the policy drops, `type=value`.
     dropped: Vec<String>,
-    /// Extensions that were copied from the request.
-    copied: Vec<String>,
+    /// Extensions that the request asks for.
+    asked: Vec<Asked>,
     /// What the caller should know.
     warnings: Vec<String>,
     /// When it ends.
@@ -295,7 +285,7 @@ impl Issuer<'_> {
         let subject_name = name_of(&subject)?;
         let certificate = self.frame(applicant, &subject_name, serial, (start, end))?;
         self.add_extensions(&certificate, applicant)?;
-        let copied = self.copy_extensions(&certificate, applicant, &mut warnings)?;
+        let asked = copying::copy(&certificate, applicant, profile.copying, &mut warnings)?;
         if !profile.email_in_dn {
             let without: Vec<Attribute> = subject
                 .into_iter()
@@ -307,7 +297,7 @@ impl Issuer<'_> {
         Ok(Draft {
             certificate,
             dropped,
-            copied,
+            asked,
             warnings,
             end,
         })
@@ -467,65 +457,6 @@ impl Issuer<'_> {
             .map_err(|entries| bad_section(section, &entries))
     }
 
-    /// Copies extensions of the request; gives their names.
-    fn copy_extensions(
-        &self,
-        certificate: &X509,
-        applicant: &Applicant,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<String>> {
-        if self.profile.copying == Copying::None || !applicant.signed {
-            return Ok(Vec::new());
-        }
-        let der = applicant.request.to_der().map_err(|stack| failed(&stack))?;
-        let requested = frame::request(&der)
-            .map(|request| request.extensions)
-            .unwrap_or_default();
-        let mut copied = Vec::new();
-        for extension in requested {
-            let shown = oid::short_name(&extension.oid);
-            let kind = Asn1Object::from_str(&extension.oid).map_err(|stack| failed(&stack))?;
-            let present = x509_draft::find(certificate, &kind).is_some();
-            if present && self.profile.copying == Copying::Missing {
-                continue;
-            }
-            let authority = extension.oid == "2.5.29.19"
-                && der::one(extension.value)
-                    .and_then(|value| value.open(der::tag::SEQUENCE))
-                    .is_some_and(|parts| {
-                        parts
-                            .first()
-                            .is_some_and(|first| first.expect(der::tag::BOOLEAN).is_some())
-                    });
-            if authority && self.profile.copying == Copying::Missing {
-                return Err(Error::failed_with(
-                    Reason::CaPolicy,
-                    ["basicConstraints", "CA:FALSE"],
-                    format!(
-                        "\"{}\" asks to become an authority, and the extensions of the profile don't rule it out",
-                        applicant.source
-                    ),
-                ));
-            }
-            if authority {
-                warnings.push(
-                    "the applicant becomes an authority: CA:TRUE was copied from the request"
-                        .to_owned(),
-                );
-            }
-            while let Some(place) = x509_draft::find(certificate, &kind) {
-                x509_draft::remove(certificate, place);
-            }
-            let value = Asn1OctetString::new_from_bytes(extension.value);
-            let made = value
-                .and_then(|value| X509Extension::new_from_der(&kind, extension.critical, &value));
-            made.and_then(|made| x509_draft::append(certificate, &made))
-                .map_err(|stack| failed(&stack))?;
-            copied.push(shown);
-        }
-        Ok(copied)
-    }
-
     /// Adds the key identifiers that a version 3 certificate should have, and signs.
     fn sign(&self, applicant: &Applicant, certificate: &X509) -> Result<()> {
         let own_key = self.signs_itself(applicant);
@@ -627,6 +558,8 @@ impl Issuer<'_> {
         record.put("operation", "issue");
         record.put("source", applicant.source.as_str());
         put_findings(&mut record, draft);
+        let asked = draft.asked.iter().map(Asked::record);
+        record.put("asked", asked.collect::<Vec<_>>());
         if applicant.signed {
             record.put("request", describe::request(&applicant.request));
         }
@@ -679,7 +612,9 @@ const OF_SIGNATURE: &[&str] = &[
 /// What was found out about a draft.
 fn put_findings(record: &mut Record, draft: &Draft) {
     record.put("dropped", draft.dropped.clone());
-    record.put("copied", draft.copied.clone());
+    let copied = draft.asked.iter().filter(|asked| asked.is_copied());
+    let copied = copied.map(|asked| asked.kind().to_owned());
+    record.put("copied", copied.collect::<Vec<_>>());
     record.put("warnings", draft.warnings.clone());
 }
 

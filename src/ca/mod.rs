@@ -8,6 +8,7 @@ pub(crate) mod ask;
 pub(crate) mod authority;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod copying;
 pub(crate) mod create;
 pub(crate) mod crl;
 pub(crate) mod delta;

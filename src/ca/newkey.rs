@@ -69,6 +69,13 @@ impl KeyKind {
                 let message = format!("a key of the kind {} can't have \"{option}\"", self.name);
                 Error::failed_with(Reason::CaOption, ["-newkey", &option], message)
             }
+            // The library finds out late that there is no such curve.
+            Refused::Stack(_) if self.name == "EC" => {
+                ossl::error::queue();
+                let curve = self.options.first().map_or("", String::as_str);
+                let message = format!("there is no key with \"{curve}\"");
+                Error::failed_with(Reason::CaOption, ["-newkey", curve], message)
+            }
             Refused::Stack(stack) => {
                 let why = reasons_text(&ossl::error::entries(&stack));
                 let message = format!("can't make a key of the kind {}: {why}", self.name);
@@ -108,8 +115,9 @@ impl Lock {
         let Some(name) = &self.cipher else {
             return Ok(Cipher::aes_256_cbc());
         };
-        let known = openssl::asn1::Asn1Object::from_str(name)
-            .ok()
+        let text = Some(name).filter(|name| !name.contains('\0'));
+        let known = text
+            .and_then(|name| openssl::asn1::Asn1Object::from_str(name).ok())
             .and_then(|object| Cipher::from_nid(object.nid()));
         ossl::error::queue();
         known.ok_or_else(|| {

@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openssl::ssl::{SslContext, SslMethod};
-use openssl::x509::{X509, X509Name};
+use openssl::x509::{X509, X509Crl, X509Name};
 
 use self::ask::Asking;
 use self::inputs::{Passwords, check_access, load, option_error, shown};
@@ -29,12 +29,13 @@ use self::words::Words;
 use crate::ca::authority::Authority;
 use crate::ca::check;
 use crate::ca::config::{self, Config};
+use crate::ca::copying::Copying;
 use crate::ca::create;
 use crate::ca::crl::{self, Plan};
 use crate::ca::delta::{self, Base};
 use crate::ca::disk;
 use crate::ca::folder::Folder;
-use crate::ca::issue::{Copying, End, Issuer, Numbering, Profile, policy_fields};
+use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::journal::Change;
 use crate::ca::newkey::KeyKind;
 use crate::ca::rebuild;
@@ -324,13 +325,16 @@ impl<'a> Job<'a> {
             applicants.push(Applicant::certificate(&bytes, shown(file), &parameters)?);
         }
         let encoding = encoding("-inform", operations.inform.as_deref())?;
+        let proven = operations.proven.is_some();
         if let Some(bytes) = &operations.data {
-            applicants.push(Applicant::request(bytes, encoding, "-data", &parameters)?);
+            let applicant = Applicant::request(bytes, proven, encoding, "-data", &parameters)?;
+            applicants.push(applicant);
         }
         if let Some(name) = &operations.inchan {
             let bytes = self.from_channel(name)?;
             applicants.push(Applicant::request(
                 &bytes,
+                proven,
                 encoding,
                 "-inchan",
                 &parameters,
@@ -437,7 +441,17 @@ impl<'a> Job<'a> {
     /// Looks for what doesn't fit; the result has a line for each finding.
     fn check(&self, outcome: &mut Outcome) -> Result<()> {
         let (issuer, folder) = (self.certificate()?, self.folder()?);
-        let findings = check::check(&self.config.files()?, &folder, &issuer, self.patience()?)?;
+        let list = match (&self.operations.crlfile, self.config.value("crl")) {
+            (None, Some(file)) if files::native(&file).is_ok_and(|path| path.exists()) => {
+                Some(revocation_list("crl", &file)?)
+            }
+            (file, _) => file
+                .as_ref()
+                .map(|file| revocation_list("-crlfile", file))
+                .transpose()?,
+        };
+        let files = self.config.files()?;
+        let findings = check::check(&files, &folder, &issuer, list.as_ref(), self.patience()?)?;
         for finding in &findings {
             outcome.result.extend_from_slice(finding.message.as_bytes());
             outcome.result.push(b'\n');
@@ -452,20 +466,9 @@ impl<'a> Job<'a> {
     /// Makes the database again.
     fn rebuild(&self, outcome: &mut Outcome) -> Result<()> {
         let (issuer, folder) = (self.certificate()?, self.folder()?);
-        let list = match &self.operations.crlfile {
-            Some(file) => {
-                let bytes = load("-crlfile", file)?;
-                let lists = crate::x509::load::crls(&bytes).map_err(|problem| {
-                    let message = format!(
-                        "can't read a revocation list from \"{}\": {problem}",
-                        shown(file)
-                    );
-                    Error::failed_with(Reason::CaRead, [shown(file)], message)
-                })?;
-                lists.into_iter().next()
-            }
-            None => None,
-        };
+        let list = self.operations.crlfile.as_ref();
+        let list = list.map(|file| revocation_list("-crlfile", file));
+        let list = list.transpose()?;
         let files = self.config.files()?;
         let made = rebuild::rebuild(
             &files,
@@ -720,12 +723,7 @@ impl<'a> Job<'a> {
             return Ok(None);
         };
         let source = shown(file).to_owned();
-        let lists = crate::x509::load::crls(&load("-delta", file)?);
-        let list = lists.ok().and_then(|lists| lists.into_iter().next());
-        let list = list.ok_or_else(|| {
-            let message = format!("can't read a revocation list from \"{source}\"");
-            Error::failed_with(Reason::CaRead, [&source], message)
-        })?;
+        let list = revocation_list("-delta", file)?;
         let base = Base::new(&list, authority.certificate()?, &source)?;
         Ok(Some((base, source)))
     }
@@ -918,6 +916,23 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         .to_pem()
         .map_err(|stack| failed("can't write the certificate", &stack))?;
     Ok(Obj::bytes(&pem))
+}
+
+/// The revocation list of a file.
+fn revocation_list(option: &str, file: &str) -> Result<X509Crl> {
+    let lists = revocation_lists(option, file)?;
+    let first = lists.into_iter().next();
+    first.ok_or_else(|| Error::failed_with(Reason::CaRead, [shown(file)], "no revocation list"))
+}
+
+/// The revocation lists of a file, at least one.
+fn revocation_lists(option: &str, file: &str) -> Result<Vec<X509Crl>> {
+    let bytes = load(option, file)?;
+    crate::x509::load::crls(&bytes).map_err(|problem| {
+        let file = shown(file);
+        let message = format!("can't read a revocation list from \"{file}\": {problem}");
+        Error::failed_with(Reason::CaRead, [file], message)
+    })
 }
 
 /// The configuration's text and its name.

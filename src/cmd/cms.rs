@@ -4,6 +4,7 @@
 //! to be done with the streams (`cms/sealing.rs`, `signing.rs`, `checking.rs`, `showing.rs`); that happens here at
 //! once, or in `cms/later.rs` while the event loop goes on.
 
+mod addresses;
 mod checking;
 mod facts;
 mod later;

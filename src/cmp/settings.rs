@@ -141,6 +141,8 @@ pub(crate) struct Settings {
     pub(crate) recipient: Option<X509Name>,
     /// General information for the header.
     pub(crate) information: Vec<Information>,
+    /// The root whose update is asked for.
+    pub(crate) old_root: Option<X509>,
     /// How many seconds a transaction may take; 0 for any.
     pub(crate) total_timeout: u64,
     /// How much is told: 0 to 8.

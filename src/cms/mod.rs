@@ -8,6 +8,7 @@
 
 mod base64;
 pub(crate) mod ber;
+pub(crate) mod book;
 pub(crate) mod compress;
 pub(crate) mod content;
 pub(crate) mod decrypt;

@@ -3,7 +3,7 @@
 use foreign_types::ForeignTypeRef;
 use libc::{c_char, c_int, c_ulong};
 use openssl::error::ErrorStack;
-use openssl::x509::{X509NameRef, X509Ref, X509ReqRef};
+use openssl::x509::{X509ExtensionRef, X509NameRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
 use super::error::{cvt_p, queue};
@@ -130,6 +130,15 @@ pub(crate) fn certificate(
     printed(|bio| {
         // SAFETY: `bio` is a live BIO. Printing fills the certificate's extension cache under OpenSSL's own lock.
         let done = unsafe { ossl::X509_print_ex(bio, certificate.as_ptr(), name_flags, omit) };
+        done - c_int::from(done == 0)
+    })
+}
+
+/// The value of an extension as text; `None` if OpenSSL can't print it (X509V3_EXT_print).
+pub(crate) fn extension(extension: &X509ExtensionRef) -> Option<Vec<u8>> {
+    printed(|bio| {
+        // SAFETY: `bio` is a live BIO, and the extension lives as long as its reference.
+        let done = unsafe { ossl::X509V3_EXT_print(bio, extension.as_ptr(), 0, 0) };
         done - c_int::from(done == 0)
     })
 }

@@ -15,6 +15,8 @@ options! {
         data: Bytes = "-data", Both, Command, "3.0", "none", "Certificate request itself";
         inchan: Channel = "-inchan", Both, Command, "3.0", "none", "Channel to read a certificate request from";
         inform: Text = "-inform", Both, Command, "3.0", "told by the content", "Form of requests: PEM or DER";
+        proven: Flag = "-proven", Both, Command, "3.0", "off",
+            "Somebody else has checked that applicants have their keys: don't look at signatures of requests";
         infiles: Flag = "-infiles", Both, Command, "3.0", "off",
             "All further words are certificate requests to sign";
         ss_cert: File = "-ss_cert", Both, Command, "3.0", "none", "Self-signed certificate to sign anew";

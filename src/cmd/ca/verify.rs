@@ -3,8 +3,8 @@
 use openssl::x509::{X509, X509Crl, X509VerifyResult};
 
 use super::inputs::{load, option_error, shown};
-use super::{Job, Outcome};
-use crate::ca::request;
+use super::{Job, Outcome, revocation_lists};
+use crate::ca::{delta, request};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::opts::options;
 use crate::ossl::chain as ossl_chain;
@@ -12,7 +12,7 @@ use crate::ossl::error::{entries, failed};
 use crate::tcl::Obj;
 use crate::value::{Record, Value};
 use crate::x509::chain::{self, Anchors, Checks};
-use crate::x509::{load as read, verify};
+use crate::x509::verify;
 
 options! {
     /// Looking certificates over.
@@ -60,7 +60,7 @@ impl Job<'_> {
     pub(super) fn verify(&self, verifying: &Verifying<Obj>, outcome: &mut Outcome) -> Result<()> {
         let own = self.certificate()?;
         let lists = match verifying.crl_check {
-            Some(()) => self.lists()?,
+            Some(()) => self.lists(verifying.use_deltas.is_some())?,
             None => Vec::new(),
         };
         let mut checks = Checks {
@@ -69,13 +69,13 @@ impl Job<'_> {
         };
         // The authority is trusted, also where another one has certified it.
         checks.switch_on("-partial_chain");
-        for (given, word) in [
-            (verifying.crl_check, "-crl_check"),
-            (verifying.use_deltas, "-use_deltas"),
-        ] {
-            if given.is_some() {
-                checks.switch_on(word);
-            }
+        if verifying.crl_check.is_some() {
+            checks.switch_on("-crl_check");
+        }
+        if verifying.use_deltas.is_some() {
+            checks.switch_on("-use_deltas");
+            // Without this the library takes a delta list that is newer than its base for a complete one.
+            checks.switch_on("-extended_crl");
         }
         let anchors = Anchors {
             certificates: vec![own],
@@ -132,21 +132,20 @@ impl Job<'_> {
     }
 
     /// The revocation lists of `-crlfile`, or of the configuration.
-    fn lists(&self) -> Result<Vec<X509Crl>> {
+    fn lists(&self, deltas: bool) -> Result<Vec<X509Crl>> {
         let mut files = self.words.texts("-crlfile");
         if files.is_empty() {
             files.push(self.config.required("crl")?);
         }
         let mut lists = Vec::new();
         for file in &files {
-            let found = read::crls(&load("-crlfile", file)?).map_err(|problem| {
-                let message = format!(
-                    "can't read a revocation list from \"{}\": {problem}",
-                    shown(file)
-                );
-                Error::failed_with(Reason::CaRead, [shown(file)], message)
-            })?;
-            lists.extend(found);
+            let found = revocation_lists("-crlfile", file)?;
+            // Where nobody asked for delta lists, the library would take one for a complete list.
+            lists.extend(
+                found
+                    .into_iter()
+                    .filter(|list| deltas || !delta::is_one(list)),
+            );
         }
         Ok(lists)
     }

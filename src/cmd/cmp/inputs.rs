@@ -3,7 +3,7 @@
 use openssl::pkey::{PKey, Private};
 use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
-use openssl::x509::{X509, X509Extension, X509Name, X509Req};
+use openssl::x509::{X509, X509Crl, X509Extension, X509Name, X509Req};
 
 use super::words::Words;
 use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
@@ -146,6 +146,23 @@ impl<'a> Loader<'a> {
             .map_err(|problem| option_error(option, problem.to_string()))
     }
 
+    /// A store that trusts one certificate, which needn't be a root.
+    pub(super) fn anchored(&self, option: &str, certificate: &X509) -> Result<X509Store> {
+        let anchors = Anchors {
+            certificates: vec![certificate.clone()],
+            ..Anchors::default()
+        };
+        let mut checks = Checks {
+            host: None,
+            email: None,
+            address: None,
+            ..self.checks.clone()
+        };
+        checks.switch_on("-partial_chain");
+        let made = store(&anchors, &checks);
+        made.map_err(|problem| option_error(option, problem.to_string()))
+    }
+
     /// A certificate and those that came with it.
     pub(super) fn certificate(
         &self,
@@ -183,6 +200,20 @@ impl<'a> Loader<'a> {
         filled(value)
             .map(|value| self.inputs.key(option, value, password))
             .transpose()
+    }
+
+    /// A revocation list.
+    pub(super) fn list_of_revocations(
+        &self,
+        option: &str,
+        value: Option<&String>,
+    ) -> Result<Option<X509Crl>> {
+        let Some(value) = filled(value) else {
+            return Ok(None);
+        };
+        let content = self.inputs.content(option, value)?;
+        let lists = load::crls(&content).map_err(|problem| unreadable(option, &problem))?;
+        Ok(lists.into_iter().next())
     }
 
     /// A PKCS#10 request.

@@ -2,10 +2,11 @@
 
 use openssl::x509::X509;
 
+use super::addresses::now;
 use super::plan::{Finding, Plan, Reading};
 use super::table::Operations;
 use super::{Job, facts, option_error};
-use crate::cms::{inspect, verify};
+use crate::cms::{book, inspect, verify};
 use crate::error::{Error, Reason, Result};
 use crate::x509::chain::{Anchors, Checks, store};
 use crate::x509::{Problem, load};
@@ -114,6 +115,11 @@ impl Job<'_> {
     /// `-verify`
     pub(super) fn verify(&self) -> Result<Plan> {
         let settings = self.verify_settings()?;
+        let learns = self.checking.smimestore.is_some();
+        if learns && (settings.no_chain || settings.no_attributes || settings.no_content) {
+            let message = "-smimestore learns from verified messages: all must be checked";
+            return Err(option_error("-smimestore", message));
+        }
         let tells_status = self.checking.verify_retcode.is_some();
         let prints_requests = self.checking.receipt_request_print.is_some();
         Ok(Plan {
@@ -138,7 +144,12 @@ impl Job<'_> {
                     .iter()
                     .filter_map(|signer| signer.certificate.clone())
                     .collect();
+                let learned = match learns && failure.is_none() {
+                    true => book::learn(&report, &settings.store, now()),
+                    false => Vec::new(),
+                };
                 Ok(Finding {
+                    learned,
                     facts,
                     failure,
                     text: match prints_requests {

@@ -8,9 +8,11 @@ use std::io::Write;
 use openssl::x509::X509;
 
 use super::Job;
+use super::addresses;
 use super::streams::{self, Sink, Tell};
 use crate::cmd::library::Library;
 use crate::cms::ber::Skeleton;
+use crate::cms::book::Entry;
 use crate::cms::source::Stream;
 use crate::cms::{refused, unwritable};
 use crate::error::{Error, Reason, Result};
@@ -38,6 +40,8 @@ pub(super) struct Finding {
     pub(super) certificates: Vec<X509>,
     /// The signers' certificates.
     pub(super) signers: Vec<X509>,
+    /// What was learned about mail addresses.
+    pub(super) learned: Vec<Entry>,
     /// What the program prints behind the content.
     pub(super) text: String,
 }
@@ -123,6 +127,8 @@ pub(super) struct Closing {
     signers: Option<String>,
     /// The file for random bytes.
     random: Option<String>,
+    /// The file for what is learned about mail addresses.
+    addresses: Option<String>,
 }
 
 impl Closing {
@@ -135,6 +141,7 @@ impl Closing {
             certsout: job.keys.certsout.clone(),
             signers,
             random: job.words.texts("-writerand").last(),
+            addresses: job.checking.smimestore.clone().filter(|_| is_verify),
         }
     }
 
@@ -169,9 +176,16 @@ impl Closing {
                 &Library::random(super::KINDS)?,
             )?);
         }
+        let mut lock = None;
+        if let Some(name) = &self.addresses {
+            let (sink, held) = addresses::learn(interp, name, finding.learned)?;
+            staged.push(sink);
+            lock = held;
+        }
         for sink in staged {
             sink.finish()?;
         }
+        drop(lock);
         let mut result = sink.finish()?;
         result.extend_from_slice(finding.text.as_bytes());
         Ok(Obj::bytes(&result))

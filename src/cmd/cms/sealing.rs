@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::words::hex;
 use super::{Job, option_error};
 use crate::cms::content::{Content, Treatment};
-use crate::cms::{compress, decrypt, digest, encrypt};
+use crate::cms::{book, compress, decrypt, digest, encrypt};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::cms::{Flags, authenticates};
 use crate::ossl::secret::Secret;
@@ -135,6 +135,15 @@ impl Job<'_> {
         Ok(recipients)
     }
 
+    /// The strongest cipher that all recipients can read.
+    fn common_cipher(&self, known: &[Option<Vec<String>>]) -> Result<Cipher> {
+        let name = book::common_cipher(known.iter().map(Option::as_deref)).ok_or_else(|| {
+            let message = "there is no cipher that all recipients can read";
+            Error::failed(Reason::CmsCreate, message)
+        })?;
+        self.cipher(name)
+    }
+
     /// `-encrypt`
     pub(super) fn encrypt(&self) -> Result<Plan> {
         let shared = match (self.secret_key()?, self.secret_id()?) {
@@ -145,7 +154,16 @@ impl Job<'_> {
             }
             (None, _) => None,
         };
-        let recipients = self.recipients()?;
+        let mut recipients = self.recipients()?;
+        // Of those who are given by certificate it isn't known what they can read.
+        let mut known: Vec<Option<Vec<String>>> = vec![None; recipients.len()];
+        for entry in self.addressees()? {
+            recipients.push(encrypt::Recipient {
+                certificate: self.addressee(&entry)?,
+                key_options: Vec::new(),
+            });
+            known.push(entry.ciphers);
+        }
         let password = self.recipient_password();
         if recipients.is_empty() && shared.is_none() && password.is_none() {
             let message = "no recipient: give a certificate, -recip, -secretkey or -pwri_password";
@@ -158,7 +176,10 @@ impl Job<'_> {
             )),
             None => None,
         };
-        let cipher = self.chosen_cipher()?;
+        let cipher = match (&self.words.cipher, &self.checking.smimestore) {
+            (None, Some(_)) => self.common_cipher(&known)?,
+            _ => self.chosen_cipher()?,
+        };
         let authenticated = authenticates(&cipher);
         let wrap = match self.words.wrap() {
             Some(name) => {

@@ -170,6 +170,8 @@ options! {
             "Don't trust the library's default folder";
         no_ca_store: Flag = "-no-CAstore", Both, Command, "3.0", "off",
             "Don't trust the library's default store";
+        smimestore: File = "-smimestore", Both, Command, "3.0", "none",
+            "File of addresses, certificates and ciphers: -verify learns them, -encrypt -to uses them";
         noout: Flag = "-noout", Both, Command, "3.0", "off", "Write no message";
         print: Flag = "-print", Both, Command, "3.0", "off", "Print the message's structure";
         nameopt: Text = "-nameopt", Both, Command, "3.0", "oneline", "How names are printed";
