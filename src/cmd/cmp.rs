@@ -21,7 +21,7 @@ use openssl::x509::X509;
 
 use self::client::Options;
 use self::inputs::{KINDS, Loader, filled, option_error, within};
-use self::table::{Generic, Mock, Own, Tls};
+use self::table::{Generic, Mock, Own, Serving, Tls};
 use self::words::Words;
 use super::pki::{Inputs, Outputs};
 use crate::cmp::answers::Answers;
@@ -142,6 +142,11 @@ pub(super) fn start(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     };
     let other = Own::read(&words.given)?.otherpass;
     let loader = Loader::new(inputs, &words, filled(other.as_ref()))?;
+    let serving: Serving<Obj> = Serving::read(&words.given)?;
+    if let (false, Some(_)) = (words.serves, filled(serving.ca.as_ref())) {
+        let message = "-ca is for tls::cmp serve";
+        return Err(option_error("-ca", message));
+    }
     if words.serves {
         return office::start(interp, &words, &loader);
     }

@@ -12,7 +12,7 @@ use crate::cmp::settings::{Command, Credentials, NewKey, Settings, Wish};
 use crate::cmp::{answers, names};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::Obj;
-use crate::x509::{Problem, load};
+use crate::x509::{Problem, load, make};
 
 /// The options that shape a request.
 pub(super) struct Options {
@@ -281,13 +281,10 @@ impl Options {
         };
         let refused = |_| option_error("-serial", format!("\"{text}\" isn't a serial number"));
         let number = number.and_then(|number| number.to_asn1_integer());
-        let made = number.and_then(|number| {
-            let mut draft = X509::builder()?;
-            draft.set_issuer_name(issuer)?;
-            draft.set_serial_number(&number)?;
-            Ok(draft.build())
-        });
-        made.map(Some).map_err(refused)
+        let number = number.map_err(refused)?;
+        make::stand_in(issuer, &number)
+            .map(Some)
+            .map_err(|problem| bad("-serial", &problem))
     }
 
     /// The key to be certified: a private one, or else a public one.
