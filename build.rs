@@ -23,6 +23,7 @@ const FUNCTIONS: &[&str] = &[
     "(d2i|i2d)_(OSSL_CMP_MSG|OSSL_CRMF_CERTTEMPLATE|POLICYINFO)",
     "POLICYINFO_free",
     "X509_digest_sig",
+    "X509_ATTRIBUTE_free",
     "OPENSSL_sk_deep_copy",
     "OSSL_ESS_check_signing_certs",
     "ESS_SIGNING_CERT(_V2)?_free",

@@ -180,11 +180,9 @@ proc Client {work port trust version amount name} {
         }
         resume {
             Once $options $port
-            Timed $amount {
-                if {![dict get [Once $options $port] session_reused]} {
-                    error "no resumption"
-                }
-            }
+            Resumed $options $port
+            Timed $amount {Once $options $port}
+            Resumed $options $port
         }
         echo - eventecho {
             global echo
@@ -218,16 +216,21 @@ proc Connect {options port} {
     return $chan
 }
 
-# Connects, waits for the server's byte, and disconnects. Tells about the connection if that matters.
+# Connects, waits for the server's byte, and disconnects.
 proc Once {options port} {
     set chan [Connect $options $port]
     read $chan 1
-    set facts {}
-    if {"-resume" ni $options && $::ours} {
-        set facts [tls::connection $chan]
+    close $chan
+}
+
+# Does the same once, and sees to it that the session is resumed.
+proc Resumed {options port} {
+    set chan [Connect $options $port]
+    read $chan 1
+    if {![dict get [tls::connection $chan] session_reused]} {
+        error "no resumption"
     }
     close $chan
-    return $facts
 }
 
 # Repeats a script for so many milliseconds, and prints how often a second it could be done.

@@ -86,9 +86,9 @@ proc ::tls::socket {args} {
     if {$auto && ![dict exists $layer -servername]} {
         dict set layer -servername $host
     }
-    Prepare {*}$layer
+    set ticket [Prepare {*}$layer]
     set channel [{*}$socketCmd {*}$transport $host $port]
-    Secure $channel $layer $port
+    Secure $channel $layer $port $ticket
     return $channel
 }
 
@@ -125,15 +125,16 @@ proc ::tls::Accept {layer command channel address port} {
 #       channel     The connection.
 #       layer       Options of tls::import.
 #       port        The server's port, where this is a client that may not be connected yet.
+#       ticket      What Prepare made of the options, if it was called for this connection.
 #
 # Results:
 #       None.
 #
 # Errors:
 #       Those of tls::import.
-proc ::tls::Secure {channel layer {port {}}} {
+proc ::tls::Secure {channel layer {port {}} {ticket {}}} {
     try {
-        Import $channel $port {*}$layer
+        Import $channel $port $ticket {*}$layer
     } on error {message options} {
         catch {close $channel}
         return -options $options $message

@@ -152,7 +152,7 @@ proc all::Count {name} {
     incr passed $ok
     incr skipped $not
     incr failed $bad
-    set list [regexp -inline {Number of tests skipped for each constraint:\n((?:\t.*\n)+)} $output]
+    set list [regexp -inline {Number of tests skipped for each constraint:\n((?:\t[^\n]*\n)+)} $output]
     foreach line [split [string trim [lindex $list 1]] \n] {
         lassign [split [string trim $line] \t] count constraint
         dict incr because $constraint $count

@@ -174,7 +174,7 @@ proc authority::put {path content} {
 #       The folder.
 proc authority::make {name {configuration {}}} {
     if {$configuration eq {}} {
-        set configuration $authority::configuration
+        set configuration $::authority::configuration
     }
     set folder [file join [tcltest::temporaryDirectory] $name]
     file delete -force $folder

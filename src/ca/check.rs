@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openssl::x509::X509;
+use openssl::x509::{X509, X509Crl};
 
 use crate::error::Result;
+use crate::ossl::error::failed;
 use crate::value::Record;
-use crate::x509::{name, time};
+use crate::x509::{der, frame, name, time};
 
+use super::crl;
 use super::disk::{self, File};
 use super::folder::{journal_path, read_attributes};
 use super::index::scan_lines;
@@ -61,6 +63,7 @@ pub(crate) fn check(
     files: &Files,
     folder: &Path,
     issuer: &X509,
+    list: Option<&X509Crl>,
     patience: Duration,
 ) -> Result<Vec<Finding>> {
     let _lock = Lock::wait(&files.database, patience)?;
@@ -74,6 +77,9 @@ pub(crate) fn check(
     inspection.leftovers()?;
     inspection.certificates(folder)?;
     inspection.numbers()?;
+    if let Some(list) = list {
+        inspection.list(list)?;
+    }
     Ok(inspection.findings)
 }
 
@@ -90,6 +96,12 @@ impl Inspection<'_> {
 
     /// Looks at every line of the index.
     fn index(&mut self) -> Result<()> {
+        if disk::stamp(&self.files.database)?.is_none() {
+            let path = self.files.database.display();
+            let message = format!("there is no certificate database \"{path}\"");
+            self.find("index", path, message);
+            return Ok(());
+        }
         let text = File::open(&self.files.database)?;
         let unique = read_attributes(&self.files.database)?.unwrap_or(self.files.unique_subject);
         let mut subjects: HashMap<Vec<u8>, u64> = HashMap::new();
@@ -268,6 +280,62 @@ impl Inspection<'_> {
         Ok(())
     }
 }
+
+impl Inspection<'_> {
+    /// Compares the newest revocation list with the records: what it says was true once.
+    fn list(&mut self, list: &X509Crl) -> Result<()> {
+        let own = self.issuer.public_key().and_then(|key| list.verify(&key));
+        crate::ossl::error::queue();
+        if !own.unwrap_or(false) {
+            let message = "the revocation list wasn't made by this authority".to_owned();
+            self.find("foreign", "crl", message);
+            return Ok(());
+        }
+        let der = list.to_der();
+        let der = der.map_err(|stack| failed("can't read the revocation list", &stack))?;
+        let listed = frame::crl(&der).unwrap_or_default();
+        let numbered = listed
+            .extensions
+            .iter()
+            .find(|extension| extension.oid == CRL_NUMBER)
+            .and_then(|extension| der::one(extension.value)?.expect(der::tag::INTEGER));
+        if let (Some(path), Some(listed)) = (&self.files.crl_number, numbered.map(crl::number))
+            && let Some(next) = disk::read(path)?.and_then(|bytes| Serial::parse_file(&bytes))
+            && next <= listed
+        {
+            let message =
+                format!("the next CRL number, {next}, isn't above the last one, {listed}");
+            self.find("crlnumber", path.display(), message);
+        }
+        for revoked in listed.revoked {
+            let serial = crl::number(revoked.serial);
+            let said = match self.rows.get(&serial) {
+                None => Some("has no record"),
+                Some((_, row)) if row.status == Status::Revoked || is_hold(&revoked) => None,
+                Some(_) => Some("isn't revoked by its record"),
+            };
+            if let Some(said) = said {
+                let message =
+                    format!("the certificate {serial} is in the revocation list, but {said}");
+                self.find("list", &serial, message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an entry is a hold, which may have been lifted since.
+fn is_hold(revoked: &frame::Revoked<'_>) -> bool {
+    let mut extensions = revoked.extensions.iter();
+    extensions.any(|extension| {
+        let reason = der::one(extension.value).and_then(|it| it.expect(der::tag::ENUMERATED));
+        extension.oid == REASON_CODE && reason == Some(&[6])
+    })
+}
+
+/// The extensions of a list's number and of an entry's reason.
+const CRL_NUMBER: &str = "2.5.29.20";
+const REASON_CODE: &str = "2.5.29.21";
 
 /// In what a record differs from its certificate.
 fn difference(row: &Row, certificate: &X509) -> Result<Option<&'static str>> {

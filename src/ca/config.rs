@@ -111,6 +111,11 @@ impl Config {
         of_ca.and_then(|word| yes_or_no(&word)).unwrap_or(false) || self.truth(key, false)
     }
 
+    /// The file of random numbers, which the section `ca` names.
+    pub(crate) fn random_file(&self) -> Option<String> {
+        self.conf.value(Some("ca"), "RANDFILE")
+    }
+
     /// A key that is a whole number above zero; none and zero are the same.
     pub(crate) fn number(&self, key: &str) -> Result<Option<i64>> {
         let Some(text) = self.value(key) else {

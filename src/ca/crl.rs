@@ -3,6 +3,8 @@
 //! OpenSSL makes and signs an empty list with all its extensions; the entries are encoded here, in order, and spliced
 //! in before the real signature is made. So a million entries cost their bytes, and not a structure each.
 
+use std::collections::HashMap;
+
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::error::ErrorStack;
 use openssl::x509::{X509, X509Crl, X509Extension};
@@ -18,7 +20,7 @@ use super::authority::{Authority, unsigned};
 use super::encode;
 use super::issue::bad_section;
 use super::revoke::Revocation;
-use super::row::{self, RowRef, Status};
+use super::row::{self, RowRef};
 use super::serial::Serial;
 use super::store::Store;
 
@@ -26,6 +28,9 @@ use super::store::Store;
 const REASON_CODE: &[u8] = &[0x55, 0x1d, 0x15];
 const INVALIDITY_DATE: &[u8] = &[0x55, 0x1d, 0x18];
 const HOLD_INSTRUCTION: &[u8] = &[0x55, 0x1d, 0x17];
+
+/// How many kinds of extensions are remembered while entries are made.
+const KNOWN: usize = 64;
 
 /// What a list is to be.
 pub(crate) struct Plan<'a> {
@@ -37,6 +42,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) extensions: Option<(&'a Conf, &'a str)>,
     /// Its number.
     pub(crate) number: Option<Serial>,
+    /// The number of the complete list that this one, a delta list, adds to.
+    pub(crate) base: Option<Serial>,
 }
 
 /// A list, in parts that make its DER when put one behind the other.
@@ -51,15 +58,21 @@ pub(crate) struct List {
 
 /// Encoded entries.
 #[derive(Default)]
-struct Entries {
+pub(super) struct Entries {
     /// Their bytes.
     bytes: Vec<u8>,
-    /// Where each begins and ends, in the order of the list; empty while the bytes are in that order.
-    order: Vec<(u64, u64)>,
     /// How many there are.
     count: u64,
     /// Whether one has an extension, which makes the list a version 2 one.
     extended: bool,
+    /// The content of the entry that is being made.
+    entry: Vec<u8>,
+    /// The number of the last entry, as it is encoded.
+    last: Vec<u8>,
+    /// Whether the numbers haven't come in their order.
+    unsorted: bool,
+    /// What follows the date in the index, with the extensions that come of it. There are few of these.
+    known: HashMap<String, Vec<u8>>,
 }
 
 impl List {
@@ -68,12 +81,9 @@ impl List {
         self.entries.count
     }
 
-    /// The parts of the DER.
-    fn parts(&self) -> Vec<&[u8]> {
-        let mut parts: Vec<&[u8]> = vec![&self.head];
-        self.entries.each(&mut |entry| parts.push(entry));
-        parts.push(&self.tail);
-        parts
+    /// The whole DER.
+    pub(super) fn to_der(&self) -> Vec<u8> {
+        [self.head.as_slice(), &self.entries.bytes, &self.tail].concat()
     }
 
     /// The list in PEM, handed to `sink` piece by piece.
@@ -81,8 +91,7 @@ impl List {
         sink(b"-----BEGIN X509 CRL-----\n")?;
         let mut pending = Vec::new();
         // Large parts in pieces: the text of all at once would be larger than the list itself.
-        let pieces = self
-            .parts()
+        let pieces = [&self.head, &self.entries.bytes, &self.tail]
             .into_iter()
             .flat_map(|part| part.chunks(48 * 1024));
         for piece in pieces {
@@ -102,8 +111,9 @@ impl List {
 /// Base 64 in lines of 64 characters.
 fn base64_lines(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(bytes.len() * 4 / 3 + bytes.len() / 48 + 8);
-    for line in bytes.chunks(48) {
-        text.extend_from_slice(openssl::base64::encode_block(line).as_bytes());
+    // 48 bytes make a line, so that whole ones can be encoded together.
+    for line in openssl::base64::encode_block(bytes).as_bytes().chunks(64) {
+        text.extend_from_slice(line);
         text.push(b'\n');
     }
     text
@@ -117,30 +127,16 @@ pub(crate) fn generate(
 ) -> Result<List> {
     let listed = store.last_list()?;
     let mut entries = Entries::default();
-    let mut last: Option<Serial> = None;
-    let mut sorted = true;
-    let mut serials = Vec::new();
-    store.each(&mut |row| {
-        if row.status != Status::Revoked || is_over(row, listed) {
-            return Ok(());
-        }
-        sorted = sorted && last.as_ref().is_none_or(|last| *last < row.serial);
-        last = Some(row.serial.clone());
-        let from = entries.bytes.len() as u64;
-        entries.add(row)?;
-        serials.push((from, entries.bytes.len() as u64));
-        Ok(())
+    store.each_revoked(&mut |row| match is_over(row, listed) {
+        true => Ok(()),
+        false => entries.add(row),
     })?;
-    if !sorted {
-        let bytes = &entries.bytes;
-        serials.sort_by_cached_key(|place| serial_in(slice(bytes, *place)));
-        entries.order = serials;
-    }
+    entries.sort()?;
     assemble(authority, plan, entries)
 }
 
 /// Whether a certificate may leave the list: an earlier list was made after its end and had it.
-fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
+pub(super) fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
     let revoked = row::revocation_date(row.revocation);
     let listed = |last| row.expires() < last && revoked.is_some_and(|revoked| revoked <= last);
     last.is_some_and(listed)
@@ -148,76 +144,139 @@ fn is_over(row: &RowRef<'_>, last: Option<i64>) -> bool {
 
 impl Entries {
     /// Adds the entry of a record.
-    fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
-        let revocation = Revocation::parse(row.revocation).map_err(|why| {
+    pub(super) fn add(&mut self, row: &RowRef<'_>) -> Result<()> {
+        let refused = |why: String| {
             let serial = row.serial.to_string();
             let message = format!("the record of certificate {serial}: {why}");
             Error::failed_with(Reason::CaDatabase, ["revocation", &serial], message)
-        })?;
-        let serial = encode::integer(row.serial.magnitude(), row.serial.is_negative());
-        let date = encoded_time(revocation.date);
-        let extensions = self.extensions(&revocation)?;
-        self.bytes.extend(encode::element(
-            tag::SEQUENCE,
-            &[&serial, &date, &extensions],
-        ));
+        };
+        let (date, rest) = row
+            .revocation
+            .split_at(row.revocation.find(',').unwrap_or(row.revocation.len()));
+        let seconds = time::parse(date).map_err(|problem| refused(problem.to_string()))?;
+        self.entry.clear();
+        encode::put_integer(
+            &mut self.entry,
+            row.serial.magnitude(),
+            row.serial.is_negative(),
+        );
+        let (number, _) = encode::first(&self.entry);
+        self.unsorted |= self.count > 0 && encode::compare_integers(&self.last, number).is_ge();
+        self.last.clear();
+        self.last.extend_from_slice(number);
+        put_time(&mut self.entry, date, seconds);
+        if !rest.is_empty() {
+            if !self.known.contains_key(rest) {
+                let revocation = Revocation::parse(row.revocation).map_err(refused)?;
+                // Times of compromise may be many; they need not all be kept.
+                if self.known.len() >= KNOWN {
+                    self.known.clear();
+                }
+                self.known.insert(rest.to_owned(), extensions(&revocation)?);
+            }
+            if let Some(extensions) = self.known.get(rest) {
+                self.extended |= !extensions.is_empty();
+                self.entry.extend_from_slice(extensions);
+            }
+        }
+        encode::put(&mut self.bytes, tag::SEQUENCE, &self.entry);
         self.count += 1;
         Ok(())
     }
 
-    /// The extensions of an entry, none if it needs none.
-    fn extensions(&mut self, revocation: &Revocation) -> Result<Vec<u8>> {
-        let mut extensions = Vec::new();
-        let mut add = |oid: &[u8], value: Vec<u8>| {
-            let oid = encode::element(tag::OID, &[oid]);
-            let value = encode::element(tag::OCTET_STRING, &[&value]);
-            extensions.extend(encode::element(tag::SEQUENCE, &[&oid, &value]));
-        };
-        if let Some(reason) = revocation.reason {
-            add(REASON_CODE, encode::element(tag::ENUMERATED, &[&[reason]]));
-        }
-        if let Some(since) = &revocation.since {
-            add(
-                INVALIDITY_DATE,
-                encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]),
-            );
-        }
-        if let Some(hold) = &revocation.hold {
-            let object = Asn1Object::from_str(hold).map_err(|stack| failed(&stack))?;
-            add(
-                HOLD_INSTRUCTION,
-                encode::element(tag::OID, &[object.as_slice()]),
-            );
-        }
-        if extensions.is_empty() {
-            return Ok(extensions);
-        }
+    /// Adds an entry of a serial number, encoded already, with nothing but a reason.
+    pub(super) fn add_bare(&mut self, serial: &[u8], date: i64, reason: u8) {
         self.extended = true;
-        Ok(encode::element(tag::SEQUENCE, &[&extensions]))
+        let reason = encode::element(tag::ENUMERATED, &[&[reason]]);
+        let extensions = encode::element(tag::SEQUENCE, &[&extension(REASON_CODE, &reason)]);
+        self.entry.clear();
+        self.entry.extend_from_slice(serial);
+        put_time(&mut self.entry, "", date);
+        self.entry.extend_from_slice(&extensions);
+        encode::put(&mut self.bytes, tag::SEQUENCE, &self.entry);
+        self.count += 1;
     }
 
-    /// Calls `visit` with every entry, or with all at once where they are in order.
-    fn each<'a>(&'a self, visit: &mut dyn FnMut(&'a [u8])) {
-        match self.order.as_slice() {
-            [] => visit(&self.bytes),
-            order => order
-                .iter()
-                .for_each(|place| visit(slice(&self.bytes, *place))),
+    /// The bytes, in the order in which entries were added.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Adds others.
+    pub(super) fn append(&mut self, others: &Self) {
+        self.bytes.extend_from_slice(&others.bytes);
+        self.count += others.count;
+        self.extended |= others.extended;
+    }
+
+    /// Puts the entries in the order of their numbers.
+    fn sort(&mut self) -> Result<()> {
+        if !self.unsorted {
+            return Ok(());
         }
+        let mut each = Vec::new();
+        let mut rest = self.bytes.as_slice();
+        while !rest.is_empty() {
+            let (content, after) = encode::first(rest);
+            let (number, _) = encode::first(content);
+            each.push((number, &rest[..rest.len() - after.len()]));
+            rest = after;
+        }
+        each.sort_unstable_by(|(one, _), (other, _)| encode::compare_integers(one, other));
+        if let Some([(serial, _), ..]) = each.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let serial = number(serial).to_string();
+            return Err(Error::failed_with(
+                Reason::CaDatabase,
+                ["serial", &serial],
+                format!("two records have the serial number {serial}"),
+            ));
+        }
+        let mut sorted = Vec::with_capacity(self.bytes.len());
+        for (_, entry) in each {
+            sorted.extend_from_slice(entry);
+        }
+        self.bytes = sorted;
+        Ok(())
     }
 }
 
-/// The bytes between two places.
-fn slice(bytes: &[u8], (from, to): (u64, u64)) -> &[u8] {
-    let place = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
-    bytes.get(place(from)..place(to)).unwrap_or_default()
+/// The extensions of an entry, none if it needs none.
+fn extensions(revocation: &Revocation) -> Result<Vec<u8>> {
+    let mut extensions = Vec::new();
+    if let Some(reason) = revocation.reason {
+        let value = encode::element(tag::ENUMERATED, &[&[reason]]);
+        extensions.extend(extension(REASON_CODE, &value));
+    }
+    let more = invalidity_and_hold(revocation).map_err(|stack| failed(&stack))?;
+    extensions.extend(more);
+    match extensions.is_empty() {
+        true => Ok(extensions),
+        false => Ok(encode::element(tag::SEQUENCE, &[&extensions])),
+    }
 }
 
-/// The serial number in an encoded entry.
-fn serial_in(entry: &[u8]) -> Serial {
-    let parts = der::one(entry).and_then(|entry| entry.open(tag::SEQUENCE));
-    let number = parts.and_then(|parts| parts.first().and_then(|first| first.expect(tag::INTEGER)));
-    self::number(number.unwrap_or_default())
+/// An extension of an entry.
+fn extension(oid: &[u8], value: &[u8]) -> Vec<u8> {
+    let oid = encode::element(tag::OID, &[oid]);
+    let value = encode::element(tag::OCTET_STRING, &[value]);
+    encode::element(tag::SEQUENCE, &[&oid, &value])
+}
+
+/// The extensions that say since when a key is compromised, and what is to be done about a hold.
+pub(super) fn invalidity_and_hold(
+    revocation: &Revocation,
+) -> std::result::Result<Vec<u8>, ErrorStack> {
+    let mut extensions = Vec::new();
+    if let Some(since) = &revocation.since {
+        let value = encode::element(tag::GENERALIZED_TIME, &[since.as_bytes()]);
+        extensions.extend(extension(INVALIDITY_DATE, &value));
+    }
+    if let Some(hold) = &revocation.hold {
+        let object = Asn1Object::from_str(hold)?;
+        let value = encode::element(tag::OID, &[object.as_slice()]);
+        extensions.extend(extension(HOLD_INSTRUCTION, &value));
+    }
+    Ok(extensions)
 }
 
 /// The number in the content of an INTEGER.
@@ -232,18 +291,22 @@ pub(crate) fn number(content: &[u8]) -> Serial {
     }
 }
 
-/// A time as certificates hold it.
-fn encoded_time(seconds: i64) -> Vec<u8> {
+/// Adds a time as certificates hold it; `text` is how the index has it.
+fn put_time(to: &mut Vec<u8>, text: &str, seconds: i64) {
+    // The short form is the one of certificates already, but for the second that a leap second is not.
+    if text.len() == 13 && !text.ends_with("60Z") {
+        return encode::put(to, tag::UTC_TIME, text.as_bytes());
+    }
     let text = time::asn1(seconds).unwrap_or_default();
     let kind = match text.len() {
         13 => tag::UTC_TIME,
         _ => tag::GENERALIZED_TIME,
     };
-    encode::element(kind, &[text.as_bytes()])
+    encode::put(to, kind, text.as_bytes());
 }
 
 /// Puts the list together and signs it.
-fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<List> {
+pub(super) fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<List> {
     let issuer = authority.certificate()?;
     let empty = empty(authority, plan, issuer, entries.extended)?;
     let outer = der::one(&empty).and_then(|list| list.open(tag::SEQUENCE));
@@ -271,9 +334,7 @@ fn assemble(authority: &Authority, plan: &Plan<'_>, entries: Entries) -> Result<
     };
     let len = before.len() + listed.len() + entries.bytes.len() + after.len();
     let signed_head = [encode::header(tag::SEQUENCE, len), before, listed].concat();
-    let mut to_sign: Vec<&[u8]> = vec![&signed_head];
-    entries.each(&mut |entry| to_sign.push(entry));
-    to_sign.push(&after);
+    let to_sign: [&[u8]; 3] = [&signed_head, &entries.bytes, &after];
     let signature = authority.signer().bytes(&to_sign);
     let signature = signature.map_err(|refused| unsigned("revocation list", &refused))?;
     let signature = encode::element(tag::BIT_STRING, &[&[0], &signature]);
@@ -293,14 +354,21 @@ fn empty(authority: &Authority, plan: &Plan<'_>, issuer: &X509, extended: bool) 
         x509_draft::add_to_crl(conf, section, issuer, &list)
             .map_err(|entries| bad_section(section, &entries))?;
     }
-    if let Some(number) = &plan.number {
+    let append = |kind: &str, critical: bool, number: &Serial| {
         let value = encode::integer(number.magnitude(), number.is_negative());
-        let added = Asn1Object::from_str("crlNumber").and_then(|kind| {
-            let value = Asn1OctetString::new_from_bytes(&value)?;
-            let extension = X509Extension::new_from_der(&kind, false, &value)?;
-            x509_draft::append_to_crl(&list, &extension)
-        });
-        added.map_err(|stack| failed(&stack))?;
+        let value = Asn1OctetString::new_from_bytes(&value)?;
+        let kind = Asn1Object::from_str(kind)?;
+        let extension = X509Extension::new_from_der(&kind, critical, &value)?;
+        x509_draft::append_to_crl(&list, &extension)
+    };
+    if let Some(number) = &plan.number {
+        append("crlNumber", false, number).map_err(|stack| failed(&stack))?;
+    }
+    if let Some(base) = &plan.base {
+        append("deltaCRL", true, base).map_err(|stack| failed(&stack))?;
+        // Where to find delta lists is for complete ones to say.
+        let kind = Asn1Object::from_str("freshestCRL").map_err(|stack| failed(&stack))?;
+        x509_draft::remove_from_crl(&list, &kind);
     }
     let second = plan.extensions.is_some() || plan.number.is_some() || extended;
     if second {

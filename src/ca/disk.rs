@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::error::{Error, Reason, Result};
 
@@ -210,9 +211,23 @@ pub(crate) fn stage(path: &Path, bytes: &[u8]) -> Result<Staged> {
     stage_with(path, |sink| sink.put(bytes))
 }
 
+/// The same without waiting: [`sync_files`] does that for many files at once.
+pub(crate) fn stage_without_waiting(path: &Path, bytes: &[u8]) -> Result<Staged> {
+    write_beside(path, false, |sink| sink.put(bytes))
+}
+
 /// The same for a file that is written piece by piece.
 pub(crate) fn stage_with(
     path: &Path,
+    write: impl FnOnce(&mut Sink<'_>) -> Result<()>,
+) -> Result<Staged> {
+    write_beside(path, true, write)
+}
+
+/// Writes a file beside its future place.
+fn write_beside(
+    path: &Path,
+    wait: bool,
     write: impl FnOnce(&mut Sink<'_>) -> Result<()>,
 ) -> Result<Staged> {
     let waiting = beside(path, ".new");
@@ -237,9 +252,29 @@ pub(crate) fn stage_with(
     };
     write(&mut sink)?;
     sink.flush()?;
-    fault::point()
-        .and_then(|()| file.sync_all())
-        .map_err(|error| unwritable(path, &error))?;
+    if wait {
+        fault::point()
+            .and_then(|()| file.sync_all())
+            .map_err(|error| unwritable(path, &error))?;
+    }
+    Ok(staged)
+}
+
+/// The same for a file that only its owner can read, whatever the one was like that it replaces.
+pub(crate) fn stage_private(path: &Path, bytes: &[u8]) -> Result<Staged> {
+    let waiting = beside(path, ".new");
+    // One that a program left that died may have other permissions.
+    match fault::point().and_then(|()| fs::remove_file(&waiting)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(unwritable(path, &error));
+        }
+        _ => {}
+    }
+    let staged = Staged {
+        path: path.to_owned(),
+        waiting: Some(waiting.clone()),
+    };
+    make_private_file(&waiting, bytes)?;
     Ok(staged)
 }
 
@@ -395,6 +430,35 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
         .and_then(|()| fs::File::open(folder))
         .and_then(|file| file.sync_all())
         .map_err(|error| unwritable(folder, &error))
+}
+
+/// Waits until these files are on the disk.
+///
+/// Several threads wait: the disk has many files on the way at once, and the file system writes down together what
+/// belongs to several of them. (`syncfs` would wait for everybody else's files as well.)
+pub(crate) fn sync_files(paths: &[PathBuf]) -> Result<()> {
+    /// How many wait at once.
+    const WAITING: usize = 16;
+    let wait = |path: &PathBuf| {
+        let file = fs::OpenOptions::new().write(true).open(path);
+        file.and_then(|file| file.sync_data())
+            .map_err(|error| unwritable(path, &error))
+    };
+    if let Some(first) = paths.first() {
+        fault::point().map_err(|error| unwritable(first, &error))?;
+    }
+    let outcomes: Vec<Result<()>> = thread::scope(|scope| {
+        let waiting: Vec<_> = paths
+            .chunks(paths.len().div_ceil(WAITING).max(1))
+            .map(|part| scope.spawn(move || part.iter().try_for_each(wait)))
+            .collect();
+        let panicked = |_| Error::failed(Reason::Panic, "a thread of the authority panicked");
+        let ended = waiting.into_iter().map(thread::ScopedJoinHandle::join);
+        ended
+            .map(|outcome| outcome.map_err(panicked).flatten())
+            .collect()
+    });
+    outcomes.into_iter().collect()
 }
 
 /// The error for a file that can't be read.

@@ -16,6 +16,9 @@ use super::row::{Row, RowRef};
 use super::serial::Serial;
 use super::store::{Files, Store};
 
+/// More certificates than this are brought to the disk together.
+const MANY: usize = if cfg!(test) { 2 } else { 8 };
+
 /// The database, open and locked.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -132,9 +135,10 @@ impl Folder {
                     let behind = self.last_list()?.is_none_or(|last| last < *at);
                     (behind, "noted the last revocation list".to_owned())
                 }
+                Change::Certificate { path: None, .. } => (false, String::new()),
                 Change::Certificate {
                     serial,
-                    path,
+                    path: Some(path),
                     bytes,
                 } => {
                     let needed =
@@ -154,11 +158,15 @@ impl Folder {
     }
 
     /// Writes new contents of a file beside it, keeping what must be kept for the time until it gets its name.
-    fn stage_files(&self, changes: &[Change]) -> Result<Vec<(Staged, PathBuf, bool)>> {
+    fn stage_files(
+        &self,
+        changes: &[Change],
+        certificates: &[PathBuf],
+    ) -> Result<Vec<(Staged, PathBuf, bool)>> {
         let mut staged = Vec::new();
         for change in changes {
             let (path, bytes, keep_old) = match change {
-                Change::Record(_) => continue,
+                Change::Record(_) | Change::Certificate { path: None, .. } => continue,
                 Change::Serial(serial) => match &self.files.serial {
                     Some(path) => (path.clone(), serial.to_file(), true),
                     None => continue,
@@ -172,7 +180,18 @@ impl Folder {
                     format!("{at}\n").into_bytes(),
                     false,
                 ),
-                Change::Certificate { path, bytes, .. } => (path.clone(), bytes.clone(), false),
+                Change::Certificate {
+                    path: Some(path),
+                    bytes,
+                    ..
+                } => {
+                    let file = match certificates.len() > MANY {
+                        true => disk::stage_without_waiting(path, bytes)?,
+                        false => disk::stage(path, bytes)?,
+                    };
+                    staged.push((file, path.clone(), false));
+                    continue;
+                }
             };
             staged.push((disk::stage(&path, &bytes)?, path, keep_old));
         }
@@ -256,7 +275,14 @@ impl Store for Folder {
                 _ => None,
             })
             .collect();
-        let staged = self.stage_files(&changes)?;
+        let certificates: Vec<PathBuf> = changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Certificate { path, .. } => path.clone(),
+                _ => None,
+            })
+            .collect();
+        let staged = self.stage_files(&changes, &certificates)?;
         let prepared = match edits.is_empty() {
             true => None,
             false => Some(self.index.prepare(&edits)?),
@@ -292,6 +318,10 @@ impl Store for Folder {
         folders
             .iter()
             .try_for_each(|folder| disk::sync_folder(folder))?;
+        // Until here the journal has what these files hold.
+        if certificates.len() > MANY {
+            disk::sync_files(&certificates)?;
+        }
         if let Some(finished) = finished {
             self.index.settle(finished)?;
             self.attributes_stale = false;

@@ -613,7 +613,7 @@ pub(crate) fn scan_lines(text: &File, visit: &mut VisitLine<'_>) -> Result<()> {
         let count = text.read_at(&mut buffer[filled..], offset + filled as u64)?;
         filled += count;
         let mut begin = 0;
-        while let Some(len) = buffer[begin..filled].iter().position(|byte| *byte == b'\n') {
+        while let Some(len) = memchr::memchr(b'\n', &buffer[begin..filled]) {
             number += 1;
             let place = (offset + begin as u64, len as u64 + 1);
             visit(number, place, Ok(&buffer[begin..begin + len]))?;

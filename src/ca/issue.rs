@@ -1,11 +1,12 @@
 //! Issuing: from an applicant, a policy and a profile to a signed certificate and what it changes in the database.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1Time};
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
-use openssl::x509::{X509, X509Extension, X509Name, X509NameRef};
+use openssl::x509::{X509, X509Name, X509NameRef};
 
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl;
@@ -17,24 +18,15 @@ use crate::x509::{der, describe, frame, name, oid, time};
 
 use super::authority::{Authority, unsigned};
 use super::config::Config;
+use super::copying::{self, Asked, Copying};
 use super::index::Edit;
 use super::journal::Change;
+use super::parallel;
 use super::policy::{self, Attribute, Field, Rule, Violation};
 use super::request::{Applicant, same_key};
 use super::row::{Row, Status};
 use super::serial::Serial;
 use super::store::Store;
-
-/// What becomes of the extensions that a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Copying {
-    /// They are left out.
-    None,
-    /// Those that the profile doesn't set are copied.
-    Missing,
-    /// All are copied, and replace the profile's.
-    All,
-}
 
 /// Where serial numbers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +67,14 @@ pub(crate) struct Profile {
     pub(crate) copying: Copying,
     /// Where serial numbers come from.
     pub(crate) numbering: Numbering,
-    /// The folder that gets a copy of every certificate.
-    pub(crate) folder: PathBuf,
+    /// The folder that gets a copy of every certificate, if there is one.
+    pub(crate) folder: Option<PathBuf>,
     /// Whether the text form goes before the PEM form.
     pub(crate) text: bool,
     /// How dates are shown.
     pub(crate) iso_dates: bool,
+    /// How certificates are shown before they are signed: bits for names and for certificates.
+    pub(crate) shown: (u64, u64),
     /// How many bits of security a key must have.
     pub(crate) least_bits: u32,
 }
@@ -113,12 +107,24 @@ struct Draft {
     certificate: X509,
     /// Fields of the request that the policy drops, `type=value`.
     dropped: Vec<String>,
-    /// Extensions that were copied from the request.
-    copied: Vec<String>,
+    /// Extensions that the request asks for.
+    asked: Vec<Asked>,
     /// What the caller should know.
     warnings: Vec<String>,
     /// When it ends.
     end: i64,
+}
+
+/// A certificate that is signed.
+struct Finished {
+    /// The certificate as it is written, PEM with or without text.
+    text: Vec<u8>,
+    /// Its DER.
+    der: Vec<u8>,
+    /// Where it goes, if it gets a file.
+    path: Option<PathBuf>,
+    /// What `-info` says of it.
+    record: Record,
 }
 
 /// Everything that issuing works with.
@@ -164,55 +170,71 @@ impl Issuer<'_> {
             changes: Vec::new(),
             records: Vec::new(),
         };
-        let mut names: Vec<Vec<u8>> = Vec::new();
         let mut next = match self.profile.numbering {
             Numbering::Random => None,
             Numbering::Counter => Some(store.serial()?),
             Numbering::CounterOrStart => Some(store.serial().or_else(|_| random_serial())?),
         };
+        let mut numbered = Vec::with_capacity(applicants.len());
         for applicant in applicants {
             let serial = match &next {
                 Some(serial) => serial.clone(),
                 None => random_serial()?,
             };
             next = next.map(|serial| serial.next());
-            let draft = self.draft(applicant, &serial)?;
-            let row = row(&draft, &serial)?;
-            let twice = names.contains(&row.name);
-            if unique && (twice || store.valid_subject(&row.name)?.is_some()) {
-                return Err(not_unique(&applicant.source, &row.name));
-            }
-            if store.record(&serial)?.is_some() {
-                return Err(Error::failed_with(
-                    Reason::CaDatabase,
-                    ["serial", &serial.to_string()],
-                    format!(
-                        "the serial number {serial} has been used already: check the serial file"
-                    ),
-                ));
-            }
-            names.push(row.name.clone());
-            self.sign(&draft.certificate)?;
-            let text = self.text(&draft.certificate)?;
-            let path = self.profile.folder.join(format!("{serial}.pem"));
-            issued
-                .records
-                .push(self.record(applicant, &draft, &serial, &path)?);
+            numbered.push((applicant, serial));
+        }
+        let drafts = parallel::map(&numbered, |(applicant, serial)| {
+            let draft = self.draft(applicant, serial)?;
+            let row = row(&draft, serial)?;
+            Ok((draft, row))
+        })?;
+        // The database is asked about all at once, which is what makes one on another machine fast.
+        if unique {
+            check_unique(applicants, &drafts, store)?;
+        }
+        let serials: Vec<Serial> = drafts.iter().map(|(_, row)| row.serial.clone()).collect();
+        if let Some(serial) = store.taken(&serials)? {
+            return Err(Error::failed_with(
+                Reason::CaDatabase,
+                ["serial", &serial.to_string()],
+                format!("the serial number {serial} has been used already: check the serial file"),
+            ));
+        }
+        let drafts: Vec<_> = applicants.iter().zip(drafts).collect();
+        let finished = parallel::map(&drafts, |(applicant, (draft, row))| {
+            self.finish(applicant, draft, &row.serial)
+        })?;
+        for ((applicant, (_, row)), one) in drafts.into_iter().zip(finished) {
             match applicant.wants_der {
-                true => issued
-                    .output
-                    .extend(draft.certificate.to_der().map_err(|stack| failed(&stack))?),
-                false => issued.output.extend_from_slice(&text),
+                true => issued.output.extend_from_slice(&one.der),
+                false => issued.output.extend_from_slice(&one.text),
             }
+            issued.records.push(one.record);
+            let serial = row.serial.clone();
             issued.changes.push(Change::Record(Edit::Add(row)));
             issued.changes.push(Change::Certificate {
                 serial,
-                path,
-                bytes: text,
+                path: one.path,
+                bytes: one.text,
             });
         }
         issued.changes.extend(next.map(Change::Serial));
         Ok(issued)
+    }
+
+    /// Signs a draft and writes it down.
+    fn finish(&self, applicant: &Applicant, draft: &Draft, serial: &Serial) -> Result<Finished> {
+        self.sign(applicant, &draft.certificate)?;
+        let folder = self.profile.folder.as_deref();
+        let path = folder.map(|folder| folder.join(format!("{serial}.pem")));
+        let der = draft.certificate.to_der().map_err(|stack| failed(&stack))?;
+        Ok(Finished {
+            text: self.text(&draft.certificate, &der)?,
+            record: self.record(applicant, draft, &der, serial, path.as_deref()),
+            path,
+            der,
+        })
     }
 
     /// A certificate up to its signature.
@@ -263,7 +285,7 @@ impl Issuer<'_> {
         let subject_name = name_of(&subject)?;
         let certificate = self.frame(applicant, &subject_name, serial, (start, end))?;
         self.add_extensions(&certificate, applicant)?;
-        let copied = self.copy_extensions(&certificate, applicant, &mut warnings)?;
+        let asked = copying::copy(&certificate, applicant, profile.copying, &mut warnings)?;
         if !profile.email_in_dn {
             let without: Vec<Attribute> = subject
                 .into_iter()
@@ -275,7 +297,7 @@ impl Issuer<'_> {
         Ok(Draft {
             certificate,
             dropped,
-            copied,
+            asked,
             warnings,
             end,
         })
@@ -392,10 +414,20 @@ impl Issuer<'_> {
             builder.set_not_before(&*asn1_time(start)?)?;
             builder.set_not_after(&*asn1_time(end)?)?;
             builder.set_subject_name(subject)?;
-            builder.set_pubkey(&applicant.key)?;
-            Ok(builder.build())
+            if self.signs_itself(applicant) {
+                builder.set_pubkey(&applicant.key)?;
+                return Ok(builder.build());
+            }
+            let certificate = builder.build();
+            x509_draft::copy_key(&applicant.request, &certificate)?;
+            Ok(certificate)
         });
         made.map_err(|stack| failed(&stack))
+    }
+
+    /// Whether the applicant's key is the authority's.
+    fn signs_itself(&self, applicant: &Applicant) -> bool {
+        same_key(&applicant.key, &self.authority.key)
     }
 
     /// Who signs: the authority, or the certificate itself.
@@ -425,71 +457,10 @@ impl Issuer<'_> {
             .map_err(|entries| bad_section(section, &entries))
     }
 
-    /// Copies extensions of the request; gives their names.
-    fn copy_extensions(
-        &self,
-        certificate: &X509,
-        applicant: &Applicant,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<String>> {
-        if self.profile.copying == Copying::None || !applicant.signed {
-            return Ok(Vec::new());
-        }
-        let der = applicant.request.to_der().map_err(|stack| failed(&stack))?;
-        let requested = frame::request(&der)
-            .map(|request| request.extensions)
-            .unwrap_or_default();
-        let mut copied = Vec::new();
-        for extension in requested {
-            let shown = oid::short_name(&extension.oid);
-            let kind = Asn1Object::from_str(&extension.oid).map_err(|stack| failed(&stack))?;
-            let present = x509_draft::find(certificate, &kind).is_some();
-            if present && self.profile.copying == Copying::Missing {
-                continue;
-            }
-            let authority = extension.oid == "2.5.29.19"
-                && der::one(extension.value)
-                    .and_then(|value| value.open(der::tag::SEQUENCE))
-                    .is_some_and(|parts| {
-                        parts
-                            .first()
-                            .is_some_and(|first| first.expect(der::tag::BOOLEAN).is_some())
-                    });
-            if authority && self.profile.copying == Copying::Missing {
-                return Err(Error::failed_with(
-                    Reason::CaPolicy,
-                    ["basicConstraints", "CA:FALSE"],
-                    format!(
-                        "\"{}\" asks to become an authority, and the extensions of the profile don't rule it out",
-                        applicant.source
-                    ),
-                ));
-            }
-            if authority {
-                warnings.push(
-                    "the applicant becomes an authority: CA:TRUE was copied from the request"
-                        .to_owned(),
-                );
-            }
-            while let Some(place) = x509_draft::find(certificate, &kind) {
-                x509_draft::remove(certificate, place);
-            }
-            let value = Asn1OctetString::new_from_bytes(extension.value);
-            let made = value
-                .and_then(|value| X509Extension::new_from_der(&kind, extension.critical, &value));
-            made.and_then(|made| x509_draft::append(certificate, &made))
-                .map_err(|stack| failed(&stack))?;
-            copied.push(shown);
-        }
-        Ok(copied)
-    }
-
     /// Adds the key identifiers that a version 3 certificate should have, and signs.
-    fn sign(&self, certificate: &X509) -> Result<()> {
-        let own_key = certificate
-            .public_key()
-            .is_ok_and(|own| same_key(&own, &self.authority.key));
-        if x509_draft::count(certificate) > 0 {
+    fn sign(&self, applicant: &Applicant, certificate: &X509) -> Result<()> {
+        let own_key = self.signs_itself(applicant);
+        if x509_draft::count(certificate) > 0 || always_version_3() {
             x509_draft::set_version(certificate, 2).map_err(|stack| failed(&stack))?;
             self.adapt_key_id(certificate, "subjectKeyIdentifier", "hash", true)?;
             self.adapt_key_id(
@@ -528,10 +499,14 @@ impl Issuer<'_> {
     }
 
     /// The certificate as it is written: text, if wanted, and PEM.
-    fn text(&self, certificate: &X509) -> Result<Vec<u8>> {
+    fn text(&self, certificate: &X509, der: &[u8]) -> Result<Vec<u8>> {
         let mut text = match self.profile.text {
-            true => ossl::print::certificate(certificate, 0, 0)
-                .ok_or_else(|| failed(&ErrorStack::get()))?,
+            true => {
+                // A draft doesn't have its key in the form that is printed.
+                let certificate = X509::from_der(der).map_err(|stack| failed(&stack))?;
+                ossl::print::certificate(&certificate, 0, 0)
+                    .ok_or_else(|| failed(&ErrorStack::get()))?
+            }
             false => Vec::new(),
         };
         text.extend(certificate.to_pem().map_err(|stack| failed(&stack))?);
@@ -543,21 +518,21 @@ impl Issuer<'_> {
         &self,
         applicant: &Applicant,
         draft: &Draft,
+        der: &[u8],
         serial: &Serial,
-        path: &std::path::Path,
-    ) -> Result<Record> {
+        path: Option<&Path>,
+    ) -> Record {
         let mut record = Record::new();
         record.put("serial", serial.to_string());
         record.put("subject", name::oneline(draft.certificate.subject_name()));
         record.put("notAfter", self.date(draft.end));
         record.put("source", applicant.source.as_str());
-        record.put("file", path.display().to_string());
-        record.put(
-            "certificate",
-            draft.certificate.to_der().map_err(|stack| failed(&stack))?,
-        );
+        if let Some(path) = path {
+            record.put("file", path.display().to_string());
+        }
+        record.put("certificate", der.to_vec());
         put_findings(&mut record, draft);
-        Ok(record)
+        record
     }
 
     /// What `-confirm` is told.
@@ -577,10 +552,14 @@ impl Issuer<'_> {
         signer
             .certificate(&certificate)
             .map_err(|refused| unsigned("certificate", &refused))?;
+        let certificate = certificate.to_der().and_then(|der| X509::from_der(&der));
+        let certificate = certificate.map_err(|stack| failed(&stack))?;
         let mut record = Record::new();
         record.put("operation", "issue");
         record.put("source", applicant.source.as_str());
         put_findings(&mut record, draft);
+        let asked = draft.asked.iter().map(Asked::record);
+        record.put("asked", asked.collect::<Vec<_>>());
         if applicant.signed {
             record.put("request", describe::request(&applicant.request));
         }
@@ -591,6 +570,10 @@ impl Issuer<'_> {
             }
         }
         record.put("certificate", shown);
+        let (names, parts) = self.profile.shown;
+        let text = ossl::print::certificate(&certificate, names, parts | ossl::print::UNSIGNED);
+        let text = text.ok_or_else(|| failed(&ErrorStack::get()))?;
+        record.put("text", String::from_utf8_lossy(&text).into_owned());
         Ok(record)
     }
 
@@ -601,6 +584,12 @@ impl Issuer<'_> {
             false => time::text(seconds),
         }
     }
+}
+
+/// Whether a certificate without extensions becomes one of version 3 as well: the program of OpenSSL 3.2 and later gives
+/// key identifiers to every certificate.
+fn always_version_3() -> bool {
+    openssl::version::number() >= 0x3020_0000
 }
 
 /// What a description says of the signature and the serial number, which a draft doesn't have.
@@ -623,8 +612,28 @@ const OF_SIGNATURE: &[&str] = &[
 /// What was found out about a draft.
 fn put_findings(record: &mut Record, draft: &Draft) {
     record.put("dropped", draft.dropped.clone());
-    record.put("copied", draft.copied.clone());
+    let copied = draft.asked.iter().filter(|asked| asked.is_copied());
+    let copied = copied.map(|asked| asked.kind().to_owned());
+    record.put("copied", copied.collect::<Vec<_>>());
     record.put("warnings", draft.warnings.clone());
+}
+
+/// Refuses a subject that a valid certificate has, or that two of the new ones would have.
+fn check_unique(
+    applicants: &[Applicant],
+    drafts: &[(Draft, Row)],
+    store: &mut dyn Store,
+) -> Result<()> {
+    let names: Vec<&[u8]> = drafts.iter().map(|(_, row)| row.name.as_slice()).collect();
+    let mut seen = HashSet::new();
+    let twice = names.iter().position(|name| !seen.insert(*name));
+    let known = store.first_valid(&names)?;
+    // The first of all is told, as if they had come one after the other.
+    let first = twice.into_iter().chain(known).min();
+    match first.and_then(|at| Some((applicants.get(at)?, names.get(at)?))) {
+        Some((applicant, name)) => Err(not_unique(&applicant.source, name)),
+        None => Ok(()),
+    }
 }
 
 /// The database's record of a certificate.

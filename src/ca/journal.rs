@@ -33,13 +33,13 @@ pub(crate) enum Change {
     CrlNumber(Serial),
     /// A revocation list was made at this second since 1970.
     Listed(i64),
-    /// A certificate's file.
+    /// A certificate itself.
     Certificate {
         /// Its serial number.
         serial: Serial,
-        /// Where it is.
-        path: PathBuf,
-        /// What it holds.
+        /// Where its file is, if it gets one.
+        path: Option<PathBuf>,
+        /// What the file holds: PEM, perhaps behind the text form. A database that holds certificates takes it, too.
         bytes: Vec<u8>,
     },
 }
@@ -169,9 +169,11 @@ impl Writer {
                 self.0.push(b'l');
                 self.number(at.cast_unsigned());
             }
+            // Without a file there is nothing left to do.
+            Change::Certificate { path: None, .. } => {}
             Change::Certificate {
                 serial,
-                path,
+                path: Some(path),
                 bytes,
             } => {
                 self.0.push(b'f');
@@ -250,7 +252,7 @@ impl<'a> Reader<'a> {
             b"l" => Some(Change::Listed(self.number()?.cast_signed())),
             b"f" => Some(Change::Certificate {
                 serial: self.serial()?,
-                path: PathBuf::from(OsStr::from_bytes(self.bytes()?)),
+                path: Some(PathBuf::from(OsStr::from_bytes(self.bytes()?))),
                 bytes: self.bytes()?.to_vec(),
             }),
             _ => None,
@@ -287,7 +289,7 @@ mod tests {
             Change::Listed(7),
             Change::Certificate {
                 serial: Serial::parse(b"0A").unwrap(),
-                path: PathBuf::from("newcerts/0A.pem"),
+                path: Some(PathBuf::from("newcerts/0A.pem")),
                 bytes: vec![0, 1, 2],
             },
         ];

@@ -4,11 +4,14 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod ask;
 pub(crate) mod authority;
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod copying;
 pub(crate) mod create;
 pub(crate) mod crl;
+pub(crate) mod delta;
 pub(crate) mod disk;
 mod encode;
 pub(crate) mod folder;
@@ -16,6 +19,9 @@ mod index;
 pub(crate) mod issue;
 pub(crate) mod journal;
 mod lock;
+pub(crate) mod newkey;
+pub(crate) mod ocsp;
+mod parallel;
 mod policy;
 pub(crate) mod rebuild;
 pub(crate) mod request;

@@ -8,6 +8,8 @@ use crate::ossl;
 use crate::ossl::spkac::Spkac;
 use crate::x509::{load, name};
 
+use super::parallel;
+
 /// How a file is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -59,6 +61,17 @@ impl Applicant {
             signed: true,
             source: source.to_owned(),
             wants_der: false,
+        })
+    }
+
+    /// Many certificate requests, each with its source.
+    pub(crate) fn requests(
+        loaded: &[(&str, Vec<u8>)],
+        encoding: Option<Encoding>,
+        parameters: &[String],
+    ) -> Result<Vec<Self>> {
+        parallel::map(loaded, |(source, bytes)| {
+            Self::request(bytes, encoding, source, parameters)
         })
     }
 
@@ -151,7 +164,7 @@ pub(crate) fn check_characters(text: &str, utf8: bool, source: &str) -> Result<(
 }
 
 /// A field's name without what tells several of a kind apart: `OU` of `1.OU`.
-fn field_name(key: &str) -> &str {
+pub(crate) fn field_name(key: &str) -> &str {
     match key.split_once([':', ',', '.']) {
         Some((_, kind)) if !kind.is_empty() => kind,
         _ => key,

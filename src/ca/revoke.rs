@@ -281,11 +281,10 @@ pub(crate) fn revoke(
         ));
     }
     let record = describe(&after);
-    let edit = match known {
-        true => Edit::Update { before, after },
-        false => Edit::Add(after),
+    let changes = match known {
+        true => vec![Change::Record(Edit::Update { before, after })],
+        false => added(after, certificate)?,
     };
-    let changes = vec![Change::Record(edit)];
     Ok(Done { changes, record })
 }
 
@@ -311,26 +310,45 @@ pub(crate) fn enter(
     }
     Ok(Done {
         record: describe(&row),
-        changes: vec![Change::Record(Edit::Add(row))],
+        changes: added(row, certificate)?,
     })
 }
 
-/// Marks what has ended; gives the records that this concerns.
-pub(crate) fn expire(store: &mut dyn Store, now: i64) -> Result<(Vec<Change>, Vec<Record>)> {
-    let mut ended = Vec::new();
-    store.each(&mut |row| {
-        if row.status == Status::Valid && row.expires() <= now {
-            let mut row = row.to_row();
-            row.status = Status::Expired;
-            ended.push(describe(&row));
-        }
+/// The changes that enter a certificate of which the database had no record.
+fn added(row: Row, certificate: &X509) -> Result<Vec<Change>> {
+    let bytes = certificate
+        .to_pem()
+        .map_err(|stack| crate::ossl::error::failed("can't write the certificate", &stack))?;
+    let serial = row.serial.clone();
+    Ok(vec![
+        Change::Record(Edit::Add(row)),
+        // A folder of new certificates is for those that were issued into it.
+        Change::Certificate {
+            serial,
+            path: None,
+            bytes,
+        },
+    ])
+}
+
+/// Marks what has ended; `tell` gets the records that this concerns.
+pub(crate) fn expire(
+    store: &mut dyn Store,
+    now: i64,
+    tell: &mut dyn FnMut(&Row),
+) -> Result<Vec<Change>> {
+    let mut any = false;
+    store.each_ended(now, &mut |row| {
+        any = true;
+        let mut row = row.to_row();
+        row.status = Status::Expired;
+        tell(&row);
         Ok(())
     })?;
-    let changes = match ended.is_empty() {
-        true => Vec::new(),
-        false => vec![Change::Record(Edit::Expire(now))],
-    };
-    Ok((changes, ended))
+    Ok(match any {
+        true => vec![Change::Record(Edit::Expire(now))],
+        false => Vec::new(),
+    })
 }
 
 /// What a record says, for `-info`.

@@ -95,10 +95,8 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
         [] | [b'\r'] => return Ok(Line::Empty),
         _ => {}
     }
-    let fields = split(line);
-    let [status, expiry, revocation, serial, file, name] = fields.as_slice() else {
-        return Err(format!("{} fields instead of 6", fields.len()));
-    };
+    let fields = split(line).map_err(|count| format!("{count} fields instead of 6"))?;
+    let [status, expiry, revocation, serial, file, name] = &fields;
     let status = match status.as_ref() {
         b"V" => Status::Valid,
         b"R" => Status::Revoked,
@@ -150,24 +148,31 @@ fn serial_field(field: &[u8]) -> Result<Serial, String> {
         .ok_or_else(|| format!("bad digit in the serial number \"{}\"", shown(field)))
 }
 
-/// Splits at tabs; a backslash before a tab makes it part of the field.
-fn split(line: &[u8]) -> Vec<Cow<'_, [u8]>> {
-    let mut fields = Vec::with_capacity(6);
+/// Splits at tabs; a backslash before a tab makes it part of the field. If there aren't six fields, their number.
+fn split(line: &[u8]) -> Result<[Cow<'_, [u8]>; 6], usize> {
+    let mut fields = [const { Cow::Borrowed(&[] as &[u8]) }; 6];
+    let mut count = 0;
+    let mut put = |bytes, escapes| {
+        if let Some(place) = fields.get_mut(count) {
+            *place = field(bytes, escapes);
+        }
+        count += 1;
+    };
     let mut begin = 0;
     let mut escapes = false;
-    for (at, byte) in line.iter().enumerate() {
-        if *byte != b'\t' {
-            continue;
-        }
+    for at in memchr::memchr_iter(b'\t', line) {
         if at > begin && line[at - 1] == b'\\' {
             escapes = true;
             continue;
         }
-        fields.push(field(&line[begin..at], escapes));
+        put(&line[begin..at], escapes);
         (begin, escapes) = (at + 1, false);
     }
-    fields.push(field(&line[begin..], escapes));
-    fields
+    put(&line[begin..], escapes);
+    match count {
+        6 => Ok(fields),
+        _ => Err(count),
+    }
 }
 
 /// A field without the backslashes before its tabs.

@@ -34,15 +34,20 @@ impl Serial {
         if digits.is_empty() {
             return None;
         }
-        let mut bytes = Vec::with_capacity(digits.len() / 2 + 1);
+        let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+        let digits = &digits[zeros..];
+        let mut magnitude = Vec::with_capacity(digits.len().div_ceil(2));
         let (first, pairs) = digits.split_at(digits.len() % 2);
         if let [digit] = first {
-            bytes.push(hex_value(*digit)?);
+            magnitude.push(hex_value(*digit)?);
         }
         for pair in pairs.chunks(2) {
-            bytes.push(hex_value(pair[0])? << 4 | hex_value(pair[1])?);
+            magnitude.push(hex_value(pair[0])? << 4 | hex_value(pair[1])?);
         }
-        Some(Self::from_magnitude(&bytes, negative))
+        Some(Self {
+            negative: negative && !magnitude.is_empty(),
+            magnitude,
+        })
     }
 
     /// Reads what a serial file holds: an even number of digits on the first line.

@@ -5,10 +5,21 @@ use std::path::PathBuf;
 use crate::error::Result;
 
 use super::journal::Change;
-use super::row::{Row, RowRef};
+use super::row::{Row, RowRef, Status};
 use super::serial::Serial;
 
-/// A certificate database, opened for one command: nobody else changes it while this lives.
+/// What a command is going to do with a database: that decides for whom others must wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To look only.
+    Look,
+    /// To add records under serial numbers that nobody else can have chosen.
+    Add,
+    /// To change anything.
+    Change,
+}
+
+/// A certificate database, opened for one command: what that command decides by, nobody else changes while this lives.
 pub(crate) trait Store {
     /// How many records there are.
     fn len(&self) -> u64;
@@ -19,8 +30,50 @@ pub(crate) trait Store {
     /// A valid record with this subject.
     fn valid_subject(&mut self, name: &[u8]) -> Result<Option<Row>>;
 
-    /// Calls `visit` with every record.
+    /// The first of these serial numbers that has a record.
+    fn taken(&mut self, serials: &[Serial]) -> Result<Option<Serial>> {
+        for serial in serials {
+            if self.record(serial)?.is_some() {
+                return Ok(Some(serial.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Which of these subjects is the first that a valid record has.
+    fn first_valid(&mut self, names: &[&[u8]]) -> Result<Option<usize>> {
+        for (at, name) in names.iter().enumerate() {
+            if self.valid_subject(name)?.is_some() {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Calls `visit` with every record, in the order in which they were added.
     fn each(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()>;
+
+    /// Calls `visit` with every record of a revoked certificate, in that order.
+    fn each_revoked(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
+        self.each(&mut |row| match row.status {
+            Status::Revoked => visit(row),
+            _ => Ok(()),
+        })
+    }
+
+    /// Calls `visit` with every record that is marked as valid though its certificate had ended at `now`.
+    fn each_ended(
+        &mut self,
+        now: i64,
+        visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.each(
+            &mut |row| match row.status == Status::Valid && row.expires() <= now {
+                true => visit(row),
+                false => Ok(()),
+            },
+        )
+    }
 
     /// Whether valid certificates must differ in their subjects.
     fn unique_subject(&mut self) -> Result<bool>;

@@ -46,6 +46,8 @@ pub(super) struct Callbacks {
     left_behind: Cell<LeftBehind>,
     /// How deep in the peer's chain something was last found wrong.
     fault_depth: Cell<Option<u32>>,
+    /// The event on which a script ended the handshake, where OpenSSL tells no more than that a callback did.
+    refused: Cell<Option<&'static str>>,
 }
 
 /// Which scripts were left behind in another thread, and not bound again since.
@@ -83,6 +85,7 @@ impl Callbacks {
             scripts: RefCell::new(scripts),
             left_behind: Cell::default(),
             fault_depth: Cell::new(None),
+            refused: Cell::new(None),
         }
     }
 
@@ -123,6 +126,11 @@ impl Callbacks {
     /// How deep in the peer's chain something was last found wrong.
     pub(super) fn fault_depth(&self) -> Option<u32> {
         self.fault_depth.get()
+    }
+
+    /// The event on which a script ended the handshake.
+    pub(super) fn refused(&self) -> Option<&'static str> {
+        self.refused.get()
     }
 
     /// Tells the script of an error, once it is known.
@@ -247,8 +255,9 @@ impl Answer {
 
 impl Hooks for Callbacks {
     fn verify(&self, ok: bool, chain: &mut X509StoreContextRef) -> Result<Verdict> {
+        let depth = chain.error_depth();
         if !ok {
-            self.fault_depth.set(Some(chain.error_depth()));
+            self.fault_depth.set(Some(depth));
         }
         let (command, validate) = {
             let scripts = self.scripts.borrow();
@@ -274,18 +283,22 @@ impl Hooks for Callbacks {
             (false, _) => chain.error().error_string(),
         };
         let words = vec![
-            Obj::int(i64::from(chain.error_depth())),
+            Obj::int(i64::from(depth)),
             Obj::from(&record),
             Obj::bool(ok),
             Obj::text(why),
         ];
         let words = self.words("verify", words);
-        let (answer, _) = match (&validate, &command) {
-            (Some(script), _) => self.decide(script, words, None)?,
+        let decision = match (&validate, &command) {
+            (Some(script), _) => self.decide(script, words, None),
             // A -command that has nothing to say leaves the decision with OpenSSL.
-            (None, Some(script)) => self.decide(script, words, Some(Answer::Nothing))?,
+            (None, Some(script)) => self.decide(script, words, Some(Answer::Nothing)),
             (None, None) => return Ok(Verdict::Default),
         };
+        if matches!(decision, Err(_) | Ok((Answer::No, _))) {
+            self.fault_depth.set(Some(depth));
+        }
+        let (answer, _) = decision?;
         Ok(match answer {
             Answer::No => Verdict::Reject,
             Answer::Yes | Answer::Other => Verdict::Accept,
@@ -295,38 +308,30 @@ impl Hooks for Callbacks {
     }
 
     fn client_hello(&self, hello: &ClientHello<'_>) -> Result<Hello> {
+        // Until the script has agreed.
+        self.refused.set(Some("hello"));
         let name = hello.server_name().unwrap_or_default();
         self.tell_of_question("hello", name);
         let words = vec![
             Obj::text(&String::from_utf8_lossy(name)),
             Obj::bytes(hello.session_id()),
         ];
-        Ok(match self.ask("hello", words, None)? {
+        let decision = match self.ask("hello", words, None)? {
             None | Some((Answer::Yes, _)) => Hello::Proceed,
             Some((Answer::Other | Answer::Later, _)) => Hello::Later,
-            Some(_) => Hello::Fail(SslAlert::ACCESS_DENIED),
-        })
+            Some(_) => return Ok(Hello::Fail(SslAlert::ACCESS_DENIED)),
+        };
+        self.refused.set(None);
+        Ok(decision)
     }
 
     fn server_name(&self, name: &str) -> Result<ServerName> {
-        self.tell_of_question("sni", name.as_bytes());
-        let words = vec![Obj::text(name)];
-        let Some((answer, value)) = self.ask("sni", words, Some(Answer::Options))? else {
-            return Ok(ServerName::Accept);
-        };
-        match answer {
-            Answer::Yes => Ok(ServerName::Accept),
-            Answer::Other | Answer::Later => Ok(ServerName::Warn),
-            Answer::No | Answer::Nothing => Ok(ServerName::Fail),
-            Answer::Options => {
-                let resolve = self.scripts.borrow().resolve.clone();
-                let options = value.as_list().unwrap_or_default();
-                match resolve {
-                    Some(resolve) => self.reported(resolve(&options)).map(ServerName::Use),
-                    None => Ok(ServerName::Fail),
-                }
-            }
+        self.refused.set(Some("sni"));
+        let decision = self.decide_name(name)?;
+        if !matches!(decision, ServerName::Fail) {
+            self.refused.set(None);
         }
+        Ok(decision)
     }
 
     fn select_alpn(&self, selected: Option<&[u8]>, offered: &[u8]) -> Result<AlpnChoice> {
@@ -394,6 +399,28 @@ impl Hooks for Callbacks {
 }
 
 impl Callbacks {
+    /// Decides on a server name, by the script if there is one.
+    fn decide_name(&self, name: &str) -> Result<ServerName> {
+        self.tell_of_question("sni", name.as_bytes());
+        let words = vec![Obj::text(name)];
+        let Some((answer, value)) = self.ask("sni", words, Some(Answer::Options))? else {
+            return Ok(ServerName::Accept);
+        };
+        match answer {
+            Answer::Yes => Ok(ServerName::Accept),
+            Answer::Other | Answer::Later => Ok(ServerName::Warn),
+            Answer::No | Answer::Nothing => Ok(ServerName::Fail),
+            Answer::Options => {
+                let resolve = self.scripts.borrow().resolve.clone();
+                let options = value.as_list().unwrap_or_default();
+                match resolve {
+                    Some(resolve) => self.reported(resolve(&options)).map(ServerName::Use),
+                    None => Ok(ServerName::Fail),
+                }
+            }
+        }
+    }
+
     /// Reports an error that an answer led to, in the background of the script that gave it.
     fn reported<T>(&self, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome {

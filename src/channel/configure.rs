@@ -16,6 +16,9 @@ pub(super) const NAMES: &[&str] = &[
     "-verifyresult",
 ];
 
+/// Those of them that can be set.
+pub(super) const SETTABLE: &[&str] = &["-command", "-validatecommand"];
+
 /// The value of an option; `None` if it isn't one of ours.
 pub(super) fn get(tls: &TlsChannel, name: &str) -> Option<String> {
     let ssl = tls.ssl();
@@ -54,8 +57,18 @@ pub(super) fn get(tls: &TlsChannel, name: &str) -> Option<String> {
         // Once the connection has failed, that is the channel's error; before, it is the socket's.
         "-error" => {
             let engine = tls.engine.try_borrow().ok()?;
-            let failure = engine.failure()?.clone();
-            tls.worded(failure).message()
+            let failure = tls.worded(engine.failure()?.clone());
+            // Who never got connected gets the words of a socket without TLS.
+            match &failure {
+                Error::Failed {
+                    reason: Reason::HandshakeFailed,
+                    details,
+                    ..
+                } if details.first().is_some_and(|kind| kind == "CONNECT") => {
+                    details.get(1)?.clone()
+                }
+                _ => failure.message(),
+            }
         }
         _ => return None,
     })

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslStream};
 use openssl::x509::X509VerifyResult;
 
+use crate::context::COUNTERS;
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl::{alert, error as queue};
 use crate::x509::verify;
@@ -229,6 +230,8 @@ impl<S: Read + Write> Engine<S> {
         let progress = self.transfer(Direction::Write, |stream| stream.ssl_write(bytes))?;
         if let Progress::Done(count) = progress {
             self.totals.written += count as u64;
+            // OpenSSL writes partially: a record at a time.
+            COUNTERS.records.add();
         }
         Ok(progress)
     }

@@ -86,6 +86,10 @@ pub(crate) struct TlsChannel {
     settling: Cell<bool>,
     /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
     awaited: Cell<bool>,
+    /// Whether a callback has tried to read in the middle of a read: Tcl's buffer for that one is lost then.
+    disturbed: Cell<bool>,
+    /// Decrypted bytes that such a buffer was to get.
+    held: RefCell<Vec<u8>>,
     /// Whether Tcl's buffers are large enough.
     growth: Growth,
 }
@@ -127,6 +131,8 @@ impl TlsChannel {
             told: Cell::new(false),
             settling: Cell::new(true),
             awaited: Cell::new(false),
+            disturbed: Cell::new(false),
+            held: RefCell::default(),
             growth: Growth::default(),
         });
         tls.below.set_blocking(under.is_blocking());
@@ -159,6 +165,7 @@ impl TlsChannel {
             drain_output(layer)?;
         }
         let mut unread = driver::take_input(layer);
+        unread.append(&mut self.held.borrow_mut());
         let mut buffer = vec![0; 16 * 1024];
         // Only what is here already: nothing is read from below.
         while self.is_open()
@@ -314,6 +321,13 @@ impl TlsChannel {
 
     /// What follows an operation: the handshake's end, a failure that the script is told of, other events to wait for.
     fn after<T>(&self, outcome: &Result<Progress<T>>) {
+        // Tcl keeps the end of the channel below for that of the whole stack. It isn't that: there may be more to read,
+        // or a failure to tell of, and a script that asks `eof` first would take both for a proper end.
+        if self.below.take_end()
+            && let Some(layer) = self.layer.get()
+        {
+            driver::forget_end(layer);
+        }
         if self.below.deadline().is_some() && self.is_open() {
             self.below.set_deadline(None);
             if let Some(watchdog) = self.watchdog.get() {
@@ -344,7 +358,7 @@ impl TlsChannel {
         let situation = Situation {
             wanted: self.wanted.get(),
             phase: engine.phase(),
-            bytes_ready: engine.has_plaintext() || self.below.has_input(),
+            bytes_ready: engine.has_plaintext() || self.has_held() || self.below.has_input(),
             peer_closed: engine.peer_closed(),
             read_waits_to_write: engine.read_waits_to_write(),
             write_waits_to_read: engine.write_waits_to_read(),
@@ -427,24 +441,33 @@ impl TlsChannel {
 
     /// The events that there are, whether or not the channel still is.
     fn due(&self, mask: Mask, wanted: Mask) -> Mask {
+        // A handler that has yet to ask for the handshake is told of its end as well, or it might wait for ever: the
+        // peer may wait for it to say the first word. One that blocks isn't, because it may read a line right away.
+        let newly = !self.is_open() && !self.below.is_blocking();
         match self.run(Engine::handshake) {
-            Ok(Progress::Done(())) if self.awaited.take() => return wanted,
+            Ok(Progress::Done(())) if self.awaited.take() || newly => return wanted,
             Ok(Progress::Done(())) => {}
             Ok(_) => return Mask::NONE,
             Err(error) if is_busy(&error) => return Mask::NONE,
             Err(_) => return wanted,
         }
         let reading = wanted.has(Mask::READABLE)
-            && match self.run(Engine::peek) {
-                Ok(Progress::Done(_) | Progress::Closed) => true,
-                Ok(_) => false,
-                Err(error) => !is_busy(&error),
-            };
+            && (self.has_held()
+                || match self.run(Engine::peek) {
+                    Ok(Progress::Done(_) | Progress::Closed) => true,
+                    Ok(_) => false,
+                    Err(error) => !is_busy(&error),
+                });
         let writing =
             wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on(mask));
         Mask::NONE
             .with_if(Mask::READABLE, reading)
             .with_if(Mask::WRITABLE, writing)
+    }
+
+    /// Whether decrypted bytes are held for the next read.
+    fn has_held(&self) -> bool {
+        !self.held.borrow().is_empty()
     }
 
     /// Whether a write that waited for data from the peer may be tried again.
@@ -486,6 +509,20 @@ impl TlsChannel {
                     },
                 ),
             },
+            Error::Failed {
+                reason: Reason::HandshakeFailed,
+                ref details,
+                ..
+            } if details.last().is_some_and(|why| why == "callback failed") => {
+                match self.callbacks.refused() {
+                    Some(event) => Error::failed_with(
+                        Reason::HandshakeFailed,
+                        ["CALLBACK", event],
+                        format!("handshake failed: the callback for {event} refused"),
+                    ),
+                    None => error,
+                }
+            }
             Error::Failed {
                 reason: Reason::HandshakeFailed,
                 mut details,

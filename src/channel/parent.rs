@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::time::Instant;
 
+use crate::context::COUNTERS;
 use crate::tcl::channel::{Channel, Mask};
 
 /// How much is read from below at once: a few records of the largest size.
@@ -41,6 +42,8 @@ pub(super) struct Below {
     write_failure: Cell<Option<i32>>,
     /// While the last bytes are written: those that found no room.
     parting: RefCell<Option<Vec<u8>>>,
+    /// Whether the channel below came to its end since that was last asked.
+    ended: Cell<bool>,
     /// Why connecting failed, in the operating system's words; the channel tells it only once.
     connect_error: RefCell<Option<String>>,
 }
@@ -106,6 +109,11 @@ impl Below {
     /// Whether bytes read ahead wait to be used.
     pub(super) fn has_ahead(&self) -> bool {
         self.start.get() < self.end.get()
+    }
+
+    /// Whether the channel below came to its end since this was last asked.
+    pub(super) fn take_end(&self) -> bool {
+        self.ended.take()
     }
 
     /// The errno of a write that failed because the peer is gone.
@@ -198,6 +206,7 @@ impl Below {
         let mut buffer = SPARE.take();
         buffer.resize(READ_AHEAD, 0);
         // The channel below may be a script: nothing of ours is borrowed during the call.
+        COUNTERS.below_reads.add();
         let outcome = channel.read_raw(&mut buffer);
         match outcome {
             Ok(count) if count > 0 => {
@@ -208,6 +217,7 @@ impl Below {
             }
             Ok(_) => {
                 SPARE.set(buffer);
+                self.ended.set(true);
                 Ok(false)
             }
             Err(error) => {
@@ -242,6 +252,7 @@ impl Below {
         if self.write_failure.get().is_some() {
             return Ok(bytes.len());
         }
+        COUNTERS.below_writes.add();
         match channel.write_raw(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 match self.parting.borrow_mut().as_mut() {

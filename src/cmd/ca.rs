@@ -3,8 +3,13 @@
 //! The table of options is in `ca/table.rs`; here each operation is a short function from options to a call of the
 //! domain. Whatever can be refused is refused before the database is locked.
 
+mod ask;
 mod inputs;
+mod ocsp;
+mod shortcuts;
+mod surroundings;
 pub(super) mod table;
+mod verify;
 mod words;
 
 use std::path::PathBuf;
@@ -12,25 +17,33 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openssl::ssl::{SslContext, SslMethod};
-use openssl::x509::{X509, X509Name};
+use openssl::x509::{X509, X509Crl, X509Name};
 
-use self::inputs::{Out, Passwords, check_access, load, option_error, password_from, shown};
+use self::ask::Asking;
+use self::inputs::{Passwords, check_access, load, option_error, shown};
+use self::ocsp::Answering;
+use self::shortcuts::Shortcuts;
 use self::table::{Making, Operations, Output, Place, Revoking};
+use self::verify::Verifying;
 use self::words::Words;
 use crate::ca::authority::Authority;
 use crate::ca::check;
 use crate::ca::config::{self, Config};
-use crate::ca::create::{self, KeyKind};
+use crate::ca::copying::Copying;
+use crate::ca::create;
 use crate::ca::crl::{self, Plan};
+use crate::ca::delta::{self, Base};
 use crate::ca::disk;
 use crate::ca::folder::Folder;
-use crate::ca::issue::{Copying, End, Issuer, Numbering, Profile, policy_fields};
+use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::journal::Change;
+use crate::ca::newkey::KeyKind;
 use crate::ca::rebuild;
 use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
-use crate::ca::store::Store;
+use crate::ca::store::{Purpose, Store};
+use crate::cmd::library::Library;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
@@ -48,6 +61,10 @@ pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     check_access(interp)?;
     if let Some(folder) = Operations::read(&words.given)?.newca {
         return create(interp, &words, &folder);
+    }
+    let asking = Asking::read(&words.given)?;
+    if asking.newreq.is_some() || asking.newcert.is_some() {
+        return ask::run(interp, &words);
     }
     Job::new(interp, words)?.run()
 }
@@ -70,6 +87,10 @@ struct Job<'a> {
     revoking: Revoking<Obj>,
     /// The configuration.
     config: Config,
+    /// How certificates are shown: bits for names and for certificates.
+    shown: (u64, u64),
+    /// What was loaded for the call.
+    library: Library,
     /// Now.
     now: i64,
 }
@@ -81,13 +102,31 @@ struct Outcome {
     result: Vec<u8>,
     /// What `-info` gets.
     info: Record,
+    /// The steps, for `-verbose`.
+    steps: Vec<String>,
+}
+
+impl Outcome {
+    /// Notes a step.
+    fn step(&mut self, what: impl Into<String>) {
+        self.steps.push(what.into());
+    }
+
+    /// Adds to the result.
+    fn add(&mut self, bytes: Vec<u8>) {
+        // A list of a million entries isn't copied.
+        match self.result.is_empty() {
+            true => self.result = bytes,
+            false => self.result.extend_from_slice(&bytes),
+        }
+    }
 }
 
 impl<'a> Job<'a> {
     /// Takes the options apart and reads the configuration.
-    fn new(interp: Interp<'a>, words: Words) -> Result<Self> {
+    fn new(interp: Interp<'a>, mut words: Words) -> Result<Self> {
         let given = &words.given;
-        let place = Place::read(given)?;
+        let mut place = Place::read(given)?;
         let (text, file) = configuration(place.config.as_deref())?;
         let conf = config::parse(&text, &file)?;
         // A file that can't be read is passed over, as the program does.
@@ -97,24 +136,60 @@ impl<'a> Job<'a> {
             config::create_objects_of(&text, &objects)?;
         }
         config::create_objects(&conf, &file)?;
+        let config = Config::new(conf, &file, place.name.as_deref())?;
+        let shown = surroundings::shown_form(&config)?;
+        let library = surroundings::library(interp, &words, &config)?;
+        let mut operations = Operations::read(given)?;
+        let mut output = Output::read(given)?;
+        let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
+        let shortcuts = Shortcuts::read(given)?;
+        shortcuts.expand(
+            &mut words,
+            &mut operations,
+            &mut output,
+            &mut place,
+            &config,
+            revoking.delta.is_some(),
+        )?;
         Ok(Self {
             interp,
-            operations: Operations::read(given)?,
-            output: Output::read(given)?,
-            making: Making::read(given)?,
-            revoking: Revoking::read(given)?,
-            config: Config::new(conf, &file, place.name.as_deref())?,
+            operations,
+            output,
+            making,
+            revoking,
+            config,
             place,
             words,
+            shown,
+            library,
             now: now(),
         })
     }
 
-    /// Does what is asked, in the program's order.
+    /// Does what is asked.
     fn run(&self) -> Result<Obj> {
+        // A mask that is none is told even if no name is to be made.
+        self.with_mask(|| Ok(()))?;
+        let done = self.operate()?;
+        surroundings::write_random(&self.words, &self.config)?;
+        Ok(done)
+    }
+
+    /// Does what is asked, in the program's order.
+    fn operate(&self) -> Result<Obj> {
         let mut outcome = Outcome::default();
         if let Some(serial) = &self.operations.status {
             self.status(serial, &mut outcome)?;
+            return self.tell(outcome);
+        }
+        let verifying = Verifying::read(&self.words.given)?;
+        if verifying.verify.is_some() {
+            self.verify(&verifying, &mut outcome)?;
+            return self.tell(outcome);
+        }
+        let answering = Answering::read(&self.words.given)?;
+        if answering.ocsp.is_some() {
+            self.answer(&answering, &mut outcome)?;
             return self.tell(outcome);
         }
         if self.operations.check.is_some() {
@@ -137,6 +212,9 @@ impl<'a> Job<'a> {
                 "operation",
                 "nothing to do: give a request, -gencrl, -revoke, -valid, -status or -updatedb",
             ));
+        }
+        if self.revoking.delta.is_some() && !listing {
+            return Err(option_error("-delta", "-delta goes with -gencrl"));
         }
         let authority = match issuing || listing {
             true => Some(self.authority()?),
@@ -169,18 +247,28 @@ impl<'a> Job<'a> {
             Some(file) => Some(self.revocation(file)?),
             None => None,
         };
-        let mut store = self.store()?;
+        let random = profile
+            .as_ref()
+            .is_some_and(|profile| profile.numbering == Numbering::Random);
+        let others = listing || revocation.is_some() || self.operations.updatedb.is_some();
+        let purpose = match random && !others {
+            true => Purpose::Add,
+            false => Purpose::Change,
+        };
+        let mut store = self.store(purpose)?;
+        let store = store.as_mut();
+        outcome.step("opened the database");
         if self.operations.updatedb.is_some() {
-            update(&mut store, self.now, &mut outcome)?;
+            self.update(store, &mut outcome)?;
         }
         if let Some(issuer) = &issuer {
-            self.issue(issuer, &applicants, &mut store, &mut outcome)?;
+            self.issue(issuer, &applicants, store, &mut outcome)?;
         }
         if let (true, Some(authority)) = (listing, &authority) {
-            self.list(authority, &mut store, &mut outcome)?;
+            self.list(authority, store, &mut outcome)?;
         }
         if let Some((certificate, issuer)) = revocation {
-            self.revoke(&certificate, &issuer, &mut store, &mut outcome)?;
+            self.revoke(&certificate, &issuer, store, &mut outcome)?;
         }
         outcome.info.put("repaired", store.repairs().to_vec());
         outcome
@@ -189,13 +277,21 @@ impl<'a> Job<'a> {
         self.tell(outcome)
     }
 
-    /// Stores facts in the variable of `-info`, and gives the result.
-    fn tell(&self, outcome: Outcome) -> Result<Obj> {
-        if let Some(name) = &self.output.info {
-            let info = Obj::from(&outcome.info);
-            self.interp.set_variable(&Obj::text(name), &info)?;
+    /// Stores the facts, and gives the result.
+    fn tell(&self, mut outcome: Outcome) -> Result<Obj> {
+        if surroundings::is_verbose(&self.words.given) {
+            outcome.info.put("steps", outcome.steps);
         }
+        self.remember(&outcome.info)?;
         Ok(Obj::bytes(&outcome.result))
+    }
+
+    /// Stores facts in the variable of `-info`.
+    fn remember(&self, info: &Record) -> Result<()> {
+        match &self.output.info {
+            Some(name) => self.interp.set_variable(&Obj::text(name), &Obj::from(info)),
+            None => Ok(()),
+        }
     }
 
     // ---- What is asked --------------------------------------------------------------------------
@@ -205,6 +301,7 @@ impl<'a> Job<'a> {
         let operations = &self.operations;
         operations.input.is_some()
             || operations.data.is_some()
+            || operations.inchan.is_some()
             || operations.ss_cert.is_some()
             || operations.spkac.is_some()
             || operations.infiles.is_some()
@@ -217,8 +314,10 @@ impl<'a> Job<'a> {
         let parameters = self.words.texts("-vfyopt");
         let mut applicants = Vec::new();
         if let Some(file) = &operations.spkac {
-            let mut applicant = Applicant::spkac(&load("-spkac", file)?, shown(file), self.utf8())?;
-            applicant.wants_der &= self.output.out.is_some();
+            let content = load("-spkac", file)?;
+            let made = self.with_mask(|| Applicant::spkac(&content, shown(file), self.utf8()));
+            let mut applicant = made?;
+            applicant.wants_der &= self.output.out.is_some() || self.output.outchan.is_some();
             applicants.push(applicant);
         }
         if let Some(file) = &operations.ss_cert {
@@ -231,16 +330,20 @@ impl<'a> Job<'a> {
             let applicant = Applicant::request(bytes, proven, encoding, "-data", &parameters)?;
             applicants.push(applicant);
         }
-        for file in operations.input.iter().chain(&self.words.requests) {
-            let bytes = load("-in", file)?;
+        if let Some(name) = &operations.inchan {
+            let bytes = self.from_channel(name)?;
             applicants.push(Applicant::request(
                 &bytes,
                 proven,
                 encoding,
-                shown(file),
+                "-inchan",
                 &parameters,
             )?);
         }
+        let files = operations.input.iter().chain(&self.words.requests);
+        let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
+        let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
+        applicants.extend(Applicant::requests(&loaded, encoding, &parameters)?);
         if applicants.is_empty() && operations.infiles.is_some() {
             return Err(option_error("-infiles", "-infiles without a request"));
         }
@@ -256,22 +359,16 @@ impl<'a> Job<'a> {
 
     /// The authority's certificate and key.
     fn authority(&self) -> Result<Authority> {
-        encoding("-keyform", self.place.keyform.as_deref())?;
         let own = self.making.selfsign.is_some()
             && self.operations.spkac.is_none()
             && self.operations.ss_cert.is_none()
             && self.operations.gencrl.is_none();
-        let passwords = Passwords {
-            given: self.place.key.clone(),
-            source: self.place.passin.clone(),
-            script: self
-                .place
-                .password
-                .as_ref()
-                .and_then(|prefix| Script::new(self.interp, prefix)),
-        };
+        let passwords = Passwords::of(self.interp, &self.place);
         let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
-        let key = passwords.key("-keyfile", &file)?;
+        let key = match self.library.engine_key("-keyfile", &file) {
+            Some(key) => key?,
+            None => passwords.key("-keyfile", &file)?,
+        };
         let certificate = match own {
             true => None,
             false => Some(self.certificate()?),
@@ -292,7 +389,10 @@ impl<'a> Job<'a> {
 
     /// The authority's certificate.
     fn certificate(&self) -> Result<X509> {
-        encoding("-certform", self.place.certform.as_deref())?;
+        let form = self.place.certform.as_deref();
+        if !form.is_some_and(|word| word.eq_ignore_ascii_case("P12")) {
+            encoding("-certform", form)?;
+        }
         let file = self.or_config(self.place.cert.as_ref(), "certificate")?;
         request::certificate(&load("-cert", &file)?, shown(&file))
     }
@@ -305,9 +405,10 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The database.
-    fn store(&self) -> Result<Folder> {
-        Folder::open(self.config.files()?, self.patience()?)
+    /// The database. One in files is locked whatever the purpose.
+    fn store(&self, _purpose: Purpose) -> Result<Box<dyn Store>> {
+        let folder = Folder::open(self.config.files()?, self.patience()?)?;
+        Ok(Box::new(folder))
     }
 
     /// How long to wait for other commands.
@@ -340,7 +441,17 @@ impl<'a> Job<'a> {
     /// Looks for what doesn't fit; the result has a line for each finding.
     fn check(&self, outcome: &mut Outcome) -> Result<()> {
         let (issuer, folder) = (self.certificate()?, self.folder()?);
-        let findings = check::check(&self.config.files()?, &folder, &issuer, self.patience()?)?;
+        let list = match (&self.operations.crlfile, self.config.value("crl")) {
+            (None, Some(file)) if files::native(&file).is_ok_and(|path| path.exists()) => {
+                Some(revocation_list("crl", &file)?)
+            }
+            (file, _) => file
+                .as_ref()
+                .map(|file| revocation_list("-crlfile", file))
+                .transpose()?,
+        };
+        let files = self.config.files()?;
+        let findings = check::check(&files, &folder, &issuer, list.as_ref(), self.patience()?)?;
         for finding in &findings {
             outcome.result.extend_from_slice(finding.message.as_bytes());
             outcome.result.push(b'\n');
@@ -355,20 +466,9 @@ impl<'a> Job<'a> {
     /// Makes the database again.
     fn rebuild(&self, outcome: &mut Outcome) -> Result<()> {
         let (issuer, folder) = (self.certificate()?, self.folder()?);
-        let list = match &self.operations.crlfile {
-            Some(file) => {
-                let bytes = load("-crlfile", file)?;
-                let lists = crate::x509::load::crls(&bytes).map_err(|problem| {
-                    let message = format!(
-                        "can't read a revocation list from \"{}\": {problem}",
-                        shown(file)
-                    );
-                    Error::failed_with(Reason::CaRead, [shown(file)], message)
-                })?;
-                lists.into_iter().next()
-            }
-            None => None,
-        };
+        let list = self.operations.crlfile.as_ref();
+        let list = list.map(|file| revocation_list("-crlfile", file));
+        let list = list.transpose()?;
         let files = self.config.files()?;
         let made = rebuild::rebuild(
             &files,
@@ -397,7 +497,7 @@ impl<'a> Job<'a> {
             subject: making
                 .subj
                 .as_deref()
-                .map(|text| subject(text, self.utf8()))
+                .map(|text| self.with_mask(|| subject(text, self.utf8())))
                 .transpose()?,
             preserve: making.preserve.is_some() || config.truth_of_ca("preserve"),
             email_in_dn: making.no_email.is_none() && config.truth("email_in_dn", true),
@@ -417,9 +517,10 @@ impl<'a> Job<'a> {
                 (false, true) => Numbering::CounterOrStart,
                 (false, false) => Numbering::Counter,
             },
-            folder: self.folder()?,
+            folder: Some(self.folder()?),
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
+            shown: self.shown,
             least_bits: least_bits(),
         })
     }
@@ -536,18 +637,19 @@ impl<'a> Job<'a> {
         &self,
         issuer: &Issuer<'_>,
         applicants: &[Applicant],
-        store: &mut Folder,
+        store: &mut dyn Store,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let issued = issuer.issue(applicants, store)?;
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| sink(&issued.output))?;
+        let out = self.out(&mut |sink| sink(&issued.output))?;
         store.commit(issued.changes)?;
-        outcome.result.extend(out.finish()?);
+        outcome.add(out.finish()?);
         let records = issued
             .records
             .into_iter()
             .map(Value::Record)
             .collect::<Vec<_>>();
+        outcome.step(format!("issued {} certificates", applicants.len()));
         outcome.info.put("issued", records);
         Ok(())
     }
@@ -555,7 +657,12 @@ impl<'a> Job<'a> {
     // ---- Revocation -----------------------------------------------------------------------------
 
     /// Makes a revocation list.
-    fn list(&self, authority: &Authority, store: &mut Folder, outcome: &mut Outcome) -> Result<()> {
+    fn list(
+        &self,
+        authority: &Authority,
+        store: &mut dyn Store,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
         let section = self
             .revoking
             .crlexts
@@ -564,6 +671,7 @@ impl<'a> Job<'a> {
         if let Some(section) = &section {
             self.config.section(section)?;
         }
+        let base = self.base(authority)?;
         let number = store.crl_number()?;
         let (this_update, next_update) = self.list_times()?;
         let plan = Plan {
@@ -573,26 +681,51 @@ impl<'a> Job<'a> {
                 .as_deref()
                 .map(|section| (self.config.conf(), section)),
             number: number.clone(),
+            base: base.as_ref().map(|(base, _)| base.number.clone()),
         };
-        let list = crl::generate(authority, &plan, store)?;
-        let out = Out::stage(self.output.out.as_deref(), &mut |sink| list.write_pem(sink))?;
-        let mut changes = vec![Change::Listed(this_update)];
+        let mut record = Record::new();
+        let list = match &base {
+            Some((base, source)) => {
+                let made = delta::generate(authority, &plan, base, source, store)?;
+                record.put("base", base.number.to_string());
+                record.put("removed", i64::try_from(made.removed).unwrap_or(i64::MAX));
+                made.list
+            }
+            None => crl::generate(authority, &plan, store)?,
+        };
+        let out = self.out(&mut |sink| list.write_pem(sink))?;
+        let mut changes = Vec::new();
+        // What has ended may only leave once a complete list has had it.
+        if base.is_none() {
+            changes.push(Change::Listed(this_update));
+        }
         changes.extend(
             number
                 .as_ref()
                 .map(|number| Change::CrlNumber(number.next())),
         );
         store.commit(changes)?;
-        outcome.result.extend(out.finish()?);
-        let mut record = Record::new();
+        outcome.add(out.finish()?);
         if let Some(number) = number {
             record.put("number", number.to_string());
         }
         record.put("entries", i64::try_from(list.len()).unwrap_or(i64::MAX));
         record.put("lastUpdate", time::text(this_update));
         record.put("nextUpdate", time::text(next_update));
+        outcome.step(format!("made a list of {} certificates", list.len()));
         outcome.info.put("crl", record);
         Ok(())
+    }
+
+    /// The complete list that a delta list is to add to, and its name for messages.
+    fn base(&self, authority: &Authority) -> Result<Option<(Base, String)>> {
+        let Some(file) = &self.revoking.delta else {
+            return Ok(None);
+        };
+        let source = shown(file).to_owned();
+        let list = revocation_list("-delta", file)?;
+        let base = Base::new(&list, authority.certificate()?, &source)?;
+        Ok(Some((base, source)))
     }
 
     /// When the list is made, and when the next one comes.
@@ -663,7 +796,7 @@ impl<'a> Job<'a> {
         &self,
         certificate: &X509,
         issuer: &X509,
-        store: &mut Folder,
+        store: &mut dyn Store,
         outcome: &mut Outcome,
     ) -> Result<()> {
         let force = self.place.force.is_some();
@@ -680,6 +813,7 @@ impl<'a> Job<'a> {
             ),
         };
         store.commit(done.changes)?;
+        outcome.step(format!("{key} a certificate"));
         outcome.info.put(key, done.record);
         Ok(())
     }
@@ -700,6 +834,23 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Marks what has ended.
+    fn update(&self, store: &mut dyn Store, outcome: &mut Outcome) -> Result<()> {
+        let told = self.output.info.is_some();
+        let mut ended = Vec::new();
+        let changes = revoke::expire(store, self.now, &mut |row| {
+            if told {
+                ended.push(Value::Record(revoke::describe(row)));
+            }
+        })?;
+        if !changes.is_empty() {
+            store.commit(changes)?;
+        }
+        outcome.step("marked what has ended");
+        outcome.info.put("expired", ended);
+        Ok(())
+    }
+
     /// Looks a serial number up.
     fn status(&self, text: &str, outcome: &mut Outcome) -> Result<()> {
         let serial = Serial::parse(text.as_bytes()).ok_or_else(|| {
@@ -708,7 +859,7 @@ impl<'a> Job<'a> {
                 format!("bad serial number \"{text}\": must be hexadecimal digits"),
             )
         })?;
-        let mut store = self.store()?;
+        let mut store = self.store(Purpose::Look)?;
         let row = store.record(&serial)?;
         let word = row.as_ref().map_or("unknown", |row| row.status.word());
         outcome.result.extend_from_slice(word.as_bytes());
@@ -727,8 +878,10 @@ impl<'a> Job<'a> {
 /// Makes a new authority; the result is its certificate.
 fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
     let given = &words.given;
-    let (operations, making) = (Operations::read(given)?, Making::read(given)?);
-    let kind = KeyKind::parse(operations.newkey.as_deref().unwrap_or("ec:P-256"))?;
+    let making = Making::read(given)?;
+    let asking = Asking::read(given)?;
+    let word = asking.newkey.as_deref().unwrap_or("ec:P-256");
+    let kind = KeyKind::parse(word, &words.texts("-pkeyopt"))?;
     let folder = PathBuf::from(folder);
     let name = folder
         .file_name()
@@ -737,11 +890,7 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         .subj
         .unwrap_or_else(|| format!("/CN={} CA", name.replace(['/', '+', '\\'], "_")));
     let subject = subject(&text, true)?;
-    let password = operations
-        .passout
-        .as_deref()
-        .map(password_from)
-        .transpose()?;
+    let lock = ask::lock(&asking)?;
     let days = making.days.unwrap_or(3650);
     if days < 1 {
         return Err(option_error("-days", "-days must be above zero"));
@@ -750,7 +899,7 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
         folder: &folder,
         subject: &subject,
         kind: &kind,
-        password: password.as_deref(),
+        lock: &lock,
         days,
         now: now(),
     })?;
@@ -769,15 +918,21 @@ fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
     Ok(Obj::bytes(&pem))
 }
 
-/// Marks what has ended.
-fn update(store: &mut Folder, now: i64, outcome: &mut Outcome) -> Result<()> {
-    let (changes, ended) = revoke::expire(store, now)?;
-    if !changes.is_empty() {
-        store.commit(changes)?;
-    }
-    let ended = ended.into_iter().map(Value::Record).collect::<Vec<_>>();
-    outcome.info.put("expired", ended);
-    Ok(())
+/// The revocation list of a file.
+fn revocation_list(option: &str, file: &str) -> Result<X509Crl> {
+    let lists = revocation_lists(option, file)?;
+    let first = lists.into_iter().next();
+    first.ok_or_else(|| Error::failed_with(Reason::CaRead, [shown(file)], "no revocation list"))
+}
+
+/// The revocation lists of a file, at least one.
+fn revocation_lists(option: &str, file: &str) -> Result<Vec<X509Crl>> {
+    let bytes = load(option, file)?;
+    crate::x509::load::crls(&bytes).map_err(|problem| {
+        let file = shown(file);
+        let message = format!("can't read a revocation list from \"{file}\": {problem}");
+        Error::failed_with(Reason::CaRead, [file], message)
+    })
 }
 
 /// The configuration's text and its name.

@@ -18,10 +18,14 @@ pub(super) fn debug(_interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
 fn counters() -> Obj {
     let count = |value: u64| Obj::text(&value.to_string());
     Obj::dict([
+        ("belowReads", count(COUNTERS.below_reads.value())),
+        ("belowWrites", count(COUNTERS.below_writes.value())),
         ("contexts", count(COUNTERS.contexts.value())),
         ("hits", count(COUNTERS.hits.value())),
         ("offers", count(COUNTERS.offers.value())),
+        ("prepared", count(COUNTERS.prepared.value())),
         ("reads", count(COUNTERS.reads.value())),
+        ("records", count(COUNTERS.records.value())),
         ("sessions", count(COUNTERS.sessions.value())),
         ("stores", count(COUNTERS.stores.value())),
     ])

@@ -1,5 +1,6 @@
 //! `tls::import`, and the private `tls::Prepare`, which checks everything that it would check.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::context::{
 use crate::error::{Error, Reason, Result};
 use crate::opts::groups::{IDENTITY, Identity, PROTOCOLS, Protocols, TRUST, Trust};
 use crate::opts::{Given, Missing, Table, options};
+use crate::tcl::assoc::State;
 use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
@@ -90,27 +92,42 @@ const SHAPING: &[&[crate::opts::Spec]] = &[PROTOCOLS, IDENTITY, SESSIONS, TRUST]
 /// Everything is checked before the channel is touched.
 pub(super) fn import(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     match words {
-        [name, options @ ..] => import_peer(interp, name, None, options),
+        [name, options @ ..] => {
+            let under = find(interp, name)?;
+            let parts = prepare_parts(interp, options)?;
+            import_parts(interp, name, under, None, parts)
+        }
         [] => Err(Error::wrong_args(SYNTAX)),
     }
 }
 
-/// `tls::Import channel port ?options?`: the same for `tls::socket`, which knows the port of a server that it may not
-/// be connected to yet. A port that isn't a number is looked up.
+/// `tls::Import channel port ticket ?options?`: the same for `tls::socket`, which knows the port of a server that it
+/// may not be connected to yet, and has had the options prepared. A port that isn't a number is looked up.
 pub(super) fn import_socket(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     match words {
-        [name, port, options @ ..] => {
+        [name, port, ticket, options @ ..] => {
             let port = port.as_int().and_then(|port| u16::try_from(port).ok());
-            import_peer(interp, name, port, options)
+            let under = find(interp, name)?;
+            let parts = match interp.state::<Prepared>().take(ticket) {
+                Some(parts) => parts,
+                None => prepare_parts(interp, options)?,
+            };
+            import_parts(interp, name, under, port, parts)
         }
-        _ => Err(Error::wrong_args("tls::Import channel port ?options?")),
+        _ => Err(Error::wrong_args(
+            "tls::Import channel port ticket ?options?",
+        )),
     }
 }
 
 /// Imports a channel whose peer has this port, as far as that is known.
-fn import_peer(interp: Interp<'_>, name: &Obj, port: Option<u16>, options: &[Obj]) -> Result<Obj> {
-    let under = find(interp, name)?;
-    let mut parts = prepare_parts(interp, options)?;
+fn import_parts(
+    interp: Interp<'_>,
+    name: &Obj,
+    under: Channel,
+    port: Option<u16>,
+    mut parts: Parts,
+) -> Result<Obj> {
     if parts.resumes {
         parts.connection.resume = port.or_else(|| under.peer_port());
     }
@@ -125,10 +142,44 @@ fn import_peer(interp: Interp<'_>, name: &Obj, port: Option<u16>, options: &[Obj
 }
 
 /// `tls::Prepare ?options?`: checks the options of `tls::import` and everything they name, so that `tls::socket` can
-/// refuse them before it connects or listens.
+/// refuse them before it connects or listens. Returns a ticket by which `tls::Import` finds what was made of them.
 pub(super) fn prepare(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    TlsChannel::check(&prepare_parts(interp, words)?)?;
-    Ok(Obj::empty())
+    let parts = prepare_parts(interp, words)?;
+    TlsChannel::check(&parts)?;
+    Ok(interp.state::<Prepared>().keep(parts))
+}
+
+/// What was prepared last in an interpreter. Only the last is kept: a second connection that begins while the first one
+/// connects, in the event loop, costs the first one another look at its options.
+#[derive(Default)]
+struct Prepared {
+    /// The number of the last ticket.
+    ticket: Cell<i64>,
+    /// What it is for, until that is taken.
+    parts: RefCell<Option<Parts>>,
+}
+
+impl State for Prepared {
+    const KEY: &'static str = "tls prepared";
+}
+
+impl Prepared {
+    /// Keeps what was prepared; the ticket for it.
+    fn keep(&self, parts: Parts) -> Obj {
+        let ticket = self.ticket.get() + 1;
+        self.ticket.set(ticket);
+        // Dropping a script's words can run a trace: nothing is borrowed then.
+        drop(self.parts.replace(Some(parts)));
+        Obj::int(ticket)
+    }
+
+    /// Takes what a ticket is for, if that is still there.
+    fn take(&self, ticket: &Obj) -> Option<Parts> {
+        match ticket.as_int() == Some(self.ticket.get()) {
+            true => self.parts.take(),
+            false => None,
+        }
+    }
 }
 
 /// The channel to import: open both ways.
@@ -147,6 +198,7 @@ fn find(interp: Interp<'_>, name: &Obj) -> Result<Channel> {
 
 /// Reads the options, and obtains the context for them or takes that of the model.
 fn prepare_parts(interp: Interp<'_>, words: &[Obj]) -> Result<Parts> {
+    context::COUNTERS.prepared.add();
     let given = TABLE.parse(words)?;
     let own = Import::read(&given)?;
     let peer = Peer::read(&given)?;

@@ -1,12 +1,8 @@
 //! `tls::misc`: a new key with a certificate that it signs itself, into files or variables.
 
-use std::fs::Permissions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::io::Write;
 
-use tempfile::{Builder, NamedTempFile};
-
+use super::staged::{self, Staged};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::{Interp, Obj, files};
 use crate::x509::make::{self, Made, Wish};
@@ -120,39 +116,18 @@ fn no_dict(why: &str) -> Error {
 
 /// Writes both files, or neither. Nobody else may read the key.
 fn write(made: &Made, key: &str, certificate: &str) -> Result<()> {
-    let key_file = beside(key, &made.key, 0o600)?;
-    let certificate_file = beside(certificate, &made.certificate, 0o644)?;
-    keep(key_file, key)?;
-    keep(certificate_file, certificate)
-}
-
-/// A file with this content, still under another name.
-fn beside(name: &str, content: &[u8], mode: u32) -> Result<(NamedTempFile, PathBuf)> {
-    let path = files::native(name)?;
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    let mut file = Builder::new()
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
-        .map_err(|error| unwritable(name, &error))?;
-    file.write_all(content)
-        .map_err(|error| unwritable(name, &error))?;
-    Ok((file, path))
-}
-
-/// Gives a file its name.
-fn keep((file, path): (NamedTempFile, PathBuf), name: &str) -> Result<()> {
-    file.persist(path)
-        .map(|_| ())
-        .map_err(|error| unwritable(name, &error.error))
-}
-
-/// The error for a file that can't be written.
-fn unwritable(name: &str, error: &std::io::Error) -> Error {
-    // An error that names a path has its number no more.
-    let errno = error.raw_os_error().unwrap_or_else(|| match error.kind() {
-        ErrorKind::NotFound => libc::ENOENT,
-        ErrorKind::PermissionDenied => libc::EACCES,
-        _ => libc::EIO,
-    });
-    files::os_error(errno, &format!("couldn't write \"{name}\""))
+    let stage = |name: &str, content: &[u8], mode: u32| {
+        let staged = Staged::new(name, Some(mode)).and_then(|mut file| {
+            file.write_all(content)?;
+            Ok(file)
+        });
+        staged.map_err(|error| staged::failure("write", name, &error))
+    };
+    let key_file = stage(key, &made.key, 0o600)?;
+    let certificate_file = stage(certificate, &made.certificate, 0o644)?;
+    for (file, name) in [(key_file, key), (certificate_file, certificate)] {
+        file.finish()
+            .map_err(|error| staged::failure("write", name, &error))?;
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bytewise;
 mod ca;
 mod channel;
 mod cmp;
@@ -13,10 +14,12 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod library;
 mod misc;
 mod pki;
 mod result;
 mod socket;
+mod staged;
 
 use crate::tcl::Interp;
 use crate::tcl::command::Command;
@@ -51,6 +54,7 @@ commands! {
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
+    "tls::CmsCopied" => cms::copied;
     "tls::CmpAnswer" => cmp::answer;
     "tls::CmpDrop" => cmp::forget;
     "tls::CmpFacts" => cmp::office::facts;

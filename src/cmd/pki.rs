@@ -6,11 +6,14 @@ use std::io::{Read, Write};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
+use super::bytewise::Bytewise;
+use super::staged::{self, Staged};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::secret::Secret;
 use crate::ossl::store::{Item, Store};
+use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
-use crate::tcl::{Interp, files};
+use crate::tcl::{Interp, Obj, files};
 use crate::x509::{Problem, load};
 
 /// The reasons that a command gives.
@@ -24,6 +27,13 @@ pub(super) struct Kinds {
     pub(super) password: Reason,
     /// Something can't be written.
     pub(super) write: Reason,
+}
+
+impl Kinds {
+    /// The error for an option that can't be carried out.
+    pub(super) fn refuse(self, option: &str, message: impl Into<String>) -> Error {
+        Error::failed_with(self.option, [option], message)
+    }
 }
 
 /// What a value is called in messages: a name, or the text that stands in its place.
@@ -76,7 +86,7 @@ impl Inputs<'_> {
     }
 
     /// Refuses files in a safe interpreter.
-    fn check_access(&self, option: &str, name: &str) -> Result<()> {
+    pub(super) fn check_access(&self, option: &str, name: &str) -> Result<()> {
         match self.interp.is_safe() {
             true => Err(Error::failed_with(
                 self.kinds.read,
@@ -128,13 +138,7 @@ impl Inputs<'_> {
             )
         };
         if source == "stdin" {
-            let mut line = Vec::new();
-            let mut byte = [0];
-            let mut input = std::io::stdin().lock();
-            while matches!(input.read(&mut byte), Ok(1)) && byte != *b"\n" {
-                line.push(byte[0]);
-            }
-            return Ok(first_line(&Secret::from(line)));
+            return self.line_of_input(option);
         }
         let (kind, rest) = source.split_once(':').ok_or_else(bad)?;
         match kind {
@@ -156,6 +160,24 @@ impl Inputs<'_> {
                 Ok(first_line(&content))
             }
             _ => Err(bad()),
+        }
+    }
+
+    /// The first line of the standard input; what is behind it stays for others.
+    fn line_of_input(&self, option: &str) -> Result<Secret> {
+        let failed = |why: String| Error::failed_with(self.kinds.password, [option], why);
+        let stdin = Obj::text("stdin");
+        let mut input = Bytewise::find(self.interp, &stdin, Mask::READABLE).map_err(failed)?;
+        let mut line = Vec::new();
+        let mut byte = [0];
+        loop {
+            match input.read(&mut byte) {
+                Ok(1) if byte != *b"\n" => line.push(byte[0]),
+                Ok(_) => return Ok(first_line(&Secret::from(line))),
+                Err(error) => {
+                    return Err(failed(format!("can't read the standard input: {error}")));
+                }
+            }
         }
     }
 
@@ -269,27 +291,16 @@ fn first_line(text: &Secret) -> Secret {
     Secret::from(line.strip_suffix(b"\r").unwrap_or(line))
 }
 
-/// A file that is complete but hasn't got its name yet.
-enum Staged {
-    /// A file beside the one that it is going to be.
-    Beside(tempfile::NamedTempFile, std::path::PathBuf),
-    /// What can't be renamed: a device, or a file in a virtual file system.
-    Direct(String, Vec<u8>),
-}
-
 /// Files to be written, all of them or none.
 #[derive(Default)]
 pub(super) struct Outputs {
-    /// What is staged.
-    staged: Vec<(String, Staged)>,
+    /// What is staged: the option, the name, and the file.
+    staged: Vec<(String, String, Staged)>,
 }
 
 /// A file can't be written.
 fn unwritable(kinds: Kinds, option: &str, name: &str, error: &std::io::Error) -> Error {
-    /// `EIO`
-    const UNKNOWN: i32 = 5;
-    let number = error.raw_os_error().unwrap_or(UNKNOWN);
-    let text = files::os_error(number, &format!("couldn't write \"{name}\""));
+    let text = staged::failure("write", name, error);
     Error::failed_with(kinds.write, [option, name], text.message())
 }
 
@@ -302,52 +313,18 @@ impl Outputs {
         name: &str,
         content: &[u8],
     ) -> Result<()> {
-        let native = files::native(name).ok();
-        let path = native.map(|path| path.canonicalize().unwrap_or(path));
-        let staged = match path.filter(|path| !path.exists() || path.is_file()) {
-            None => Staged::Direct(name.to_owned(), content.to_vec()),
-            Some(path) => {
-                let failed = |error: std::io::Error| unwritable(kinds, option, name, &error);
-                let folder = path
-                    .parent()
-                    .filter(|folder| *folder != std::path::Path::new(""));
-                let folder = folder.unwrap_or_else(|| std::path::Path::new("."));
-                let facts = path.metadata().ok();
-                let permissions = match &facts {
-                    Some(facts) => facts.permissions(),
-                    None => std::os::unix::fs::PermissionsExt::from_mode(0o666),
-                };
-                let made = tempfile::Builder::new()
-                    .prefix(".tls-")
-                    .permissions(permissions)
-                    .tempfile_in(folder);
-                let mut file = made.map_err(failed)?;
-                file.write_all(content).map_err(failed)?;
-                Staged::Beside(file, path)
-            }
-        };
-        self.staged.push((option.to_owned(), staged));
+        let failed = |error: std::io::Error| unwritable(kinds, option, name, &error);
+        let mut file = Staged::new(name, None).map_err(failed)?;
+        file.write_all(content).map_err(failed)?;
+        self.staged.push((option.to_owned(), name.to_owned(), file));
         Ok(())
     }
 
     /// Gives all files their names.
     pub(super) fn finish(self, kinds: Kinds) -> Result<()> {
-        for (option, staged) in self.staged {
-            match staged {
-                Staged::Beside(file, path) => {
-                    let name = path.display().to_string();
-                    let done = file.persist(path);
-                    done.map_err(|error| unwritable(kinds, &option, &name, &error.error))?;
-                }
-                Staged::Direct(name, content) => {
-                    let failed = |error: std::io::Error| unwritable(kinds, &option, &name, &error);
-                    let mut file = files::create(&name).map_err(|error| {
-                        Error::failed_with(kinds.write, [&*option, &*name], error.message())
-                    })?;
-                    file.write_all(&content).map_err(failed)?;
-                    file.close().map_err(failed)?;
-                }
-            }
+        for (option, name, file) in self.staged {
+            file.finish()
+                .map_err(|error| unwritable(kinds, &option, &name, &error))?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::output::StripText;
 use super::source::{Format, Opened, Stream, open};
 use super::{Named, pump, refused, unreadable};
 use crate::error::{Error, Reason, Result};
-use crate::ossl::cms::{ContentInfo, Flags, RecipientKind};
+use crate::ossl::cms::{Chain, ContentInfo, Flags, RecipientKind};
 use crate::ossl::secret::Secret;
 
 /// The keys with which a message may be opened; they are tried in this order.
@@ -117,7 +117,12 @@ pub(crate) fn decrypt(
     }
     let message = message(&skeleton)?;
     open_key(&message, settings)?;
-    let outcome = pass(&message, reader, behind, settings.text, out);
+    let chain = message.chain().map_err(|stack| match settings.debug {
+        // A library that makes up a key for one that doesn't fit makes it of any length.
+        true => refused(Reason::CmsDecrypt, "the key doesn't fit", &stack),
+        false => failed(&stack),
+    })?;
+    let outcome = pass(chain, reader, behind, settings.text, out);
     // A key made up in defence against probing may by chance seem to fit; only this tells.
     let is_ours =
         settings.debug || settings.keys.certificate.is_some() || opens(&skeleton, settings);
@@ -148,7 +153,8 @@ pub(crate) fn decrypt_with_key(
     message
         .set_encrypted_key(None, key)
         .map_err(|stack| failed(&stack))?;
-    pass(&message, reader, None, text, out)
+    let chain = message.chain().map_err(|stack| failed(&stack))?;
+    pass(chain, reader, None, text, out)
 }
 
 /// The message without its content, as far as OpenSSL has to see it.
@@ -247,13 +253,12 @@ fn authentication(stream: &mut dyn Stream, format: Format) -> Result<Option<Auth
 
 /// Lets the content pass through the message's cipher.
 fn pass(
-    message: &ContentInfo,
+    mut chain: Chain,
     mut reader: Reader<Box<dyn Read + '_>>,
     behind: Option<Authentication>,
     text: bool,
     out: &mut dyn Write,
 ) -> Result<Skeleton> {
-    let mut chain = message.chain().map_err(|stack| failed(&stack))?;
     let Some(cipher) = chain.cipher() else {
         return Err(Error::failed(
             Reason::CmsDecrypt,

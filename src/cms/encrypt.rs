@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use openssl::cipher::CipherRef;
+use openssl::cipher::{Cipher, CipherRef};
 use openssl::cipher_ctx::CipherCtxRef;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
@@ -36,9 +36,9 @@ pub(crate) struct SharedKey {
 }
 
 /// How a content is encrypted for recipients.
-pub(crate) struct Settings<'a> {
+pub(crate) struct Settings {
     /// The cipher for the content.
-    pub(crate) cipher: &'a CipherRef,
+    pub(crate) cipher: Cipher,
     /// Whether it authenticates.
     pub(crate) authenticated: bool,
     /// The recipients by certificate, in order.
@@ -46,13 +46,13 @@ pub(crate) struct Settings<'a> {
     /// The certificate and key with which keys are agreed upon; else new ones are made.
     pub(crate) originator: Option<(X509, PKey<Private>)>,
     /// The cipher that wraps the content key after an agreement.
-    pub(crate) wrap: Option<&'a CipherRef>,
+    pub(crate) wrap: Option<Cipher>,
     /// A recipient by a key that both sides have.
     pub(crate) shared: Option<SharedKey>,
     /// A recipient by password.
     pub(crate) password: Option<Secret>,
     /// The cipher that wraps the content key for a password.
-    pub(crate) password_wrap: Option<&'a CipherRef>,
+    pub(crate) password_wrap: Option<Cipher>,
     /// How certificates are named.
     pub(crate) flags: Flags,
 }
@@ -65,12 +65,12 @@ fn failed(stack: &openssl::error::ErrorStack) -> Error {
 /// Encrypts a content for recipients, and writes the message.
 pub(crate) fn encrypt(
     content: Content<'_>,
-    settings: &Settings<'_>,
+    settings: &Settings,
     wrapping: &Wrapping,
     indefinite: bool,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let message = ContentInfo::envelope(settings.cipher, settings.authenticated)
+    let message = ContentInfo::envelope(&settings.cipher, settings.authenticated)
         .map_err(|stack| refused(Reason::CmsCreate, "can't encrypt with this cipher", &stack))?;
     let originator = settings
         .originator
@@ -89,7 +89,7 @@ pub(crate) fn encrypt(
                 refused(Reason::CmsCreate, &doing, &stack)
             })?;
         }
-        if let (Some(wrap), RecipientKind::KeyAgreement) = (settings.wrap, info.kind()) {
+        if let (Some(wrap), RecipientKind::KeyAgreement) = (settings.wrap.as_deref(), info.kind()) {
             info.set_wrap_cipher(wrap).map_err(|stack| failed(&stack))?;
         }
     }
@@ -100,7 +100,7 @@ pub(crate) fn encrypt(
     }
     if let Some(password) = &settings.password {
         message
-            .add_recipient_password(password, settings.password_wrap)
+            .add_recipient_password(password, settings.password_wrap.as_deref())
             .map_err(|stack| refused(Reason::CmsCreate, "can't use the password", &stack))?;
     }
     write(&message, content, wrapping, indefinite, out)

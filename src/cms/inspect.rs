@@ -1,12 +1,12 @@
-//! Messages as they are: written again, printed, with further signers, and receipts for them.
+//! Messages as they are: written again, printed, and receipts for them.
 
 use std::io::{Read, Write};
 
 use openssl::x509::X509;
 
-use super::ber::{Filling, Kind, Reader, Skeleton};
-use super::output::{Wrapping, micalg};
-use super::sign::{self, Signer, add_signer};
+use super::ber::{Filling, Reader, Skeleton};
+use super::output::Wrapping;
+use super::sign;
 use super::source::{Format, Opened, Stream, open};
 use super::verify::{self, stack};
 use super::{pump, refused, unreadable, unwritable};
@@ -15,7 +15,7 @@ use crate::ossl::cms::{ContentInfo, Flags};
 
 /// Reads a message without keeping its content: what is left of it, how long the content was, and where it is if it
 /// lies beside the message.
-fn survey(
+pub(super) fn survey(
     stream: &mut dyn Stream,
     format: Format,
 ) -> Result<(Skeleton, u64, Option<std::ops::Range<u64>>)> {
@@ -37,15 +37,14 @@ fn survey(
 }
 
 /// A message without its content, for OpenSSL.
-fn parsed(skeleton: &Skeleton) -> Result<ContentInfo> {
+pub(super) fn parsed(skeleton: &Skeleton) -> Result<ContentInfo> {
     ContentInfo::from_der(&skeleton.without_content(Filling::Detached))
         .map_err(|stack| refused(Reason::CmsRead, "can't read the message", &stack))
 }
 
 /// The certificates inside a message.
-pub(crate) fn certificates(stream: &mut dyn Stream, format: Format) -> Result<Vec<X509>> {
-    let (skeleton, ..) = survey(stream, format)?;
-    let certificates = parsed(&skeleton)?
+pub(crate) fn certificates(skeleton: &Skeleton) -> Result<Vec<X509>> {
+    let certificates = parsed(skeleton)?
         .certificates()
         .map_err(|stack| refused(Reason::CmsRead, "can't read the certificates", &stack))?;
     Ok(certificates.iter().map(ToOwned::to_owned).collect())
@@ -106,12 +105,12 @@ fn rewrite(
     Ok(last)
 }
 
-/// Everything that a message holds, for people.
+/// Everything that a message holds, for people; and what it is without its content.
 pub(crate) fn print(
     stream: &mut dyn Stream,
     format: Format,
     name_flags: Option<u64>,
-) -> Result<Vec<u8>> {
+) -> Result<(Vec<u8>, Skeleton)> {
     let mut message = Vec::new();
     match open(stream, format).map_err(unreadable)? {
         Opened::Whole(mut whole) => {
@@ -119,7 +118,8 @@ pub(crate) fn print(
         }
         Opened::Beside { signature, .. } => message = signature,
     }
-    print_bytes(&message, name_flags)
+    let text = print_bytes(&message, name_flags)?;
+    Ok((text, Skeleton::parse(&message).map_err(unreadable)?))
 }
 
 /// The same for a message in memory.
@@ -129,73 +129,20 @@ pub(crate) fn print_bytes(message: &[u8], name_flags: Option<u64>) -> Result<Vec
         .map_err(|stack| refused(Reason::CmsRead, "can't read the message", &stack))
 }
 
-/// Adds signers to a signed message, and writes it.
-pub(crate) fn resign(
-    stream: &mut dyn Stream,
-    format: Format,
-    settings: &sign::Settings<'_>,
-    wrapping: &Wrapping,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let (old, length, beside) = survey(stream, format)?;
-    if old.kind != Kind::Signed {
-        return Err(super::decrypt::wrong_type(&old, "SignedData"));
-    }
-    let message = parsed(&old)?;
-    let failed = |stack| refused(Reason::CmsCreate, "can't sign", &stack);
-    for signer in &settings.signers {
-        let flags = settings.flags.and(Flags::REUSE_DIGEST);
-        let info = add_signer(&message, signer, settings.digest, flags)?;
-        info.sign().map_err(failed)?;
-    }
-    for certificate in &settings.certificates {
-        message.add_certificate(certificate).map_err(failed)?;
-    }
-    let new = sign::skeleton(&message)?;
-    if let (Some(place), Format::Smime) = (beside, wrapping.format) {
-        stream.seek_to(place.start).map_err(unreadable)?;
-        let mut content = stream.take(place.end - place.start);
-        return wrapping.beside(out, &micalg(&new), |out| {
-            pump(&mut content, |bytes| {
-                out.write_all(bytes).map_err(unwritable)
-            })?;
-            Ok(new.without_content(Filling::Detached))
-        });
-    }
-    if !old.has_content {
-        return wrapping.whole(out, &new.without_content(Filling::Detached));
-    }
-    let Opened::Whole(whole) = open(stream, format).map_err(unreadable)? else {
-        return Err(Error::failed(
-            Reason::CmsRead,
-            "the mail changed while it was read",
-        ));
-    };
-    let mut reader = Reader::new(whole).map_err(unreadable)?;
-    wrapping.message(out, &new, Some(length), |out| {
-        pump(&mut reader, |bytes| {
-            out.write_all(bytes).map_err(unwritable)
-        })?;
-        Ok(None)
-    })
-}
-
 /// Makes a signed receipt for a message that asks for one.
 pub(crate) fn sign_receipt(
     stream: &mut dyn Stream,
     format: Format,
-    signer: &Signer,
-    certificates: &[X509],
-    flags: Flags,
+    settings: &sign::Settings,
     wrapping: &Wrapping,
     out: &mut dyn Write,
 ) -> Result<()> {
     let (skeleton, ..) = survey(stream, format)?;
     let message = parsed(&skeleton)?;
     let failed = |stack| refused(Reason::CmsCreate, "can't make a receipt", &stack);
-    let certificates = stack(certificates.to_vec()).map_err(failed)?;
+    let certificates = stack(settings.certificates.clone()).map_err(failed)?;
     let signers = message.signers();
-    let Some(first) = signers.first() else {
+    let (Some(first), Some(signer)) = (signers.first(), settings.signers.first()) else {
         return Err(Error::failed(Reason::CmsRead, "the message has no signers"));
     };
     let receipt = first
@@ -203,7 +150,7 @@ pub(crate) fn sign_receipt(
             &signer.certificate,
             &signer.key,
             Some(&certificates),
-            flags.and(Flags::NOSMIMECAP),
+            settings.flags.and(Flags::NOSMIMECAP),
         )
         .map_err(failed)?;
     wrapping.whole(out, &receipt.to_der().map_err(failed)?)

@@ -8,6 +8,7 @@
 
 mod base64;
 pub(crate) mod ber;
+pub(crate) mod book;
 pub(crate) mod compress;
 pub(crate) mod content;
 pub(crate) mod decrypt;
@@ -18,6 +19,7 @@ mod lines;
 mod mime;
 pub(crate) mod output;
 pub(crate) mod receipt;
+pub(crate) mod resign;
 pub(crate) mod sign;
 pub(crate) mod source;
 pub(crate) mod verify;

@@ -3,18 +3,19 @@
 use std::io::Write;
 
 use openssl::asn1::Asn1Object;
-use openssl::md::MdRef;
+use openssl::md::{Md, MdRef};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
-use super::ber::{Filling, Skeleton};
+use super::ber::{self, Filling, Skeleton};
 use super::content::Content;
 use super::output::{Wrapping, micalg};
 use super::source::Format;
 use super::{refused, unwritable};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::cms::{ContentInfo, Flags, ReceiptRequest, ReceiptsFrom, SignerInfo};
+use crate::ossl::sign as again;
 
 /// Who signs.
 pub(crate) struct Signer {
@@ -35,11 +36,11 @@ pub(crate) struct Receipts {
 }
 
 /// How a content is signed.
-pub(crate) struct Settings<'a> {
+pub(crate) struct Settings {
     /// The signers, in order.
     pub(crate) signers: Vec<Signer>,
     /// The digest, where it isn't the one that a signer's key suggests.
-    pub(crate) digest: Option<&'a MdRef>,
+    pub(crate) digest: Option<Md>,
     /// Further certificates for the message.
     pub(crate) certificates: Vec<X509>,
     /// What is left out or added.
@@ -65,7 +66,7 @@ fn failed(stack: &openssl::error::ErrorStack) -> Error {
 }
 
 /// Adds a signer to a message.
-pub(crate) fn add_signer<'m>(
+pub(super) fn add_signer<'m>(
     message: &'m ContentInfo,
     signer: &Signer,
     digest: Option<&MdRef>,
@@ -96,7 +97,7 @@ pub(crate) fn add_signer<'m>(
 
 /// What stands before the content of the message that is to be signed. Parameters of keys don't show there, and as
 /// long as they wait for the signature the message can't be encoded, so this is told from one without them.
-fn head(settings: &Settings<'_>) -> Result<Skeleton> {
+fn head(settings: &Settings) -> Result<Skeleton> {
     let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
         .map_err(|stack| failed(&stack))?;
     if let Some(inner) = &settings.inner_type {
@@ -107,7 +108,12 @@ fn head(settings: &Settings<'_>) -> Result<Skeleton> {
     for signer in &settings.signers {
         let flags = settings.flags.and(Flags::PARTIAL).and(Flags::NOSMIMECAP);
         message
-            .add_signer(&signer.certificate, &signer.key, settings.digest, flags)
+            .add_signer(
+                &signer.certificate,
+                &signer.key,
+                settings.digest.as_deref(),
+                flags,
+            )
             .map_err(|stack| failed(&stack))?;
     }
     message.chain().map_err(|stack| failed(&stack))?;
@@ -115,7 +121,7 @@ fn head(settings: &Settings<'_>) -> Result<Skeleton> {
 }
 
 /// Makes the message that is to be signed, with its signers.
-fn prepare(settings: &Settings<'_>) -> Result<ContentInfo> {
+fn prepare(settings: &Settings) -> Result<ContentInfo> {
     let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
         .map_err(|stack| failed(&stack))?;
     if let Some(inner) = &settings.inner_type {
@@ -130,7 +136,7 @@ fn prepare(settings: &Settings<'_>) -> Result<ContentInfo> {
         None => None,
     };
     for signer in &settings.signers {
-        let info = add_signer(&message, signer, settings.digest, settings.flags)?;
+        let info = add_signer(&message, signer, settings.digest.as_deref(), settings.flags)?;
         if let Some(request) = &request {
             info.add_receipt_request(request)
                 .map_err(|stack| failed(&stack))?;
@@ -144,6 +150,96 @@ fn prepare(settings: &Settings<'_>) -> Result<ContentInfo> {
     Ok(message)
 }
 
+/// Takes the signing time away where it was to be left out and the library has added it.
+fn leave_time_out(message: &ContentInfo, settings: &Settings) -> Result<()> {
+    if !settings.flags.has(Flags::NO_SIGNING_TIME) {
+        return Ok(());
+    }
+    for (info, signer) in message.signers().iter().zip(&settings.signers) {
+        drop_time(info, signer)?;
+    }
+    Ok(())
+}
+
+/// Takes a signer's signing time away, if there is one, and signs what is left.
+pub(super) fn drop_time(info: &SignerInfo<'_>, signer: &Signer) -> Result<()> {
+    match info.remove_attribute(Nid::PKCS9_SIGNINGTIME) {
+        true => sign_attributes(info, signer),
+        false => Ok(()),
+    }
+}
+
+/// Signs a signer's attributes anew, as they are now.
+fn sign_attributes(info: &SignerInfo<'_>, signer: &Signer) -> Result<()> {
+    let mut attributes = info.attributes().map_err(|stack| failed(&stack))?;
+    // The elements of a SET OF stand in the order of their encodings.
+    attributes.sort();
+    let digest = info.algorithms().0;
+    let options: Vec<String> = signer
+        .key_options
+        .iter()
+        .map(|(name, value)| format!("{name}:{value}"))
+        .collect();
+    let again = again::Signer {
+        key: &signer.key,
+        digest: Some(digest.long_name().map_err(|stack| failed(&stack))?),
+        options: &options,
+        properties: None,
+    };
+    let signature = again
+        .bytes(&[&ber::element(0x31, &attributes.concat())])
+        .map_err(|refusal| match refusal {
+            again::Refused::Stack(stack) => failed(&stack),
+            again::Refused::Option(option) => Error::failed(
+                Reason::CmsCreate,
+                format!("the key doesn't take \"{option}\""),
+            ),
+        })?;
+    info.set_signature(&signature)
+        .map_err(|stack| failed(&stack))
+}
+
+/// Signs a content of which only the digest is there, and writes the message.
+pub(crate) fn sign_digest(
+    digest: &[u8],
+    settings: &Settings,
+    wrapping: &Wrapping,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let message = prepare(settings)?;
+    // The library signs an empty content, since only there it tells the key's parameters; then the digest is put in.
+    let chain = message.chain().map_err(|stack| failed(&stack))?;
+    message.finish(&chain).map_err(|stack| failed(&stack))?;
+    for (info, signer) in message.signers().iter().zip(&settings.signers) {
+        let method = Md::from_nid(info.algorithms().0).map(MdRef::size);
+        if method.is_some_and(|size| size != digest.len()) {
+            return Err(Error::failed_with(
+                Reason::CmsOption,
+                ["-digest"],
+                "the digest hasn't the length that the signer's digest has",
+            ));
+        }
+        info.remove_attribute(Nid::PKCS9_MESSAGEDIGEST);
+        info.add_digest(digest).map_err(|stack| failed(&stack))?;
+        if settings.flags.has(Flags::NO_SIGNING_TIME) {
+            info.remove_attribute(Nid::PKCS9_SIGNINGTIME);
+        }
+        sign_attributes(info, signer)?;
+    }
+    let signature = skeleton(&message)?.without_content(Filling::Detached);
+    wrapping.whole(out, &signature)
+}
+
+/// Signs a content, and gives the message without it.
+pub(super) fn sign_apart(content: &mut Content<'_>, settings: &Settings) -> Result<Skeleton> {
+    let message = prepare(settings)?;
+    let chain = message.chain().map_err(|stack| failed(&stack))?;
+    content.each(|bytes| chain.write(bytes).map_err(|stack| failed(&stack)))?;
+    message.finish(&chain).map_err(|stack| failed(&stack))?;
+    leave_time_out(&message, settings)?;
+    skeleton(&message)
+}
+
 /// What a message is, without its content.
 pub(crate) fn skeleton(message: &ContentInfo) -> Result<Skeleton> {
     let der = message
@@ -155,7 +251,7 @@ pub(crate) fn skeleton(message: &ContentInfo) -> Result<Skeleton> {
 /// Signs a content, and writes the message.
 pub(crate) fn sign(
     mut content: Content<'_>,
-    settings: &Settings<'_>,
+    settings: &Settings,
     wrapping: &Wrapping,
     indefinite: bool,
     out: &mut dyn Write,
@@ -163,7 +259,10 @@ pub(crate) fn sign(
     let message = prepare(settings)?;
     let chain = message.chain().map_err(|stack| failed(&stack))?;
     let pass = |bytes: &[u8]| chain.write(bytes).map_err(|stack| failed(&stack));
-    let finish = || message.finish(&chain).map_err(|stack| failed(&stack));
+    let finish = || {
+        message.finish(&chain).map_err(|stack| failed(&stack))?;
+        leave_time_out(&message, settings)
+    };
     let detached = settings.flags.has(Flags::DETACHED);
 
     if detached && wrapping.format == Format::Smime {

@@ -20,7 +20,7 @@ use crate::ossl::cms::{Chain, ContentInfo, Flags, SignerInfo};
 use crate::ossl::error::entries;
 
 /// The content type of text with CR LF line ends.
-const TEXT_WITH_CRLF: &[u8] = &[6, 11, 42, 134, 72, 134, 247, 13, 1, 9, 16, 1, 27];
+pub(super) const TEXT_WITH_CRLF: &[u8] = &[6, 11, 42, 134, 72, 134, 247, 13, 1, 9, 16, 1, 27];
 
 /// What is checked, and how.
 pub(crate) struct Settings {
@@ -64,6 +64,8 @@ pub(crate) struct Verdict {
     pub(crate) time: Option<Vec<u8>>,
     /// The ciphers that he can read, as encoded.
     pub(crate) capabilities: Option<Vec<u8>>,
+    /// The signed attributes, each as encoded.
+    pub(crate) attributes: Vec<Vec<u8>>,
     /// The request for a receipt as encoded, or that there is a broken one.
     pub(crate) receipt_request: std::result::Result<Option<Vec<u8>>, ()>,
     /// What is wrong, if something is.
@@ -264,6 +266,7 @@ fn describe(signer: &SignerInfo<'_>) -> Verdict {
         signature,
         time,
         capabilities: signer.attribute(Nid::SMIMECAPABILITIES, SEQUENCE),
+        attributes: signer.attributes().unwrap_or_default(),
         receipt_request,
         error: None,
         chain_error: 0,

@@ -45,6 +45,9 @@ pub(super) fn context(
         SslContext::builder(method).map_err(|stack| failed("can't make a TLS context", &stack))?;
     set_modes(&mut context);
     let protocols = settings.protocols.usable()?;
+    if !settings.server {
+        protocols.without_hole()?;
+    }
     protocols.apply(&mut context)?;
     set_strength(settings, &mut context)?;
 

@@ -201,7 +201,7 @@ pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
     /// Counts one more; the new value.
-    pub(super) fn add(&self) -> u64 {
+    pub(crate) fn add(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
@@ -227,6 +227,14 @@ pub(crate) struct Counters {
     pub(crate) sessions: Counter,
     /// Connections of clients that offered a kept session.
     pub(crate) offers: Counter,
+    /// Sets of options that were looked at to make connections of them.
+    pub(crate) prepared: Counter,
+    /// Records of data that were written.
+    pub(crate) records: Counter,
+    /// Reads of the channels below.
+    pub(crate) below_reads: Counter,
+    /// Writes to the channels below.
+    pub(crate) below_writes: Counter,
     /// Numbers given to what must never look equal to anything.
     pub(super) unique: Counter,
 }
@@ -239,6 +247,10 @@ pub(crate) static COUNTERS: Counters = Counters {
     reads: Counter(AtomicU64::new(0)),
     sessions: Counter(AtomicU64::new(0)),
     offers: Counter(AtomicU64::new(0)),
+    prepared: Counter(AtomicU64::new(0)),
+    records: Counter(AtomicU64::new(0)),
+    below_reads: Counter(AtomicU64::new(0)),
+    below_writes: Counter(AtomicU64::new(0)),
     unique: Counter(AtomicU64::new(0)),
 };
 

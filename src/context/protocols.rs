@@ -200,6 +200,30 @@ impl ProtocolSet {
         }
     }
 
+    /// Refuses a set with a hole: of it, OpenSSL's client would offer the part below the hole alone, without a word.
+    /// Versions that the library hasn't make no hole. A server takes such a set as it is.
+    pub(super) fn without_hole(self) -> Result<()> {
+        let offered = offered_set()?;
+        let (Some(oldest), Some(newest)) = (self.iter().next(), self.iter().next_back()) else {
+            return Ok(());
+        };
+        match offered
+            .iter()
+            .find(|protocol| *protocol > oldest && *protocol < newest && !self.contains(*protocol))
+        {
+            None => Ok(()),
+            Some(hole) => Err(Error::failed(
+                Reason::ImportProtocol,
+                format!(
+                    "no valid protocol selected: a client can't offer {} and {} without {}",
+                    oldest.name(),
+                    newest.name(),
+                    hole.name()
+                ),
+            )),
+        }
+    }
+
     /// Limits a context to the set, which must be [usable](Self::usable): range, and holes within the range.
     ///
     /// Limits from OpenSSL's configuration file stay in force while the set is the default one; a set that the
@@ -260,6 +284,19 @@ mod tests {
     fn an_old_version_that_is_missing_is_passed_over() {
         let set = ProtocolSet::default().with(Protocol::Ssl2, true);
         assert_eq!(set.usable().unwrap(), ProtocolSet::default());
+    }
+
+    #[test]
+    fn a_hole_is_named() {
+        let set = ProtocolSet::default().with(Protocol::Tls1, true);
+        if offered().unwrap().contains(&Protocol::Tls1_1) {
+            assert_eq!(
+                set.without_hole().unwrap_err().message(),
+                "no valid protocol selected: a client can't offer tls1 and tls1.3 without tls1.1"
+            );
+        }
+        assert_eq!(set.with(Protocol::Tls1_1, true).without_hole(), Ok(()));
+        assert_eq!(ProtocolSet::default().without_hole(), Ok(()));
     }
 
     #[test]

@@ -118,3 +118,27 @@ int tls_EVP_MAC_init_digest(EVP_MAC_CTX *ctx, const unsigned char *key, size_t s
     params[1] = OSSL_PARAM_construct_end();
     return EVP_MAC_init(ctx, key, size, params);
 }
+
+int tls_X509_copy_key(X509 *to, X509_REQ *from)
+{
+    X509_PUBKEY *old = X509_REQ_get_X509_PUBKEY(from), *new = X509_get_X509_PUBKEY(to);
+    X509_ALGOR *old_algorithm, *new_algorithm;
+    ASN1_OBJECT *object;
+    const unsigned char *bytes;
+    unsigned char *copy;
+    int length;
+
+    if (old == NULL || new == NULL
+        || !X509_PUBKEY_get0_param(&object, &bytes, &length, &old_algorithm, old)
+        || !X509_PUBKEY_get0_param(NULL, NULL, NULL, &new_algorithm, new))
+        return 0;
+    object = OBJ_dup(object);
+    copy = OPENSSL_memdup(bytes, length);
+    if (object == NULL || copy == NULL
+        || !X509_PUBKEY_set0_param(new, object, V_ASN1_UNDEF, NULL, copy, length)) {
+        ASN1_OBJECT_free(object);
+        OPENSSL_free(copy);
+        return 0;
+    }
+    return X509_ALGOR_copy(new_algorithm, old_algorithm);
+}

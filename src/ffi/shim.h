@@ -25,6 +25,9 @@ int tls_SSL_CTX_get_session_cache_mode(SSL_CTX *ctx);
 void tls_clear_free(void *memory, size_t length);
 int tls_X509_ALGOR_nid(const X509_ALGOR *algorithm);
 
+/* Gives a new certificate the key of a request as that has it encoded, without the decoded form. */
+int tls_X509_copy_key(X509 *to, X509_REQ *from);
+
 /* A list that holds one e-mail address. */
 GENERAL_NAMES *tls_email_names(const char *address, size_t length);
 

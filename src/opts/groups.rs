@@ -59,6 +59,10 @@ options! {
             "Provider of algorithms to load for this call; may be given several times";
         File = "-provider-path", Both, Command, "3.0", "the library's",
             "Folder of the providers behind it";
+        Text = "-provparam", Both, Command, "3.0", "none",
+            "Parameter of the providers loaded so far as name=value, or of one as provider:name=value";
+        Text = "-engine", Both, Command, "3.0", "none",
+            "Engine to start, in the whole process; OpenSSL 4.0 has none any more";
         Text = "-propquery", Both, Command, "3.0", "none",
             "Properties that ciphers and digests must have";
         Text = "-rand", Both, Command, "3.0", "none",

@@ -98,6 +98,8 @@ flags! {
     ASCIICRLF = 0x80000;
     /// With the attribute that names the signer's certificate.
     CADES = 0x100000;
+    /// Without the attribute that tells the time. OpenSSL before 3.5 ignores it.
+    NO_SIGNING_TIME = 0x400000;
 }
 
 /// Whether a cipher authenticates what it encrypts. `EVP_CIPHER_get_flags`

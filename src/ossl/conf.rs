@@ -14,6 +14,13 @@ use crate::ffi::ossl;
 #[derive(Debug)]
 pub(crate) struct Conf(*mut ossl::CONF);
 
+// SAFETY: a configuration belongs to no thread.
+unsafe impl Send for Conf {}
+
+// SAFETY: nothing changes the tables of a configuration once `load` has returned, and OpenSSL looks up in such tables
+// from many threads at once itself, under locks for readers.
+unsafe impl Sync for Conf {}
+
 impl Drop for Conf {
     #[doc(alias = "NCONF_free")]
     fn drop(&mut self) {

@@ -2,9 +2,12 @@
 
 use std::ffi::CStr;
 
-use libc::{c_int, c_void};
+use foreign_types::ForeignTypeRef;
+use libc::{c_char, c_int, c_void};
 use openssl::error::ErrorStack;
+use openssl::provider::Provider;
 
+use super::engine::optional;
 use super::error::cvt;
 use crate::ffi::ossl as raw;
 
@@ -22,4 +25,22 @@ pub(crate) fn configure(path: &CStr) -> Result<(), ErrorStack> {
     // SAFETY: the path is a C string, and without a name the library's usual section is taken.
     cvt(unsafe { raw::CONF_modules_load_file(path.as_ptr(), std::ptr::null(), 0) })?;
     Ok(())
+}
+
+/// Sets a parameter of a loaded provider; `None` if the library can't, as those before 3.5.
+/// `OSSL_PROVIDER_add_conf_parameter`
+pub(crate) fn set_provider_parameter(
+    provider: &Provider,
+    name: &CStr,
+    value: &CStr,
+) -> Option<Result<(), ErrorStack>> {
+    /// The function's type.
+    type Add = unsafe extern "C" fn(
+        *mut openssl_sys::OSSL_PROVIDER,
+        *const c_char,
+        *const c_char,
+    ) -> c_int;
+    let add = optional!(c"OSSL_PROVIDER_add_conf_parameter", Add)?;
+    // SAFETY: the provider is loaded, and both texts, which are copied, are C strings.
+    Some(cvt(unsafe { add(provider.as_ptr(), name.as_ptr(), value.as_ptr()) }).map(|_| ()))
 }

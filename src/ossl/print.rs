@@ -3,7 +3,7 @@
 use foreign_types::ForeignTypeRef;
 use libc::{c_char, c_int, c_ulong};
 use openssl::error::ErrorStack;
-use openssl::x509::{X509NameRef, X509Ref, X509ReqRef};
+use openssl::x509::{X509ExtensionRef, X509NameRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
 use super::error::{cvt_p, queue};
@@ -77,6 +77,50 @@ pub(crate) fn name_oneline(name: &X509NameRef) -> Option<Vec<u8>> {
     Some(copy)
 }
 
+/// The words for what is shown of a certificate: each clears the bits of the second column and sets those of the third.
+const PARTS: &[(&str, c_ulong, c_ulong)] = &[
+    ("compatible", c_ulong::MAX, 0),
+    // All but the heading, the version, the issuer and the key.
+    ("ca_default", c_ulong::MAX, 0x93),
+    ("no_header", 0, 1),
+    ("no_version", 0, 1 << 1),
+    ("no_serial", 0, 1 << 2),
+    ("no_signame", 0, 1 << 3),
+    ("no_issuer", 0, 1 << 4),
+    ("no_validity", 0, 1 << 5),
+    ("no_subject", 0, 1 << 6),
+    ("no_pubkey", 0, 1 << 7),
+    ("no_extensions", 0, 1 << 8),
+    ("no_sigdump", 0, 1 << 9),
+    ("no_aux", 0, 1 << 10),
+    ("no_attributes", 0, 1 << 11),
+    ("ext_default", 0xf << 16, 0),
+    ("ext_error", 0xf << 16, 1 << 16),
+    ("ext_parse", 0xf << 16, 2 << 16),
+    ("ext_dump", 0xf << 16, 3 << 16),
+];
+
+/// What is left out of a certificate's text if there is no signature yet.
+pub(crate) const UNSIGNED: c_ulong = 1 << 3 | 1 << 9;
+
+/// What words such as `no_header,no_version` leave out of a certificate's text; else the word that is none.
+pub(crate) fn certificate_form(words: &str) -> Result<c_ulong, String> {
+    let mut bits = 0;
+    for word in words.split(',').map(str::trim) {
+        let (add, name) = match word.strip_prefix('-') {
+            Some(name) => (false, name),
+            None => (true, word.strip_prefix('+').unwrap_or(word)),
+        };
+        let known = PARTS
+            .iter()
+            .find(|(known, ..)| known.eq_ignore_ascii_case(name));
+        let (_, clear, set) = known.ok_or_else(|| word.to_owned())?;
+        bits &= !clear;
+        bits = if add { bits | set } else { bits & !set };
+    }
+    Ok(bits)
+}
+
 /// A certificate in full (X509_print_ex).
 pub(crate) fn certificate(
     certificate: &X509Ref,
@@ -86,6 +130,15 @@ pub(crate) fn certificate(
     printed(|bio| {
         // SAFETY: `bio` is a live BIO. Printing fills the certificate's extension cache under OpenSSL's own lock.
         let done = unsafe { ossl::X509_print_ex(bio, certificate.as_ptr(), name_flags, omit) };
+        done - c_int::from(done == 0)
+    })
+}
+
+/// The value of an extension as text; `None` if OpenSSL can't print it (X509V3_EXT_print).
+pub(crate) fn extension(extension: &X509ExtensionRef) -> Option<Vec<u8>> {
+    printed(|bio| {
+        // SAFETY: `bio` is a live BIO, and the extension lives as long as its reference.
+        let done = unsafe { ossl::X509V3_EXT_print(bio, extension.as_ptr(), 0, 0) };
         done - c_int::from(done == 0)
     })
 }

@@ -80,6 +80,14 @@ impl<T: HasPrivate> Signer<'_, T> {
         Ok(())
     }
 
+    /// Signs a request (X509_REQ_sign_ctx).
+    pub(crate) fn request(&self, request: &X509Req) -> Result<(), Refused> {
+        let context = self.begin()?;
+        // SAFETY: both are live, and nothing refers to the request's signature.
+        cvt(unsafe { ossl::X509_REQ_sign_ctx(request.as_ptr(), context.as_ptr()) })?;
+        Ok(())
+    }
+
     /// Signs a revocation list (X509_CRL_sign_ctx).
     pub(crate) fn crl(&self, crl: &X509Crl) -> Result<(), Refused> {
         let context = self.begin()?;

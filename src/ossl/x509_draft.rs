@@ -8,7 +8,9 @@ use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::c_int;
 use openssl::asn1::{Asn1ObjectRef, Asn1OctetStringRef, Asn1TimeRef};
 use openssl::error::ErrorStack;
-use openssl::x509::{X509, X509Crl, X509Extension, X509ExtensionRef, X509NameRef, X509Ref};
+use openssl::x509::{
+    X509, X509Crl, X509Extension, X509ExtensionRef, X509NameRef, X509Ref, X509Req,
+};
 use openssl_sys as sys;
 
 use super::conf::Conf;
@@ -113,6 +115,24 @@ pub(crate) fn remove(certificate: &X509, place: usize) {
     }
 }
 
+/// Takes all extensions of a kind away from a revocation list (X509_CRL_get_ext_by_OBJ, X509_CRL_delete_ext).
+pub(crate) fn remove_from_crl(crl: &X509Crl, kind: &Asn1ObjectRef) {
+    loop {
+        // SAFETY: both are live.
+        let place = unsafe { ossl::X509_CRL_get_ext_by_OBJ(crl.as_ptr(), kind.as_ptr(), -1) };
+        if place < 0 {
+            return;
+        }
+        // SAFETY: the list is live, and no reference to its extensions is.
+        let removed = unsafe { ossl::X509_CRL_delete_ext(crl.as_ptr(), place) };
+        if removed.is_null() {
+            return;
+        }
+        // SAFETY: what was taken away belongs to the caller.
+        unsafe { sys::X509_EXTENSION_free(removed) };
+    }
+}
+
 /// Sets a version of a certificate: 0 is version 1 (X509_set_version).
 pub(crate) fn set_version(certificate: &X509, version: i32) -> Result<(), ErrorStack> {
     // SAFETY: the certificate is live.
@@ -154,6 +174,16 @@ pub(crate) fn count(certificate: &X509) -> usize {
     // SAFETY: the certificate is live.
     let count = unsafe { sys::X509_get_ext_count(certificate.as_ptr()) };
     usize::try_from(count).unwrap_or_default()
+}
+
+/// Gives a new certificate the key of a request as it is encoded there (X509_PUBKEY_set0_param).
+///
+/// X509_set_pubkey encodes the key and reads it again, which takes as long as a signature. What this leaves out is the
+/// key in its decoded form: who needs that from the certificate has to read the certificate from its DER.
+pub(crate) fn copy_key(request: &X509Req, certificate: &X509) -> Result<(), ErrorStack> {
+    // SAFETY: both are live, and nothing refers to the certificate's key, which it hasn't got yet.
+    cvt(unsafe { ossl::tls_X509_copy_key(certificate.as_ptr(), request.as_ptr()) })?;
+    Ok(())
 }
 
 /// Sets the subject of a certificate (X509_set_subject_name).

@@ -70,6 +70,8 @@ pub(crate) trait Driver: Sized + 'static {
     ) -> Option<Result<(), Error>>;
     /// The names of all own options that a listing shows.
     fn option_names(&self) -> &'static [&'static str];
+    /// The names of those among them that can be set.
+    fn settable_names(&self) -> &'static [&'static str];
     /// The value of an own option; `None`: it isn't one of ours.
     fn option(&self, name: &str) -> Option<Result<String, Error>>;
     /// The operating system's handle for a direction.
@@ -382,8 +384,11 @@ unsafe extern "C" fn set_option<D: Driver>(
             Some(Ok(())) => 0,
             Some(Err(error)) => option_failed(owner, &error),
             None => match driver.channel().and_then(Channel::below) {
-                // SAFETY: the strings are those that Tcl gave, the channel below is alive while ours is.
-                Some(below) => unsafe { below.pass_set_option(interp, name, value) },
+                Some(below) => {
+                    // SAFETY: the strings are those that Tcl gave, the channel below is alive while ours is.
+                    let status = unsafe { below.pass_set_option(interp, name, value) };
+                    add_names(status, owner, &name_text, driver.settable_names())
+                }
                 None => c::TCL_ERROR.cast_signed(),
             },
         }
@@ -414,7 +419,8 @@ unsafe extern "C" fn get_option<D: Driver>(
             return pass();
         }
         // SAFETY: Tcl gives a valid C string.
-        match driver.option(&unsafe { c_text(name) }) {
+        let name_text = unsafe { c_text(name) };
+        match driver.option(&name_text) {
             Some(Ok(value)) => {
                 let value = utf::to_c(&value);
                 // SAFETY: Tcl gives a valid string to append to; a single value isn't quoted as an element.
@@ -422,9 +428,34 @@ unsafe extern "C" fn get_option<D: Driver>(
                 0
             }
             Some(Err(error)) => option_failed(option_interp(interp), &error),
-            None => pass(),
+            None => add_names(
+                pass(),
+                option_interp(interp),
+                &name_text,
+                driver.option_names(),
+            ),
         }
     })
+}
+
+/// Where the channel below refused an option that it doesn't know, puts `names` before those that it names. Returns its
+/// status.
+fn add_names(
+    status: c_int,
+    interp: Option<Interp<'_>>,
+    option: &str,
+    names: &'static [&'static str],
+) -> c_int {
+    let Some(interp) = interp.filter(|_| status != 0) else {
+        return status;
+    };
+    let message = interp.result();
+    let message = message.as_text();
+    let start = format!("bad option \"{option}\": should be one of ");
+    if let Some(rest) = message.strip_prefix(&start) {
+        interp.set_result(&Obj::text(&format!("{start}{}, {rest}", names.join(", "))));
+    }
+    status
 }
 
 /// Appends an element to Tcl's string.

@@ -63,7 +63,7 @@ impl io::Write for Created {
 }
 
 /// Reads until the end. The buffer is of the right size from the start, so that no copy of a secret is left behind.
-fn read_all(channel: Channel) -> io::Result<Vec<u8>> {
+pub(crate) fn read_all(channel: Channel) -> io::Result<Vec<u8>> {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     loop {
         let mut piece = vec![0; PIECE];

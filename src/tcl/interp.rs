@@ -145,9 +145,10 @@ pub(crate) struct Keeper {
     life: Weak<Life>,
 }
 
-/// The state by which it is known whether an interpreter is still there.
+/// The state by which it is known whether an interpreter is still there. It has a size so that the interpreter's pointer
+/// points into the allocation: behind it, a leak checker takes a shell's main interpreter for one that lost its life.
 #[derive(Debug, Default)]
-struct Life;
+struct Life(#[expect(dead_code, reason = "it is there to have a size")] u8);
 
 impl State for Life {
     const KEY: &'static str = "tls life";

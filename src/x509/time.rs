@@ -61,6 +61,15 @@ impl Calendar {
 
     /// The name of the first part that is out of range.
     fn wrong_part(self) -> Option<&'static str> {
+        // Asked for a million records, so that what is right has to be quick.
+        if (1..=12).contains(&self.month)
+            && (1..=28).contains(&self.day)
+            && (0..=23).contains(&self.hour)
+            && (0..=59).contains(&self.minute)
+            && (0..=59).contains(&self.second)
+        {
+            return None;
+        }
         let parts = [
             ("month", self.month, 1, 12),
             ("day", self.day, 1, self.days_in_month()),
@@ -154,16 +163,23 @@ pub(crate) fn iso_8601(seconds: i64) -> String {
 
 /// The time as a certificate holds it: `YYMMDDHHMMSSZ` from 1950 to 2049, `YYYYMMDDHHMMSSZ` otherwise.
 pub(crate) fn asn1(seconds: i64) -> Result<String, Problem> {
+    let text = generalized(seconds)?;
+    // The years that two digits stand for.
+    let short = text.as_str() >= "1950" && text.as_str() < "2050";
+    Ok(match text.split_at_checked(2) {
+        Some((_, rest)) if short => rest.to_owned(),
+        _ => text,
+    })
+}
+
+/// The time as OCSP holds it: always `YYYYMMDDHHMMSSZ`.
+pub(crate) fn generalized(seconds: i64) -> Result<String, Problem> {
     let at = Calendar::of(seconds).ok_or_else(|| {
         Problem::new(format!("second {seconds} lies outside the years 0 to 9999"))
     })?;
-    let year = match at.year {
-        1950..=2049 => format!("{:02}", at.year % 100),
-        _ => format!("{:04}", at.year),
-    };
     Ok(format!(
-        "{year}{:02}{:02}{:02}{:02}{:02}Z",
-        at.month, at.day, at.hour, at.minute, at.second
+        "{:04}{:02}{:02}{:02}{:02}{:02}Z",
+        at.year, at.month, at.day, at.hour, at.minute, at.second
     ))
 }
 

@@ -135,6 +135,8 @@ proc certs::Mail {} {
         mail-ec ec ca
         mail-other ec other-ca
         mail-revoked rsa ca
+        mail-ed25519 ed25519 ca
+        mail-ed448 ed448 ca
     } {
         Key $name $algorithm
         Issue $name -by $by -subject "/O=tls tests/CN=$name" -extensions [Mailer $name]
@@ -146,16 +148,29 @@ proc certs::Mail {} {
         Key $name ec
         Issue $name -from $from -to $to -extensions [Mailer $name]
     }
+    # Somebody with one key to sign and another to decrypt with.
+    foreach {name use} {
+        mail-signing digitalSignature
+        mail-sealing keyEncipherment
+    } {
+        Key $name rsa
+        Issue $name -subject "/O=tls tests/CN=$name" \
+            -extensions [dict replace [Mailer mail-pair] keyUsage critical,$use]
+    }
     # These keys can't sign, so their owner can't ask for a certificate in the usual way.
     Write work/mail.ext "subjectKeyIdentifier = hash\nbasicConstraints = CA:false\n"
     Key mail-dh dh
     Key mail-x25519 x25519
-    foreach name {mail-dh mail-x25519} {
+    Key mail-x448 x448
+    foreach name {mail-dh mail-x25519 mail-x448} {
         Openssl pkey -in $name.key -pubout -out work/$name.pub
         Openssl x509 -req -in work/mail-rsa.csr -force_pubkey work/$name.pub -CA ca.pem \
             -CAkey ca.key -days 30 -extfile work/mail.ext -out $name.pem
     }
-    foreach name {mail-rsa mail-rsa2 mail-ec mail-other mail-dh mail-x25519} {
+    foreach name {
+        mail-rsa mail-rsa2 mail-ec mail-other mail-dh mail-x25519 mail-x448 mail-ed25519 mail-ed448
+        mail-signing mail-sealing
+    } {
         Write $name-both.pem [Read $name.pem][Read $name.key]
     }
 }
@@ -215,8 +230,10 @@ proc certs::Key {name algorithm} {
         rsa {RSA -pkeyopt rsa_keygen_bits:2048}
         ec {EC -pkeyopt ec_paramgen_curve:P-256}
         ed25519 {ED25519}
+        ed448 {ED448}
         dh {DHX -pkeyopt dh_rfc5114:2}
         x25519 {X25519}
+        x448 {X448}
     } $algorithm]
     Openssl genpkey -algorithm {*}$parameters -out $name.key
 }

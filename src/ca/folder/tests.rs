@@ -101,7 +101,7 @@ fn issue(trial: &Trial, serial: u64) -> Vec<Change> {
         Change::Serial(number(serial + 1)),
         Change::Certificate {
             serial: number(serial),
-            path: trial.path(&format!("{}.pem", number(serial))),
+            path: Some(trial.path(&format!("{}.pem", number(serial)))),
             bytes: b"certificate".to_vec(),
         },
     ]

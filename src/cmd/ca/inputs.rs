@@ -5,11 +5,14 @@ use std::path::Path;
 
 use openssl::pkey::{PKey, Private};
 
+use super::table::Place;
 use crate::ca::disk::{self, Staged};
+use crate::cmd::bytewise::Bytewise;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::secret::Secret;
+use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
-use crate::tcl::{Interp, files};
+use crate::tcl::{Interp, Obj, files};
 use crate::x509::{Problem, load};
 
 /// The error for options that can't be carried out.
@@ -56,14 +59,24 @@ pub(super) fn load(option: &str, value: &str) -> Result<Vec<u8>> {
 /// Where the password of the private key comes from.
 pub(super) struct Passwords {
     /// `-key`.
-    pub(super) given: Option<String>,
+    given: Option<String>,
     /// `-passin`.
-    pub(super) source: Option<String>,
+    source: Option<String>,
     /// `-password`.
-    pub(super) script: Option<Script>,
+    script: Option<Script>,
 }
 
 impl Passwords {
+    /// Those that the options give.
+    pub(super) fn of(interp: Interp<'_>, place: &Place<Obj>) -> Self {
+        let prefix = place.password.as_ref();
+        Self {
+            given: place.key.clone(),
+            source: place.passin.clone(),
+            script: prefix.and_then(|prefix| Script::new(interp, prefix)),
+        }
+    }
+
     /// The private key of a file.
     pub(super) fn key(&self, option: &str, value: &str) -> Result<PKey<Private>> {
         let bytes = Secret::from(load(option, value)?);
@@ -98,7 +111,7 @@ impl Passwords {
             return Ok(Secret::from(given.as_bytes()));
         }
         if let Some(source) = &self.source {
-            return password_from(source);
+            return password_from("-passin", source);
         }
         let refused = |message: String| Error::failed(Reason::CaPassword, message);
         let script = self.script.as_ref().ok_or_else(|| {
@@ -118,13 +131,11 @@ impl Passwords {
     }
 }
 
-/// The password that a source of the program's kind leads to.
-pub(super) fn password_from(source: &str) -> Result<Secret> {
+/// The password that a source of the program's kind leads to; `option` names the source.
+pub(super) fn password_from(option: &str, source: &str) -> Result<Secret> {
     let bad = || {
-        option_error(
-            "-passin",
-            "-passin must be pass:, env:, file: or fd: with a value, or stdin",
-        )
+        let message = format!("{option} must be pass:, env:, file: or fd: with a value, or stdin");
+        option_error(option, message)
     };
     if source == "stdin" {
         let mut line = String::new();
@@ -132,7 +143,7 @@ pub(super) fn password_from(source: &str) -> Result<Secret> {
         let line = Secret::from(line.into_bytes());
         return match done {
             Ok(_) => Ok(first_line(&line)),
-            Err(error) => Err(option_error("-passin", error.to_string())),
+            Err(error) => Err(option_error(option, error.to_string())),
         };
     }
     let (kind, rest) = source.split_once(':').ok_or_else(bad)?;
@@ -144,10 +155,10 @@ pub(super) fn password_from(source: &str) -> Result<Secret> {
                 let message = format!("there is no environment variable \"{rest}\"");
                 Error::failed(Reason::CaPassword, message)
             }),
-        "file" => load("-passin", rest).map(|bytes| first_line(&Secret::from(bytes))),
+        "file" => load(option, rest).map(|bytes| first_line(&Secret::from(bytes))),
         "fd" => {
             let number: u32 = rest.parse().map_err(|_| bad())?;
-            let bytes = load("-passin", &format!("/dev/fd/{number}"))?;
+            let bytes = load(option, &format!("/dev/fd/{number}"))?;
             Ok(first_line(&Secret::from(bytes)))
         }
         _ => Err(bad()),
@@ -168,6 +179,8 @@ pub(super) enum Out {
     File(Staged),
     /// What can't be renamed: a device, or a file in a virtual file system.
     Direct(String, Vec<u8>),
+    /// A channel.
+    Channel(Bytewise, Vec<u8>),
 }
 
 impl Out {
@@ -184,13 +197,42 @@ impl Out {
         let Some(name) = name.filter(|name| *name != "-") else {
             return memory(write).map(Self::Result);
         };
-        let path = files::native(name)
-            .ok()
-            .filter(|path| !path.exists() || path.is_file());
-        match path {
+        let path = files::native(name).ok();
+        refuse_folder(name, path.as_deref())?;
+        match path.filter(|path| !path.exists() || path.is_file()) {
             Some(path) => Self::stage_file(&disk::resolve(&path), write)
                 .map_err(|error| Error::failed_with(Reason::CaWrite, [name], error.message())),
             None => memory(write).map(|bytes| Self::Direct(name.to_owned(), bytes)),
+        }
+    }
+
+    /// Gets an output for a channel ready.
+    pub(super) fn channel(interp: Interp<'_>, name: &Obj, write: &mut Writing<'_>) -> Result<Self> {
+        let channel = Bytewise::find(interp, name, Mask::WRITABLE).map_err(|message| {
+            Error::failed_with(Reason::CaWrite, [&*name.as_text(), "-outchan"], message)
+        })?;
+        let mut bytes = Vec::new();
+        write(&mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })?;
+        Ok(Self::Channel(channel, bytes))
+    }
+
+    /// Gets the output of a private key ready: a file of it is for its owner alone.
+    pub(super) fn stage_secret(name: &str, secret: &Secret) -> Result<Self> {
+        if name == "-" {
+            return Ok(Self::Result(secret.to_vec()));
+        }
+        let refused = |error: Error| Error::failed_with(Reason::CaWrite, [name], error.message());
+        // Virtual file systems know no permissions.
+        let path = files::native(name).map_err(refused)?;
+        refuse_folder(name, Some(&path))?;
+        match !path.exists() || path.is_file() {
+            true => disk::stage_private(&disk::resolve(&path), secret)
+                .map(Self::File)
+                .map_err(refused),
+            false => Ok(Self::Direct(name.to_owned(), secret.to_vec())),
         }
     }
 
@@ -208,6 +250,14 @@ impl Out {
                 done.map_err(|error| Error::failed(Reason::CaWrite, error.message()))?;
                 Ok(Vec::new())
             }
+            Self::Channel(mut channel, bytes) => {
+                let written = channel.settle().and_then(|()| channel.write_all(&bytes));
+                written.map_err(|error| {
+                    let message = format!("can't write to the channel: {error}");
+                    Error::failed_with(Reason::CaWrite, ["-outchan"], message)
+                })?;
+                Ok(Vec::new())
+            }
             Self::Direct(name, bytes) => {
                 let refused =
                     |message: String| Error::failed_with(Reason::CaWrite, [&*name], message);
@@ -218,6 +268,17 @@ impl Out {
                 Ok(Vec::new())
             }
         }
+    }
+}
+
+/// Refuses a folder where a file is to be written.
+fn refuse_folder(name: &str, path: Option<&Path>) -> Result<()> {
+    match path.is_some_and(disk::is_folder) {
+        true => {
+            let message = format!("\"{name}\" is a folder");
+            Err(Error::failed_with(Reason::CaWrite, [name], message))
+        }
+        false => Ok(()),
     }
 }
 

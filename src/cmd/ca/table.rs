@@ -1,5 +1,10 @@
 //! The options of `tls::ca`, in the words of `openssl ca`.
 
+use super::ask::ASKING;
+use super::ocsp::ANSWERING;
+use super::shortcuts::SHORTCUTS;
+use super::surroundings::SURROUNDINGS;
+use super::verify::VERIFYING;
 use crate::opts::{Missing, Table, options};
 
 options! {
@@ -8,6 +13,7 @@ options! {
         help: Flag = "-help", Both, Command, "3.0", "off", "Return a summary of the options";
         input: File = "-in", Both, Command, "3.0", "none", "Certificate request to sign; - is standard input";
         data: Bytes = "-data", Both, Command, "3.0", "none", "Certificate request itself";
+        inchan: Channel = "-inchan", Both, Command, "3.0", "none", "Channel to read a certificate request from";
         inform: Text = "-inform", Both, Command, "3.0", "told by the content", "Form of requests: PEM or DER";
         proven: Flag = "-proven", Both, Command, "3.0", "off",
             "Somebody else has checked that applicants have their keys: don't look at signatures of requests";
@@ -30,10 +36,6 @@ options! {
             "Revocation list that tells -rebuild what was revoked";
         newca: File = "-newca", Both, Command, "3.0", "none",
             "Folder in which to make a new authority, with a key and a configuration";
-        newkey: Text = "-newkey", Both, Command, "3.0", "ec:P-256",
-            "Kind of the new authority's key: rsa:BITS, ec:CURVE, ed25519 or ed448";
-        passout: Text secret = "-passout", Both, Command, "3.0", "none",
-            "Source of the password that encrypts the new authority's key, as in -passin";
         updatedb: Flag = "-updatedb", Both, Command, "3.0", "off", "Mark certificates that have ended";
     }
 }
@@ -43,6 +45,7 @@ options! {
     #[expect(dead_code, reason = "some options are read as words, for their order or because they are the default")]
     pub(super) struct Output, OUTPUT {
         out: File = "-out", Both, Command, "3.0", "the command's result", "Output file";
+        outchan: Channel = "-outchan", Both, Command, "3.0", "none", "Channel to write the output to";
         outdir: File = "-outdir", Both, Command, "3.0", "new_certs_dir of the configuration",
             "Folder for a copy of every new certificate";
         notext: Flag = "-notext", Both, Command, "3.0", "off", "Leave out the text form of certificates";
@@ -57,6 +60,7 @@ options! {
 
 options! {
     /// Where everything is.
+    #[expect(dead_code, reason = "the library's options are read in their order")]
     pub(super) struct Place, PLACE {
         config: File = "-config", Both, Command, "3.0", "OPENSSL_CONF, or OpenSSL's own", "Configuration file";
         name: Text = "-name" | "-section", Both, Command, "3.0", "default_ca of the configuration",
@@ -66,11 +70,11 @@ options! {
         cert: File = "-cert", Both, Command, "3.0", "certificate of the configuration",
             "Certificate of the authority";
         certform: Text = "-certform", Both, Command, "3.0", "told by the content",
-            "Form of the authority's certificate: PEM or DER";
+            "Form of the authority's certificate: PEM, DER or P12; checked, and told by the content";
         keyfile: File = "-keyfile", Both, Command, "3.0", "private_key of the configuration",
             "Private key of the authority";
         keyform: Text = "-keyform", Both, Command, "3.0", "told by the content",
-            "Form of the private key: PEM or DER";
+            "Form of the private key: PEM, DER, P12, or ENGINE for one that -engine keeps";
         key: Text secret = "-key", Both, Command, "3.0", "none", "Password of the private key";
         passin: Text secret = "-passin", Both, Command, "3.0", "none",
             "Source of the private key's password: pass:, env:, file:, fd: or stdin";
@@ -130,6 +134,8 @@ options! {
     pub(super) struct Revoking, REVOKING {
         crlexts: Text = "-crlexts", Both, Command, "3.0", "crl_extensions of the configuration",
             "Section with the extensions of the revocation list";
+        delta: File = "-delta", Both, Command, "3.0", "none",
+            "Complete revocation list made before, against which -gencrl makes a delta list";
         crl_reason: Text = "-crl_reason", Both, Command, "3.0", "none",
             "Why a certificate is revoked; removeFromCRL lifts a hold";
         crl_hold: Text = "-crl_hold", Both, Command, "3.0", "none",
@@ -153,6 +159,17 @@ options! {
 /// The options of `tls::ca`.
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::ca",
-    groups: &[OPERATIONS, OUTPUT, PLACE, MAKING, REVOKING],
+    groups: &[
+        OPERATIONS,
+        ASKING,
+        SHORTCUTS,
+        VERIFYING,
+        ANSWERING,
+        OUTPUT,
+        PLACE,
+        MAKING,
+        REVOKING,
+        SURROUNDINGS,
+    ],
     missing: Missing::MustBeFollowed,
 };

@@ -9,14 +9,21 @@ use super::table::TABLE;
 /// The operations that may stand first without their dash.
 const OPERATIONS: &[&str] = &[
     "-check",
+    "-crl",
     "-gencrl",
     "-help",
     "-newca",
+    "-newcert",
+    "-newreq",
+    "-ocsp",
     "-rebuild",
     "-revoke",
+    "-sign",
     "-status",
     "-updatedb",
     "-valid",
+    "-verify",
+    "-xsign",
 ];
 
 /// The words, taken apart.

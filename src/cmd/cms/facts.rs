@@ -1,6 +1,7 @@
 //! What `-info` tells about a message.
 
 use crate::cms::ber::{Kind, Skeleton, elements};
+use crate::cms::book::ciphers;
 use crate::cms::decrypt::recipients;
 use crate::cms::receipt::{From, Request};
 use crate::cms::verify::{Report, Verdict};
@@ -149,11 +150,7 @@ fn verdict(signer: &Verdict) -> Record {
         record.put("signingTime", seconds);
     }
     if let Some(list) = &signer.capabilities {
-        let names: Vec<Value> = elements(list)
-            .flat_map(|(_, list)| elements(list))
-            .filter_map(|(_, one)| elements(one).next())
-            .map(|(_, oid)| Value::Str(encoded_oid_name(oid)))
-            .collect();
+        let names: Vec<Value> = ciphers(list).into_iter().map(Value::Str).collect();
         record.put("capabilities", names);
     }
     if let Ok(Some(request)) = &signer.receipt_request

@@ -1,67 +1,29 @@
-//! Where `tls::cms` reads and writes: files, channels, memory. Outputs appear whole or not at all.
+//! What `tls::cms` reads and writes: files, channels, memory. Outputs appear whole or not at all.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Cursor, Read, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::cmd::bytewise::Bytewise;
+use crate::cmd::pki;
+use crate::cmd::staged::{self, Staged};
 use crate::cms::source::{FileStream, Stream};
 use crate::cms::{unreadable, unwritable};
 use crate::error::{Error, Reason, Result};
-use crate::tcl::channel::Channel;
+use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
 
 /// How many bytes pass between two calls of a progress script.
 const STEP: u64 = 1 << 20;
 
-/// The options of a channel that are changed while bytes pass, blocking mode first.
-const OPTIONS: &[(&std::ffi::CStr, &str)] = &[
-    (c"-blocking", "1"),
-    (c"-eofchar", ""),
-    (c"-translation", "binary"),
-];
-
-/// A channel in binary, blocking mode; it gets its own settings back in the end.
-struct Bytewise {
-    /// The channel.
-    channel: Channel,
-    /// Its own settings.
-    saved: Vec<(&'static std::ffi::CStr, String)>,
-}
-
-impl Bytewise {
-    /// Changes the settings of a channel.
-    fn new(channel: Channel) -> Self {
-        let names = [c"-blocking", c"-encoding", c"-eofchar", c"-translation"];
-        let saved = names
-            .into_iter()
-            .filter_map(|name| Some((name, channel.option(name)?)))
-            .collect();
-        for (name, value) in OPTIONS {
-            channel.set_option(name, value);
-        }
-        Self { channel, saved }
-    }
-}
-
-impl Drop for Bytewise {
-    fn drop(&mut self) {
-        // The translation before the encoding, since the binary one sets both.
-        for (name, value) in self.saved.iter().rev() {
-            self.channel.set_option(name, value);
-        }
-    }
-}
-
 /// Reads a channel.
 struct ChannelStream(Bytewise);
 
 impl Read for ChannelStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.channel.read(buffer)
+        self.0.read(buffer)
     }
 }
 
@@ -75,15 +37,18 @@ impl Stream for ChannelStream {
     }
 }
 
-/// Tells a script how far reading has come.
+/// Is told how many bytes were read, and how many there are.
+pub(super) type Tell = Box<dyn FnMut(u64, Option<u64>) -> io::Result<()>>;
+
+/// Tells somebody how far reading has come.
 struct Progress {
     /// What is read.
     inner: Box<dyn Stream>,
-    /// The script.
-    script: Script,
+    /// Who is told.
+    tell: Tell,
     /// How many bytes were read, whichever way they were gone over.
     done: u64,
-    /// At how many the script is called next.
+    /// At how many he is told next.
     next: u64,
 }
 
@@ -94,11 +59,7 @@ impl Read for Progress {
         let total = self.inner.size();
         if self.done >= self.next || size == 0 || total == Some(self.done) {
             self.next = self.done + STEP;
-            let count = |count: u64| Obj::int(i64::try_from(count).unwrap_or(i64::MAX));
-            let total = total.map_or_else(Obj::empty, count);
-            if let Some(outcome) = self.script.call(&[count(self.done), total]) {
-                outcome.map_err(io::Error::other)?;
-            }
+            (self.tell)(self.done, total)?;
         }
         Ok(size)
     }
@@ -115,12 +76,12 @@ impl Stream for Progress {
     }
 }
 
-/// A stream that tells a script how far it has come.
-pub(super) fn with_progress(inner: Box<dyn Stream>, script: Option<Script>) -> Box<dyn Stream> {
-    match script {
-        Some(script) => Box::new(Progress {
+/// A stream that tells somebody how far it has come.
+pub(super) fn with_progress(inner: Box<dyn Stream>, tell: Option<Tell>) -> Box<dyn Stream> {
+    match tell {
+        Some(tell) => Box::new(Progress {
             inner,
-            script,
+            tell,
             done: 0,
             next: STEP,
         }),
@@ -128,33 +89,31 @@ pub(super) fn with_progress(inner: Box<dyn Stream>, script: Option<Script>) -> B
     }
 }
 
-/// Refuses files in a safe interpreter.
-pub(super) fn check_access(interp: Interp<'_>, option: &str, name: &str) -> Result<()> {
-    match interp.is_safe() {
-        true => Err(Error::failed_with(
-            Reason::CmsRead,
-            [option, name],
-            format!("couldn't open \"{name}\": a safe interpreter has no files"),
-        )),
-        false => Ok(()),
-    }
+/// The words that a progress script gets.
+pub(super) fn progress_words(done: u64, total: Option<u64>) -> [Obj; 2] {
+    let count = |count: u64| Obj::int(i64::try_from(count).unwrap_or(i64::MAX));
+    [count(done), total.map_or_else(Obj::empty, count)]
 }
 
-/// The content of a file for an option, or the PEM text that stands in its place.
-pub(super) fn load(interp: Interp<'_>, option: &str, value: &str) -> Result<Vec<u8>> {
-    if value.starts_with("-----BEGIN ") {
-        return Ok(value.as_bytes().to_vec());
-    }
-    check_access(interp, option, value)?;
-    files::read(value)
-        .map_err(|error| Error::failed_with(Reason::CmsRead, [option, value], error.message()))
+/// Tells a script; its error ends the operation.
+pub(super) fn script_tells(script: Script) -> Tell {
+    Box::new(
+        move |done, total| match script.call(&progress_words(done, total)) {
+            Some(outcome) => outcome.map(|_| ()).map_err(io::Error::other),
+            None => Ok(()),
+        },
+    )
 }
 
 /// Opens a file for reading.
-pub(super) fn open(interp: Interp<'_>, option: &str, name: &str) -> Result<Box<dyn Stream>> {
-    check_access(interp, option, name)?;
+pub(super) fn open(
+    inputs: &pki::Inputs<'_>,
+    option: &str,
+    name: &str,
+) -> Result<Box<dyn Stream + Send>> {
+    inputs.check_access(option, name)?;
     let Ok(path) = files::native(name) else {
-        return Ok(Box::new(Cursor::new(load(interp, option, name)?)));
+        return Ok(Box::new(Cursor::new(inputs.content(option, name)?)));
     };
     let opened = OpenOptions::new().read(true).open(path);
     match opened.and_then(FileStream::new) {
@@ -162,22 +121,9 @@ pub(super) fn open(interp: Interp<'_>, option: &str, name: &str) -> Result<Box<d
         Err(error) => Err(Error::failed_with(
             Reason::CmsRead,
             [option, name],
-            files::os_error(errno(&error), &format!("couldn't open \"{name}\"")).message(),
+            staged::failure("open", name, &error).message(),
         )),
     }
-}
-
-/// The errno value of a failure; one that lost it on the way gets it by its kind.
-fn errno(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or_else(|| match error.kind() {
-        io::ErrorKind::NotFound => libc::ENOENT,
-        io::ErrorKind::PermissionDenied => libc::EACCES,
-        io::ErrorKind::NotADirectory => libc::ENOTDIR,
-        io::ErrorKind::IsADirectory => libc::EISDIR,
-        io::ErrorKind::ReadOnlyFilesystem => libc::EROFS,
-        io::ErrorKind::StorageFull => libc::ENOSPC,
-        _ => libc::EIO,
-    })
 }
 
 /// Opens a channel for reading.
@@ -186,31 +132,20 @@ pub(super) fn open_channel(
     option: &str,
     name: &Obj,
 ) -> Result<Box<dyn Stream>> {
-    let channel = find(interp, option, name, crate::tcl::channel::Mask::READABLE)?;
-    Ok(Box::new(ChannelStream(Bytewise::new(channel))))
+    let channel = channel(interp, option, name, Mask::READABLE)?;
+    Ok(Box::new(ChannelStream(channel)))
 }
 
 /// A channel that is open in a direction.
-fn find(
+pub(super) fn channel(
     interp: Interp<'_>,
     option: &str,
     name: &Obj,
-    direction: crate::tcl::channel::Mask,
-) -> Result<Channel> {
-    let text = name.as_text();
-    match Channel::find(interp, name) {
-        Some(channel) if channel.mode().has(direction) => Ok(channel),
-        Some(_) => Err(Error::failed_with(
-            Reason::CmsOption,
-            [option, &*text],
-            format!("channel \"{text}\" isn't open in the direction that {option} needs"),
-        )),
-        None => Err(Error::failed_with(
-            Reason::CmsOption,
-            [option, &*text],
-            format!("can not find channel named \"{text}\""),
-        )),
-    }
+    direction: Mask,
+) -> Result<Bytewise> {
+    Bytewise::find(interp, name, direction).map_err(|message| {
+        Error::failed_with(Reason::CmsOption, [option, &*name.as_text()], message)
+    })
 }
 
 /// A stream that can be read twice: the stream itself, or a temporary copy of it.
@@ -223,50 +158,57 @@ pub(super) fn repeatable(mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>>
     }
 }
 
-/// An output file on its way.
-enum Place {
-    /// A file beside the one it is going to be.
-    Beside(NamedTempFile, PathBuf),
-    /// A temporary file, to be copied over something that can't be replaced by renaming.
-    Apart(File, PathBuf),
-    /// A temporary file, to be written into a virtual file system.
-    Virtual(File, String),
+/// Where a result waits until all is right; in any thread.
+pub(super) enum Store {
+    /// In memory.
+    Memory(Vec<u8>),
+    /// In the file that is going to be the output.
+    File(Staged),
+    /// In a temporary file that a channel is going to get.
+    Named(NamedTempFile),
 }
 
-/// Where a result goes.
-enum Goal {
-    /// To the script.
-    Memory(Vec<u8>),
-    /// Into a file.
-    File(Place),
+impl Write for Store {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(memory) => memory.write(bytes),
+            Self::File(file) => file.write(bytes),
+            Self::Named(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Collects a result, and lets it out when all is right.
+pub(super) enum Sink {
+    /// Wherever it waits, nothing but a name is missing in the end.
+    Store(Store),
     /// Into a channel, at once.
     Early(Bytewise),
     /// Into a channel, once all is right.
     Late(File, Bytewise),
 }
 
-/// Collects a result, and lets it out when all is right.
-pub(super) struct Sink(Goal);
-
 impl Sink {
     /// For the script.
     pub(super) fn memory() -> Self {
-        Self(Goal::Memory(Vec::new()))
+        Self::Store(Store::Memory(Vec::new()))
     }
 
     /// For a file.
     pub(super) fn file(interp: Interp<'_>, option: &str, name: &str) -> Result<Self> {
-        check_access(interp, option, name)?;
-        let Ok(path) = files::native(name) else {
-            let file = tempfile::tempfile().map_err(unwritable)?;
-            return Ok(Self(Goal::File(Place::Virtual(file, name.to_owned()))));
-        };
-        let place = place(&path).map_err(|error| {
-            let doing = format!("couldn't open \"{name}\"");
-            let text = files::os_error(errno(&error), &doing);
-            Error::failed_with(Reason::CmsWrite, [option, name], text.message())
-        })?;
-        Ok(Self(Goal::File(place)))
+        let failed =
+            |message: String| Error::failed_with(Reason::CmsWrite, [option, name], message);
+        if interp.is_safe() {
+            let message = format!("couldn't open \"{name}\": a safe interpreter has no files");
+            return Err(failed(message));
+        }
+        Staged::new(name, None)
+            .map(|file| Self::Store(Store::File(file)))
+            .map_err(|error| failed(staged::failure("open", name, &error).message()))
     }
 
     /// For a channel; `early` lets everything out as it comes.
@@ -276,117 +218,33 @@ impl Sink {
         name: &Obj,
         early: bool,
     ) -> Result<Self> {
-        let channel = find(interp, option, name, crate::tcl::channel::Mask::WRITABLE)?;
-        let channel = Bytewise::new(channel);
-        channel.channel.flush().map_err(unwritable)?;
-        Ok(Self(match early {
-            true => Goal::Early(channel),
-            false => Goal::Late(tempfile::tempfile().map_err(unwritable)?, channel),
-        }))
+        let channel = channel(interp, option, name, Mask::WRITABLE)?;
+        channel.settle().map_err(unwritable)?;
+        Ok(match early {
+            true => Self::Early(channel),
+            false => Self::Late(tempfile::tempfile().map_err(unwritable)?, channel),
+        })
+    }
+
+    /// Where the result is written.
+    pub(super) fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Store(store) => store,
+            Self::Early(channel) => channel,
+            Self::Late(file, _) => file,
+        }
     }
 
     /// Lets the result out; what is for the script comes back.
     pub(super) fn finish(self) -> Result<Vec<u8>> {
-        match self.0 {
-            Goal::Memory(bytes) => return Ok(bytes),
-            Goal::File(Place::Beside(file, path)) => {
-                file.persist(path)
-                    .map_err(|error| unwritable(error.error))?;
+        match self {
+            Self::Store(Store::Memory(bytes)) => return Ok(bytes),
+            Self::Store(Store::File(file)) => file.finish().map_err(unwritable)?,
+            Self::Store(Store::Named(_)) | Self::Early(_) => {}
+            Self::Late(file, mut channel) => {
+                staged::copy(file, &mut channel).map_err(unwritable)?;
             }
-            Goal::File(Place::Apart(file, path)) => {
-                let mut target = OpenOptions::new()
-                    .write(true)
-                    .truncate(true)
-                    .open(path)
-                    .map_err(unwritable)?;
-                copy(file, &mut target)?;
-            }
-            Goal::File(Place::Virtual(file, name)) => {
-                let mut target = files::create(&name)?;
-                copy(file, &mut target)?;
-                target.close().map_err(unwritable)?;
-            }
-            Goal::Early(_) => {}
-            Goal::Late(file, channel) => copy(file, &mut Raw(channel.channel))?,
         }
         Ok(Vec::new())
-    }
-}
-
-/// Copies a temporary file from its start.
-fn copy(file: File, out: &mut dyn Write) -> Result<()> {
-    let mut source = FileStream::new(file).map_err(unwritable)?;
-    io::copy(&mut source, out).map_err(unwritable)?;
-    Ok(())
-}
-
-/// Writes to a channel.
-struct Raw(Channel);
-
-impl Write for Raw {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_raw(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            Goal::Memory(memory) => memory.write(bytes),
-            Goal::File(Place::Beside(file, _)) => file.write(bytes),
-            Goal::File(Place::Apart(file, _) | Place::Virtual(file, _)) | Goal::Late(file, _) => {
-                file.write(bytes)
-            }
-            Goal::Early(channel) => Raw(channel.channel).write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Where the bytes for a file wait.
-fn place(path: &Path) -> io::Result<Place> {
-    // A link leads to the file that is to be replaced.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let facts = path.metadata().ok();
-    if let Some(facts) = &facts
-        && !facts.is_file()
-    {
-        if facts.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
-        return Ok(Place::Apart(tempfile::tempfile()?, path));
-    }
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let permissions = facts.map_or_else(
-        || std::fs::Permissions::from_mode(0o666),
-        |facts| facts.permissions(),
-    );
-    let made = tempfile::Builder::new()
-        .prefix(".tls-cms-")
-        .permissions(permissions)
-        .tempfile_in(folder);
-    match made {
-        Ok(file) => {
-            if path.exists() {
-                // A file that its owner made read-only isn't replaced behind his back.
-                OpenOptions::new().write(true).open(&path)?;
-            }
-            Ok(Place::Beside(file, path))
-        }
-        Err(_) if path.exists() => {
-            OpenOptions::new().write(true).open(&path)?;
-            Ok(Place::Apart(tempfile::tempfile()?, path))
-        }
-        Err(error) => Err(error),
     }
 }

@@ -66,6 +66,8 @@ options! {
         subject: Text = "-subject", Both, Command, "3.0", "none", "The mail's Subject header";
         info: Text = "-info", Both, Command, "3.0", "none",
             "Variable that gets a dict of facts about the message";
+        command: Script = "-command", Both, Command, "3.0", "none",
+            "Command prefix that gets the outcome; the call returns a token at once";
         progress: Script = "-progress", Both, Command, "3.0", "none",
             "Command prefix that is called with the bytes done and in total";
     }
@@ -80,7 +82,7 @@ options! {
         inkey: File = "-inkey", Both, Command, "3.0", "the file of the certificate",
             "File with the private key of the signer or recipient";
         keyform: Text = "-keyform", Both, Command, "3.0", "known by the content",
-            "Form of a private key: PEM, DER or P12; without effect, as in the program";
+            "Form of a private key: ENGINE where an engine keeps it; PEM, DER and P12 show by themselves";
         recip: File = "-recip", Both, Command, "3.0", "none", "File with a recipient's certificate";
         originator: File = "-originator", Both, Command, "3.0", "none",
             "File with the sender's certificate for a key agreement";
@@ -125,6 +127,10 @@ options! {
             "Leave the list of ciphers out of the attributes";
         cades: Flag = "-cades", Both, Command, "3.0", "off",
             "Sign, or check, which certificate was used";
+        digest: Text = "-digest", Both, Command, "3.0", "none",
+            "Digest of the content to sign, in hexadecimal digits, in place of the content";
+        no_signing_time: Flag = "-no_signing_time", Both, Command, "3.0", "off",
+            "Leave the time out of the attributes";
         receipt_request_all: Flag = "-receipt_request_all", Both, Command, "3.0", "off",
             "Ask all recipients for a receipt";
         receipt_request_first: Flag = "-receipt_request_first", Both, Command, "3.0", "off",
@@ -164,6 +170,8 @@ options! {
             "Don't trust the library's default folder";
         no_ca_store: Flag = "-no-CAstore", Both, Command, "3.0", "off",
             "Don't trust the library's default store";
+        smimestore: File = "-smimestore", Both, Command, "3.0", "none",
+            "File of addresses, certificates and ciphers: -verify learns them, -encrypt -to uses them";
         noout: Flag = "-noout", Both, Command, "3.0", "off", "Write no message";
         print: Flag = "-print", Both, Command, "3.0", "off", "Print the message's structure";
         nameopt: Text = "-nameopt", Both, Command, "3.0", "oneline", "How names are printed";

@@ -1,11 +1,11 @@
 //! The words of `tls::cms`: options, ciphers as options, the operation, and certificates behind everything.
 
-use super::inputs::option_error;
-use super::library::Library;
+use super::option_error;
 use super::table::TABLE;
+use crate::cmd::library::Library;
 use crate::error::Result;
 use crate::opts::{Given, Word};
-use crate::tcl::{Interp, Obj};
+use crate::tcl::Obj;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +79,8 @@ pub(super) struct Party {
 pub(super) struct Words {
     /// The options.
     pub(super) given: Given<Obj>,
-    /// The library as the options want it.
-    pub(super) library: Library,
+    /// The words that are no options.
+    chosen: Vec<String>,
     /// The cipher that was given as an option, without its dash.
     pub(super) cipher: Option<String>,
     /// The certificates behind everything.
@@ -89,7 +89,7 @@ pub(super) struct Words {
 
 impl Words {
     /// Takes the words apart.
-    pub(super) fn parse(interp: Interp<'_>, words: &[Obj]) -> Result<Self> {
+    pub(super) fn parse(words: &[Obj]) -> Result<Self> {
         let mut known: Vec<Obj> = Vec::new();
         let mut chosen: Vec<String> = Vec::new();
         let mut certificates = Vec::new();
@@ -114,21 +114,26 @@ impl Words {
                 chosen.push(text.into_owned());
             }
         }
-        let given = TABLE.parse(&known)?;
-        // Only now, since a provider among the options may be the one that has the cipher.
-        let library = Library::load(interp, &given)?;
-        if let Some(unknown) = chosen
+        Ok(Self {
+            given: TABLE.parse(&known)?,
+            chosen,
+            cipher: None,
+            certificates,
+        })
+    }
+
+    /// Takes the words that are no options as ciphers. Only when the library is there, since a provider among the
+    /// options may be the one that has them.
+    pub(super) fn check_cipher(&mut self, library: &Library) -> Result<()> {
+        if let Some(unknown) = self
+            .chosen
             .iter()
             .find(|name| library.cipher(&name[1..]).is_none())
         {
             return Err(TABLE.bad_option(unknown));
         }
-        Ok(Self {
-            given,
-            library,
-            cipher: chosen.pop().map(|name| name[1..].to_owned()),
-            certificates,
-        })
+        self.cipher = self.chosen.pop().map(|name| name[1..].to_owned());
+        Ok(())
     }
 
     /// The one operation that was asked for.
@@ -275,4 +280,28 @@ pub(super) fn help() -> String {
         "-*"
     ));
     text
+}
+
+/// The bytes of hexadecimal digits.
+pub(super) fn hex(option: &str, digits: &str) -> Result<Vec<u8>> {
+    let bad = || {
+        option_error(
+            option,
+            format!("{option} takes hexadecimal digits, two for each byte"),
+        )
+    };
+    let digits = digits.as_bytes();
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(bad());
+    }
+    pairs
+        .iter()
+        .map(|pair| {
+            let value = |digit: u8| char::from(digit).to_digit(16);
+            let (high, low) = (value(pair[0])?, value(pair[1])?);
+            u8::try_from(high << 4 | low).ok()
+        })
+        .collect::<Option<Vec<u8>>>()
+        .ok_or_else(bad)
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::ffi;
 use crate::ffi::ossl as raw;
-use crate::ossl::error::cvt;
+use crate::ossl::error::{cvt, cvt_p};
 
 /// What a signer did, in a message.
 #[derive(Debug)]
@@ -95,6 +95,71 @@ impl<'a> SignerInfo<'a> {
                 flags.0,
             )
         })
+    }
+
+    /// Adds the attribute that tells the content's digest. `CMS_signed_add1_attr_by_NID`
+    pub(crate) fn add_digest(&self, digest: &[u8]) -> Result<(), ErrorStack> {
+        /// `V_ASN1_OCTET_STRING`
+        const OCTETS: c_int = 4;
+        let length = c_int::try_from(digest.len()).unwrap_or(0);
+        // SAFETY: the signer is part of a valid message, and the bytes, which are copied, have that length.
+        cvt(unsafe {
+            raw::CMS_signed_add1_attr_by_NID(
+                self.pointer,
+                Nid::PKCS9_MESSAGEDIGEST.as_raw(),
+                OCTETS,
+                digest.as_ptr().cast::<c_void>(),
+                length,
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Takes a signed attribute away; whether it was there. The signature doesn't fit any more then.
+    /// `CMS_signed_get_attr_by_NID`, `CMS_signed_delete_attr`
+    pub(crate) fn remove_attribute(&self, kind: Nid) -> bool {
+        // SAFETY: the signer is part of a valid message; -1 looks from the first attribute on.
+        let place = unsafe { raw::CMS_signed_get_attr_by_NID(self.pointer, kind.as_raw(), -1) };
+        if place < 0 {
+            return false;
+        }
+        // SAFETY: the place was just told.
+        let attribute = unsafe { raw::CMS_signed_delete_attr(self.pointer, place) };
+        // SAFETY: the attribute is the caller's, or null.
+        unsafe { raw::X509_ATTRIBUTE_free(attribute) };
+        true
+    }
+
+    /// The signed attributes, each as encoded. `CMS_signed_get_attr`, `i2d_X509_ATTRIBUTE`
+    pub(crate) fn attributes(&self) -> Result<Vec<Vec<u8>>, ErrorStack> {
+        // SAFETY: the signer is part of a valid message.
+        let count = unsafe { raw::CMS_signed_get_attr_count(self.pointer) };
+        (0..count)
+            .map(|place| {
+                // SAFETY: the place is one of those that were counted.
+                let attribute = cvt_p(unsafe { raw::CMS_signed_get_attr(self.pointer, place) })?;
+                // SAFETY: the attribute is part of the message; without a buffer the length is told.
+                let length =
+                    cvt(unsafe { openssl_sys::i2d_X509_ATTRIBUTE(attribute, ptr::null_mut()) })?;
+                let mut encoded = vec![0; usize::try_from(length).unwrap_or(0)];
+                let mut start = encoded.as_mut_ptr();
+                // SAFETY: the buffer has the length that was just told.
+                cvt(unsafe { openssl_sys::i2d_X509_ATTRIBUTE(attribute, &raw mut start) })?;
+                Ok(encoded)
+            })
+            .collect()
+    }
+
+    /// Sets the signature. `CMS_SignerInfo_get0_signature`, `ASN1_STRING_set`
+    pub(crate) fn set_signature(&self, signature: &[u8]) -> Result<(), ErrorStack> {
+        // SAFETY: the signer is part of a valid message.
+        let string = cvt_p(unsafe { raw::CMS_SignerInfo_get0_signature(self.pointer) })?;
+        let length = c_int::try_from(signature.len()).unwrap_or(0);
+        // SAFETY: the string is part of the message, and the bytes, which are copied, have that length.
+        cvt(unsafe {
+            openssl_sys::ASN1_STRING_set(string.cast(), signature.as_ptr().cast::<c_void>(), length)
+        })?;
+        Ok(())
     }
 
     /// Signs the attributes. `CMS_SignerInfo_sign`

@@ -1,0 +1,266 @@
+# ca.tcl -- the benchmark of tls::ca: what one command costs beside openssl ca, by the size of the
+# database; and what is done by the thousand.
+#
+# Usage: tclsh ca.tcl ?-quick? ?-rows SIZES? ?-only WORKS? PACKAGE
+#
+# PACKAGE is the folder that tools/package.tcl made. SIZES is a list of numbers of records. Each work
+# runs in a process of its own, which tells its median time and the most memory it ever had; that of
+# openssl ca is measured by Python. The program gets a copy of the same folder. Nothing is left
+# behind but the table.
+#
+#       tclsh ca.tcl -worker PACKAGE FOLDER WORK COUNT
+#
+# is one such process.
+
+namespace eval bench {
+    # Where the authorities are.
+    variable folder
+
+    # The configuration of an authority.
+    variable configuration {
+        [ca]
+        default_ca = main
+        [main]
+        dir = .
+        database = $dir/index.txt
+        new_certs_dir = $dir/newcerts
+        certificate = $dir/ca.pem
+        private_key = $dir/ca.key
+        serial = $dir/serial
+        crlnumber = $dir/crlnumber
+        default_md = sha256
+        default_days = 365
+        default_crl_days = 30
+        policy = any
+        x509_extensions = leaf
+        [any]
+        commonName = supplied
+        [leaf]
+        basicConstraints = CA:FALSE
+        keyUsage = critical, digitalSignature
+        subjectKeyIdentifier = hash
+        authorityKeyIdentifier = keyid
+    }
+
+    # Runs a command and tells seconds and KiB.
+    variable measure {
+import resource, subprocess, sys, time
+begin = time.perf_counter()
+quiet = subprocess.DEVNULL
+code = subprocess.run(sys.argv[1:], stdin=quiet, stdout=quiet, stderr=quiet).returncode
+if code != 0:
+    sys.exit("it ended with %d" % code)
+print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    }
+}
+
+# Writes a file.
+proc bench::Write {path content} {
+    set file [open $path wb]
+    puts -nonewline $file $content
+    close $file
+}
+
+# Runs openssl and keeps it quiet.
+proc bench::Openssl {args} {
+    exec openssl {*}$args 2>/dev/null
+}
+
+# An authority with so many records of a kind: V valid, R revoked, E valid and every tenth over.
+proc bench::Authority {name rows kind} {
+    variable folder
+    variable configuration
+    set path [file join $folder $name]
+    file delete -force $path
+    file mkdir [file join $path newcerts]
+    foreach file {ca.key ca.pem leaf.req} {
+        file copy [file join $folder $file] $path
+    }
+    Write [file join $path ca.cnf] $configuration
+    Write [file join $path serial] 10000000\n
+    Write [file join $path crlnumber] 01\n
+    Write [file join $path index.txt.attr] "unique_subject = yes\n"
+    set file [open [file join $path index.txt] wb]
+    for {set number 1} {$number <= $rows} {incr number} {
+        set end [expr {$kind eq "E" && $number % 10 == 0 ? "200101000000Z" : "491231235959Z"}]
+        set revoked [expr {$kind eq "R" ? "250101000000Z,superseded" : ""}]
+        puts $file [format "%s\t%s\t%s\t%08X\tunknown\t/O=Bench/CN=host %d" \
+            [expr {$kind eq "R" ? "R" : "V"}] $end $revoked $number $number]
+    }
+    close $file
+    return $path
+}
+
+# ---- One process ----------------------------------------------------------------------------------
+
+# Does a work so many times; gives its times in seconds.
+proc bench::Work {work count} {
+    set times {}
+    for {set number 1} {$number <= $count} {incr number} {
+        set subject "/CN=$work $number [pid]"
+        switch $work {
+            open {
+                # As if another program had changed it.
+                file mtime index.txt [expr {[clock seconds] - $number}]
+                set words {-status 0F}
+            }
+            status {set words {-status 0F}}
+            issue {set words [list -in leaf.req -subj $subject -notext]}
+            revoke {
+                set file one.pem
+                tls::ca -config ca.cnf -in leaf.req -subj $subject -notext -out $file
+                set words [list -revoke $file]
+            }
+            updatedb {set words -updatedb}
+            gencrl {set words {-gencrl -out out.crl}}
+            bulk {set words [list -notext -out out.pem -infiles {*}[glob requests/*]]}
+            rebuild {set words -rebuild}
+        }
+        set begin [clock microseconds]
+        tls::ca -config ca.cnf {*}$words
+        lappend times [expr {([clock microseconds] - $begin) / 1e6}]
+    }
+    return $times
+}
+
+# The process's side of a measurement.
+proc bench::Worker {package path work count} {
+    lappend ::auto_path [file dirname [file normalize $package]] [file normalize $package]
+    package require tls
+    cd $path
+    # The first call makes what the others find.
+    if {$work in {issue revoke status}} {
+        tls::ca -config ca.cnf -status 01
+    }
+    set times [lsort -real [Work $work $count]]
+    set status [open /proc/self/status]
+    regexp {VmHWM:\s+(\d+)} [read $status] -> peak
+    close $status
+    puts "[lindex $times [expr {[llength $times] / 2}]] $peak"
+}
+
+# ---- The measurements -----------------------------------------------------------------------------
+
+# Measures a work in an authority by this package.
+proc bench::Ours {package path work count} {
+    return [exec [info nameofexecutable] [info script] -worker $package $path $work $count]
+}
+
+# Measures a work by openssl ca.
+proc bench::Theirs {path words} {
+    variable measure
+    set here [pwd]
+    cd $path
+    try {
+        return [exec python3 -c $measure openssl ca -batch -config ca.cnf {*}$words]
+    } finally {
+        cd $here
+    }
+}
+
+# A measurement for people.
+proc bench::Shown {measured} {
+    lassign $measured seconds peak
+    return [format "%10.2f ms %6.0f MB" [expr {1000 * $seconds}] [expr {$peak / 1024.0}]]
+}
+
+# One line of the table.
+proc bench::Line {title ours theirs} {
+    puts [format "%-34s %s   %s" $title [Shown $ours] \
+        [expr {$theirs eq {} ? "" : [Shown $theirs]}]]
+    flush stdout
+}
+
+# One command by the size of the database.
+proc bench::Sizes {package sizes only} {
+    foreach rows $sizes {
+        set path [Authority valid $rows V]
+        set copy [Authority copy $rows V]
+        set count [expr {$rows > 100000 ? 21 : 51}]
+        foreach {work words} {
+            open {-status 0F} status {-status 0F} issue {-in leaf.req -notext -subj /CN=one -out one.pem}
+            revoke {-revoke one.pem}
+        } {
+            if {![regexp -- $only $work]} continue
+            # The program tells a status by an exit code of its own.
+            set theirs [expr {$work in {open status} ? {} : [Theirs $copy $words]}]
+            Line "$work, $rows records" \
+                [Ours $package $path $work [expr {$work eq "open" ? 3 : $count}]] $theirs
+        }
+        foreach {work kind words} {updatedb E -updatedb gencrl R {-gencrl -out out.crl}} {
+            if {![regexp -- $only $work]} continue
+            Line "$work, $rows records" [Ours $package [Authority valid $rows $kind] $work 1] \
+                [Theirs [Authority copy $rows $kind] $words]
+        }
+    }
+}
+
+# Requests by the thousand in one call, beside what the key alone can sign; and making it all again.
+proc bench::Bulk {package count only} {
+    variable folder
+    set path [Authority valid 1 V]
+    if {[regexp -- $only bulk]} {
+        file mkdir [file join $path requests]
+        for {set number 0} {$number < $count} {incr number} {
+            Openssl req -new -config [file join $folder req.cnf] -key [file join $folder leaf.key] \
+                -subj "/CN=bulk $number" -out [file join $path requests [format %06d.req $number]]
+        }
+        lassign [Ours $package $path bulk 1] seconds peak
+        regexp {rsa +2048 bits.* (\d+\.\d) +\d+\.\d} \
+            [exec openssl speed -seconds 2 rsa2048 2>/dev/null] -> raw
+        set rate [expr {$count / $seconds}]
+        puts [format "%-34s %10.0f /s %6.0f MB   %.2f of %.0f signatures/s" \
+            "$count requests in one call" $rate [expr {$peak / 1024.0}] [expr {$rate / $raw}] $raw]
+    }
+    if {[regexp -- $only rebuild]} {
+        if {![regexp -- $only bulk]} {
+            return
+        }
+        Line "rebuild, $count certificates" [Ours $package $path rebuild 1] {}
+    }
+}
+
+# Everything.
+proc bench::Main {words} {
+    variable folder
+    set sizes {1000 100000 1000000}
+    set count 1000
+    set only .
+    while {[string match -* [lindex $words 0]]} {
+        set words [lassign $words option]
+        switch -- $option {
+            -quick {
+                set sizes {1000 10000}
+                set count 100
+            }
+            -rows {set words [lassign $words sizes]}
+            -only {set words [lassign $words only]}
+            default {error "bad option \"$option\": must be -only, -quick, or -rows"}
+        }
+    }
+    set package [file normalize [lindex $words 0]]
+    close [file tempfile folder]
+    file delete $folder
+    file mkdir $folder
+    try {
+        Write [file join $folder req.cnf] "\[req\]\ndistinguished_name = dn\n\[dn\]\n\[ca\]\nbasicConstraints = critical, CA:TRUE\nsubjectKeyIdentifier = hash\n"
+        set here [pwd]
+        cd $folder
+        Openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 9000 \
+            -subj "/CN=Bench CA" -config req.cnf -extensions ca
+        Openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out leaf.key
+        Openssl req -new -config req.cnf -key leaf.key -subj /CN=leaf -out leaf.req
+        cd $here
+        puts [format "%-34s %23s   %23s" {} "this package" "openssl ca"]
+        Sizes $package $sizes $only
+        Bulk $package $count $only
+    } finally {
+        file delete -force $folder
+    }
+}
+
+if {[lindex $argv 0] eq "-worker"} {
+    bench::Worker {*}[lrange $argv 1 end]
+} else {
+    bench::Main $argv
+}

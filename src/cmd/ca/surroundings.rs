@@ -1,0 +1,140 @@
+//! What a call of `tls::ca` needs of the library around it: random numbers, the string types of names, the form in
+//! which certificates are shown.
+
+use std::io::Read;
+
+use super::inputs::{Out, option_error};
+use super::{Job, Words};
+use crate::ca::config::Config;
+use crate::cmd::bytewise::Bytewise;
+use crate::cmd::library::Library;
+use crate::cmd::pki::{Inputs, Kinds};
+use crate::error::{Error, Reason, Result};
+use crate::opts::{Given, options};
+use crate::ossl::secret::Secret;
+use crate::ossl::x509_name::Mask;
+use crate::ossl::{library, print};
+use crate::tcl::channel::Mask as Direction;
+use crate::tcl::{Interp, Obj, files};
+use crate::x509::name;
+
+options! {
+    /// Random numbers, and how much is told.
+    pub(super) table SURROUNDINGS {
+        Text = "-engine", Both, Command, "3.0", "none",
+            "Engine to start; -keyform ENGINE takes the private key from it";
+        Text = "-provider", Both, Command, "3.0", "those that are loaded",
+            "Provider to load for this call; may be repeated";
+        File = "-provider-path", Both, Command, "3.0", "OpenSSL's own", "Folder of the providers after it";
+        Text = "-provparam", Both, Command, "3.0", "none",
+            "Parameter of a provider before it, provider:name=value; needs OpenSSL 3.5";
+        Text = "-rand", Both, Command, "3.0", "RANDFILE of the configuration",
+            "Files with colons between, whose bytes go into the random numbers; may be repeated";
+        File = "-writerand", Both, Command, "3.0", "RANDFILE of the configuration",
+            "File that gets random bytes, for -rand of another time";
+        Flag = "-verbose", Both, Command, "3.0", "off", "Tell each step in what -info gets";
+        Flag = "-quiet", Both, Command, "3.0", "on", "Tell no steps, if it comes after -verbose";
+    }
+}
+
+/// The reasons for what goes wrong.
+const KINDS: Kinds = Kinds {
+    option: Reason::CaOption,
+    read: Reason::CaRead,
+    password: Reason::CaPassword,
+    write: Reason::CaWrite,
+};
+
+/// Does what the options say of the library, and what `RANDFILE` does.
+pub(super) fn library(interp: Interp<'_>, words: &Words, config: &Config) -> Result<Library> {
+    let inputs = Inputs {
+        interp,
+        kinds: KINDS,
+        script: None,
+    };
+    // As in the program, the file need not be there yet.
+    if let Some(name) = config.random_file()
+        && let Ok(bytes) = files::read(&name)
+    {
+        library::add_random(&bytes);
+    }
+    Library::load(&inputs, &words.given, false)
+}
+
+/// Writes random bytes to the file that `-writerand`, or else `RANDFILE`, names.
+pub(super) fn write_random(words: &Words, config: &Config) -> Result<()> {
+    let asked = words.texts("-writerand").pop();
+    let Some(name) = asked.or_else(|| config.random_file()) else {
+        return Ok(());
+    };
+    let bytes = Secret::from(&Library::random(KINDS)?[..]);
+    Out::stage_secret(&name, &bytes)?.finish()?;
+    Ok(())
+}
+
+/// Whether steps are told: the last of two options decides.
+pub(super) fn is_verbose(given: &Given<Obj>) -> bool {
+    let mut said = given
+        .all()
+        .map(|setting| setting.spec.name)
+        .filter(|name| ["-verbose", "-quiet"].contains(name));
+    said.next_back() == Some("-verbose")
+}
+
+/// The form in which certificates are shown, by `name_opt` and `cert_opt`: bits for names and for certificates.
+pub(super) fn shown_form(config: &Config) -> Result<(u64, u64)> {
+    let names = match config.value("name_opt") {
+        Some(words) => name::Form::parse(&words)
+            .map_err(|problem| config.bad("name_opt", &problem.to_string()))?
+            .bits(),
+        None => 0,
+    };
+    let parts = match config.value("cert_opt") {
+        Some(words) => print::certificate_form(&words)
+            .map_err(|word| config.bad("cert_opt", &format!("unknown word \"{word}\"")))?,
+        None => 0,
+    };
+    Ok((names, parts))
+}
+
+impl Job<'_> {
+    /// Makes names with the string types that `string_mask` allows.
+    pub(super) fn with_mask<T>(&self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mask = match self.config.value("string_mask") {
+            Some(words) => Some(Mask::set(&words).ok_or_else(|| {
+                self.config
+                    .bad("string_mask", &format!("\"{words}\" is no string mask"))
+            })?),
+            None => None,
+        };
+        let made = make();
+        drop(mask);
+        made
+    }
+
+    /// Gets the output ready, whatever it goes to.
+    pub(super) fn out(&self, write: &mut super::inputs::Writing<'_>) -> Result<Out> {
+        match (&self.output.out, &self.output.outchan) {
+            (Some(_), Some(_)) => Err(option_error(
+                "-outchan",
+                "only one of -out and -outchan can be given",
+            )),
+            (None, Some(channel)) => Out::channel(self.interp, channel, write),
+            (name, None) => Out::stage(name.as_deref(), write),
+        }
+    }
+
+    /// Everything that comes through a channel.
+    pub(super) fn from_channel(&self, name: &Obj) -> Result<Vec<u8>> {
+        let refused = |message: String| {
+            let name = name.as_text();
+            Error::failed_with(Reason::CaRead, [&*name, "-inchan"], message)
+        };
+        let mut channel =
+            Bytewise::find(self.interp, name, Direction::READABLE).map_err(refused)?;
+        let mut bytes = Vec::new();
+        let done = channel.read_to_end(&mut bytes);
+        done.map_err(|error| refused(error.to_string()))?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,209 @@
+//! What a call is going to do with its streams, and what it does with what was found.
+//!
+//! A plan holds everything that was read from files and asked from scripts, so that it can be carried out in any
+//! thread.
+
+use std::io::Write;
+
+use openssl::x509::X509;
+
+use super::Job;
+use super::addresses;
+use super::streams::{self, Sink, Tell};
+use crate::cmd::library::Library;
+use crate::cms::ber::Skeleton;
+use crate::cms::book::Entry;
+use crate::cms::source::Stream;
+use crate::cms::{refused, unwritable};
+use crate::error::{Error, Reason, Result};
+use crate::tcl::{Interp, Obj};
+use crate::value::Record;
+
+/// The streams of an operation.
+pub(super) struct Ways<'w> {
+    /// The input.
+    pub(super) stream: &'w mut dyn Stream,
+    /// The content, or the receipt, beside the input.
+    pub(super) beside: Option<&'w mut dyn Stream>,
+    /// The output.
+    pub(super) out: &'w mut dyn Write,
+}
+
+/// What an operation finds.
+#[derive(Default)]
+pub(super) struct Finding {
+    /// What `-info` tells.
+    pub(super) facts: Record,
+    /// What is wrong with the message.
+    pub(super) failure: Option<Error>,
+    /// The message's certificates.
+    pub(super) certificates: Vec<X509>,
+    /// The signers' certificates.
+    pub(super) signers: Vec<X509>,
+    /// What was learned about mail addresses.
+    pub(super) learned: Vec<Entry>,
+    /// What the program prints behind the content.
+    pub(super) text: String,
+}
+
+impl Finding {
+    /// The facts about a message alone.
+    pub(super) fn message(skeleton: &Skeleton) -> Self {
+        Self {
+            facts: super::facts::message(skeleton),
+            ..Self::default()
+        }
+    }
+}
+
+/// What is done with the streams.
+type Work = Box<dyn FnOnce(Ways<'_>) -> Result<Finding> + Send>;
+
+/// How the input is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Not at all.
+    Never,
+    /// From its start to its end.
+    Once,
+    /// More than once.
+    Again,
+}
+
+impl Reading {
+    /// More than once if that is so.
+    pub(super) const fn again_if(again: bool) -> Self {
+        match again {
+            true => Self::Again,
+            false => Self::Once,
+        }
+    }
+}
+
+/// What a call is going to do.
+pub(super) struct Plan {
+    /// How the input is read.
+    pub(super) reading: Reading,
+    /// Whether the output may come out only when all is right.
+    pub(super) checked: bool,
+    /// A file beside the input: the option that names it, and its name.
+    pub(super) beside: Option<(&'static str, String)>,
+    /// What is done.
+    pub(super) work: Work,
+}
+
+impl Plan {
+    /// Reads, works, and writes what comes out of it.
+    pub(super) fn carry_out(
+        self,
+        stream: Box<dyn Stream>,
+        mut beside: Option<Box<dyn Stream>>,
+        tell: Option<Tell>,
+        out: &mut dyn Write,
+    ) -> Result<Finding> {
+        let stream = streams::with_progress(stream, tell);
+        let mut stream = match self.reading {
+            Reading::Again => streams::repeatable(stream)?,
+            Reading::Once | Reading::Never => stream,
+        };
+        (self.work)(Ways {
+            stream: &mut *stream,
+            beside: beside
+                .as_mut()
+                .map(|beside| &mut **beside as &mut dyn Stream),
+            out,
+        })
+    }
+}
+
+/// What is done with a finding.
+#[derive(Clone)]
+pub(super) struct Closing {
+    /// The variable for the facts.
+    info: Option<String>,
+    /// The file for the message's certificates.
+    certsout: Option<String>,
+    /// The file for the signers' certificates.
+    signers: Option<String>,
+    /// The file for random bytes.
+    random: Option<String>,
+    /// The file for what is learned about mail addresses.
+    addresses: Option<String>,
+}
+
+impl Closing {
+    /// As the options say.
+    pub(super) fn new(job: &Job<'_>) -> Self {
+        let is_verify = job.operation == super::words::Operation::Verify;
+        let signers = job.words.texts("-signer").last().filter(|_| is_verify);
+        Self {
+            info: job.streams.info.clone(),
+            certsout: job.keys.certsout.clone(),
+            signers,
+            random: job.words.texts("-writerand").last(),
+            addresses: job.checking.smimestore.clone().filter(|_| is_verify),
+        }
+    }
+
+    /// Tells what was found, and lets everything that is written out, or nothing if something is wrong.
+    pub(super) fn close(self, interp: Interp<'_>, finding: Finding, sink: Sink) -> Result<Obj> {
+        if let Some(name) = &self.info {
+            interp.set_variable(&Obj::text(name), &Obj::from(&finding.facts))?;
+        }
+        if let Some(failure) = finding.failure {
+            return Err(failure);
+        }
+        let certificates = [
+            ("-certsout", &self.certsout, &finding.certificates),
+            ("-signer", &self.signers, &finding.signers),
+        ];
+        let mut staged = Vec::new();
+        for (option, name, certificates) in certificates {
+            if let Some(name) = name {
+                let written =
+                    pems(certificates).and_then(|pems| stage(interp, option, name, &pems));
+                let failed = |error: Error| {
+                    Error::failed_with(Reason::CmsSigners, [option, name], error.message())
+                };
+                staged.push(written.map_err(failed)?);
+            }
+        }
+        if let Some(name) = &self.random {
+            staged.push(stage(
+                interp,
+                "-writerand",
+                name,
+                &Library::random(super::KINDS)?,
+            )?);
+        }
+        let mut lock = None;
+        if let Some(name) = &self.addresses {
+            let (sink, held) = addresses::learn(interp, name, finding.learned)?;
+            staged.push(sink);
+            lock = held;
+        }
+        for sink in staged {
+            sink.finish()?;
+        }
+        drop(lock);
+        let mut result = sink.finish()?;
+        result.extend_from_slice(finding.text.as_bytes());
+        Ok(Obj::bytes(&result))
+    }
+}
+
+/// Certificates as text.
+fn pems(certificates: &[X509]) -> Result<Vec<u8>> {
+    let pems: std::result::Result<Vec<_>, _> =
+        certificates.iter().map(|one| one.to_pem()).collect();
+    let pems =
+        pems.map_err(|stack| refused(Reason::CmsSigners, "can't encode a certificate", &stack))?;
+    Ok(pems.concat())
+}
+
+/// A file that is ready to get its name.
+fn stage(interp: Interp<'_>, option: &str, name: &str, content: &[u8]) -> Result<Sink> {
+    let mut sink = Sink::file(interp, option, name)?;
+    sink.writer().write_all(content).map_err(unwritable)?;
+    Ok(sink)
+}
