@@ -67,11 +67,12 @@ impl Applicant {
     /// Many certificate requests, each with its source.
     pub(crate) fn requests(
         loaded: &[(&str, Vec<u8>)],
+        proven: bool,
         encoding: Option<Encoding>,
         parameters: &[String],
     ) -> Result<Vec<Self>> {
         parallel::map(loaded, |(source, bytes)| {
-            Self::request(bytes, encoding, source, parameters)
+            Self::request(bytes, proven, encoding, source, parameters)
         })
     }
 

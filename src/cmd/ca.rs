@@ -343,7 +343,7 @@ impl<'a> Job<'a> {
         let files = operations.input.iter().chain(&self.words.requests);
         let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
         let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
-        applicants.extend(Applicant::requests(&loaded, encoding, &parameters)?);
+        applicants.extend(Applicant::requests(&loaded, proven, encoding, &parameters)?);
         if applicants.is_empty() && operations.infiles.is_some() {
             return Err(option_error("-infiles", "-infiles without a request"));
         }

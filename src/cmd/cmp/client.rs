@@ -74,7 +74,6 @@ impl Options {
         if let Some(name) = filled(self.generic.profile.as_ref()) {
             information.push(names::profile(name));
         }
-        check_key_form(own.keyform.as_ref())?;
         let server = loader.others_certificate("-srvcert", checking.srvcert.as_ref())?;
         // The program ignores -recipient where the server's certificate is known.
         let recipient = match server.is_some() {
@@ -161,6 +160,7 @@ impl Options {
             None => loader.trusted("-trusted", checking.trusted.as_ref(), false)?,
         };
         Ok(Credentials {
+            properties: loader.library.properties()?,
             reference: filled(own.reference.as_ref()).map(str::to_owned),
             secret: loader.secret("-secret", own.secret.as_ref())?,
             certificate,
@@ -297,19 +297,8 @@ impl Options {
             return Ok(Some(NewKey::Public(key)));
         }
         let password = Loader::pass("-newkeypass", self.enrollment.newkeypass.as_ref());
-        let key = loader.inputs.key("-newkey", value, password)?;
-        Ok(Some(NewKey::Private(key)))
-    }
-}
-
-/// Checks the word of `-keyform`; which form a key has shows in its content.
-fn check_key_form(word: Option<&String>) -> Result<()> {
-    match filled(word).map(str::to_ascii_uppercase).as_deref() {
-        None | Some("PEM" | "DER" | "P12" | "PKCS12") => Ok(()),
-        Some(word) => {
-            let message = format!("bad -keyform \"{word}\": must be PEM, DER, or P12");
-            Err(option_error("-keyform", message))
-        }
+        let key = loader.key("-newkey", self.enrollment.newkey.as_ref(), password)?;
+        Ok(key.map(NewKey::Private))
     }
 }
 

@@ -235,6 +235,7 @@ fn office(
         certificate,
         key,
         name: Some(subject.map_err(|_| Error::panic("tls::cmp"))?),
+        properties: loader.library.properties()?,
         digest: filled(own.digest.as_ref()).map(str::to_owned),
         mac: filled(own.mac.as_ref()).map(str::to_owned),
         trusted: Some(trusted),
