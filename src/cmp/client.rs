@@ -247,7 +247,7 @@ pub(crate) fn run(mut context: Context, command: Command, repeat: u64, deck: Dec
     let mut deck = deck.lock().unwrap_or_else(PoisonError::into_inner);
     outcome.take(&mut deck);
     if let Err(failed) = done
-        && !(deck.tape.stops && !outcome.requests.is_empty())
+        && (!deck.tape.stops || outcome.requests.is_empty())
     {
         outcome.error = Some(match failed {
             Failure::Wire(error) => error,

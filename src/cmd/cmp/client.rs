@@ -211,7 +211,9 @@ impl Options {
                 Command::Rr => self.recalled(wish.issuer.as_ref())?,
                 _ => None,
             };
-            wish.old = wish.old.or(old.map(|(certificate, _)| certificate));
+            if wish.old.is_none() {
+                wish.old = old.map(|(certificate, _)| certificate);
+            }
             wish.request = loader.request(asked.csr.as_ref())?;
         }
         if command.is_crmf() {

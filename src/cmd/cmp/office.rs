@@ -182,9 +182,7 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
         secret,
         password,
     };
-    jobs.offices
-        .borrow_mut()
-        .insert(token.clone(), Rc::new(desk));
+    jobs.offices.borrow_mut().insert(token, Rc::new(desk));
     Ok(plan)
 }
 
