@@ -11,8 +11,10 @@ use super::table::TABLE;
 const OPERATIONS: &[&str] = &[
     "-check",
     "-crl",
+    "-export",
     "-gencrl",
     "-help",
+    "-import",
     "-newca",
     "-newcert",
     "-newreq",
