@@ -4,6 +4,7 @@
 //! domain. Whatever can be refused is refused before the database is locked.
 
 mod ask;
+mod create;
 mod database;
 mod inputs;
 mod ocsp;
@@ -32,14 +33,12 @@ use crate::ca::authority::Authority;
 use crate::ca::check;
 use crate::ca::config::{self, Config};
 use crate::ca::copying::Copying;
-use crate::ca::create;
 use crate::ca::crl::{self, Plan};
 use crate::ca::delta::{self, Base};
 use crate::ca::disk;
 use crate::ca::folder::Folder;
 use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::journal::Change;
-use crate::ca::newkey::KeyKind;
 use crate::ca::rebuild;
 use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
@@ -49,11 +48,10 @@ use crate::ca::transfer;
 use crate::cmd::library::Library;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
-use crate::ossl::error::failed;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
 use crate::value::{Record, Value};
-use crate::x509::{describe, name, time};
+use crate::x509::{name, time};
 
 /// `tls::ca ?operation? ?options? ?request ...?`
 pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
@@ -63,7 +61,7 @@ pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     }
     check_access(interp)?;
     if let Some(folder) = Operations::read(&words.given)?.newca {
-        return create(interp, &words, &folder);
+        return create::run(interp, &words, &folder);
     }
     let asking = Asking::read(&words.given)?;
     if asking.newreq.is_some() || asking.newcert.is_some() {
@@ -351,7 +349,7 @@ impl<'a> Job<'a> {
             applicants.push(applicant);
         }
         if let Some(name) = &operations.inchan {
-            let bytes = self.from_channel(name)?;
+            let bytes = self.everything_from(name)?;
             applicants.push(Applicant::request(
                 &bytes,
                 proven,
@@ -960,49 +958,6 @@ impl<'a> Job<'a> {
         outcome.info.put("repaired", store.repairs().to_vec());
         Ok(())
     }
-}
-
-/// Makes a new authority; the result is its certificate.
-fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
-    let given = &words.given;
-    let making = Making::read(given)?;
-    let asking = Asking::read(given)?;
-    let word = asking.newkey.as_deref().unwrap_or("ec:P-256");
-    let kind = KeyKind::parse(word, &words.texts("-pkeyopt"))?;
-    let folder = PathBuf::from(folder);
-    let name = folder
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let text = making
-        .subj
-        .unwrap_or_else(|| format!("/CN={} CA", name.replace(['/', '+', '\\'], "_")));
-    let subject = subject(&text, true)?;
-    let lock = ask::lock(&asking)?;
-    let days = making.days.unwrap_or(3650);
-    if days < 1 {
-        return Err(option_error("-days", "-days must be above zero"));
-    }
-    let certificate = create::create(&create::Plan {
-        folder: &folder,
-        subject: &subject,
-        kind: &kind,
-        lock: &lock,
-        days,
-        now: now(),
-    })?;
-    if let Some(name) = Output::read(given)?.info {
-        let mut info = Record::new();
-        info.put(
-            "configuration",
-            folder.join("openssl.cnf").display().to_string(),
-        );
-        info.put("certificate", describe::summary(&certificate));
-        interp.set_variable(&Obj::text(&name), &Obj::from(&info))?;
-    }
-    let pem = certificate
-        .to_pem()
-        .map_err(|stack| failed("can't write the certificate", &stack))?;
-    Ok(Obj::bytes(&pem))
 }
 
 /// Does work on a database, again if others have spoilt it.
