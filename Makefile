@@ -20,9 +20,9 @@ SCRIPTS := benches examples library tests tools
 PAGES := $(wildcard doc/*.man)
 
 # The tests that compare with the openssl program of one release.
-PKI_TESTS := ca.test ca-*.test cmp.test cmp-*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
+PKI_TESTS := cmp.test cmp-*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
 
-.PHONY: all build asan bench demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
+.PHONY: all build asan bench bench-ca demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
 
 all: build
 
@@ -46,6 +46,11 @@ bench: build
 	$(DEPS) bench
 	$(CARGO) build --release --example floor
 	$(TCLSH) benches/run.tcl $(BENCH) $(dir $(LIBRARY))examples/floor $(PACKAGE)
+
+# What a command of tls::ca costs beside openssl ca, by the size of the database, and how much is done by the thousand.
+bench-ca: build
+	$(DEPS) bench
+	$(TCLSH) benches/ca.tcl $(BENCH) $(PACKAGE)
 
 # The suite once more, on the optimized library, with the tests that take their time.
 test-long: build
@@ -82,7 +87,7 @@ asan:
 	    build/asan/tls$(VERSION)
 	ASAN_OPTIONS=detect_leaks=0:exitcode=99 $(TCLSH) tests/all.tcl -package build/asan/tls$(VERSION) \
 	    -deadline 3600 -through "env LD_PRELOAD=$$(gcc -print-file-name=libasan.so)" \
-	    -without "$(PKI_TESTS) cms-*.test resources.test"
+	    -without "$(PKI_TESTS) ca.test ca-*.test cms-*.test resources.test"
 
 lint: build/lint/bin/tclint
 	$(DEPS) build lint
