@@ -375,6 +375,10 @@ proc helpers::program {name} {
 proc helpers::start {args} {
     variable output
     variable status
+    # What is loaded along with tclsh, such as a sanitizer, isn't for other programs.
+    if {[info exists ::env(LD_PRELOAD)] && [lindex $args 0] ne [info nameofexecutable]} {
+        set args [list env -u LD_PRELOAD {*}$args]
+    }
     set handle [open |[list {*}$args 2>@1] r+]
     fconfigure $handle -blocking 0 -buffering none -translation binary
     set output($handle) {}
