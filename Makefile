@@ -62,7 +62,7 @@ test-scale: build
 	$(DEPS) test
 	$(TCLSH) tests/all.tcl -package $(PACKAGE) -deadline 3600 -constraints long -file "$(PKI_TESTS)"
 
-# In Tcl 9 and, from Debian 13, in its Tcl 8.6; against that Debian's OpenSSL. The PKI commands are held against the
+# In Tcl 9 and, from Debian 13, in its Tcl 8.6; against that Debian's OpenSSL. tls::cms and tls::cmp are held against the
 # program of OpenSSL 3.0 so far: that of 3.5 does some things otherwise, and until that is worked through these files
 # are left out here.
 test-tcl9: build
