@@ -73,10 +73,12 @@ proc ::tls::CmpAccept {token channel args} {
     fconfigure $channel -blocking 0 -translation binary -buffersize 131072
     if {[dict get $cmpJobs($token) secure]} {
         # The handshake comes with the first reading.
-        if {[catch {
-            import $channel {*}[dict get $cmpJobs($token) tls]
-            fconfigure $channel -blocking 0 -translation binary -buffersize 131072
-        } message]} {
+        if {
+            [catch {
+                import $channel {*}[dict get $cmpJobs($token) tls]
+                fconfigure $channel -blocking 0 -translation binary -buffersize 131072
+            } message]
+        } {
             close $channel
             return -code error $message
         }
@@ -161,8 +163,10 @@ proc ::tls::CmpServe {token channel} {
                     set status "500 Internal Server Error"
                     set keep 0
                 }
-                if {![info exists cmpJobs($token)]
-                    || ![dict exists $cmpJobs($token) clients $channel]} {
+                if {
+                    ![info exists cmpJobs($token)]
+                    || ![dict exists $cmpJobs($token) clients $channel]
+                } {
                     return
                 }
                 fileevent $channel readable [list ::tls::CmpServe $token $channel]

@@ -225,8 +225,10 @@ proc ::tls::CmpServeMessage {token message} {
     if {$known && [dict get $cmpCases($token,$id) digest] eq [dict get $heard digest]} {
         return [dict get $cmpCases($token,$id) answer]
     }
-    if {$kind in {certConf pollReq error} && $known
-        && [dict get $cmpCases($token,$id) phase] ne "done"} {
+    if {
+        $kind in {certConf pollReq error} && $known
+        && [dict get $cmpCases($token,$id) phase] ne "done"
+    } {
         return [CmpGoOn $token $id $message $heard]
     }
     set secret [CmpSecret $token $heard]
@@ -453,8 +455,10 @@ proc ::tls::CmpGoOn {token id message heard} {
         }
         set facts [CmpFacts $token [dict get $case request] $secret]
         set decision [CmpDecide $token $facts]
-        if {![info exists cmpJobs($token)] || ![info exists cmpCases($token,$id)]
-            || $cmpCases($token,$id) ne $case} {
+        if {
+            ![info exists cmpJobs($token)] || ![info exists cmpCases($token,$id)]
+            || $cmpCases($token,$id) ne $case
+        } {
             # Something else has happened to it meanwhile.
             if {[lindex $decision 0] eq "issue"} {
                 dict set case certificate [lindex $decision 1]
@@ -544,8 +548,10 @@ proc ::tls::CmpDecide {token facts} {
 proc ::tls::CmpJudge {token facts} {
     variable cmpJobs
     set authority [expr {[dict exists $facts authority] && [dict get $facts authority]}]
-    set first [expr {[dict get $facts protection] eq "secret"
-        && [dict get $facts kind] in {ir cr p10cr}}]
+    set first [expr {
+        [dict get $facts protection] eq "secret"
+        && [dict get $facts kind] in {ir cr p10cr}
+    }]
     set default [expr {$authority || $first || [dict get $facts own] ? "yes" : "no"}]
     set script [dict get $cmpJobs($token) approve]
     if {$script eq {}} {
@@ -637,8 +643,10 @@ proc ::tls::CmpIssue {token facts} {
 #       A boolean.
 proc ::tls::CmpIsRevoked {token facts} {
     variable cmpJobs
-    if {![dict exists $facts signerIssuer]
-        || [dict get $facts signerIssuer] ne [dict get $cmpJobs($token) authority]} {
+    if {
+        ![dict exists $facts signerIssuer]
+        || [dict get $facts signerIssuer] ne [dict get $cmpJobs($token) authority]
+    } {
         return 0
     }
     return [expr {[CmpCa $token -status [dict get $facts signerSerial]] in {revoked suspended}}]

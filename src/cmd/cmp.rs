@@ -21,8 +21,9 @@ use openssl::x509::X509;
 
 use self::client::Options;
 use self::inputs::{KINDS, Loader, filled, option_error, within};
-use self::table::{Generic, Mock, Own, Tls};
+use self::table::{Generic, Mock, Own, Serving, Tls};
 use self::words::Words;
+use super::library::Library;
 use super::pki::{Inputs, Outputs};
 use crate::cmp::answers::Answers;
 use crate::cmp::mock::MockServer;
@@ -47,6 +48,8 @@ struct Jobs {
     servers: RefCell<HashMap<String, MockServer>>,
     /// The real servers.
     offices: RefCell<HashMap<String, Rc<office::Desk>>>,
+    /// What was loaded for them.
+    libraries: RefCell<HashMap<String, Library>>,
     /// The number of the last job.
     last: Cell<u64>,
 }
@@ -79,6 +82,8 @@ struct Files {
     list_der: bool,
     /// The root whose update is asked for.
     old_root: Option<X509>,
+    /// The file for random bytes.
+    random: Option<String>,
     /// The files for requests.
     requests: Vec<String>,
     /// The files for answers.
@@ -142,13 +147,31 @@ pub(super) fn start(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     };
     let other = Own::read(&words.given)?.otherpass;
     let loader = Loader::new(inputs, &words, filled(other.as_ref()))?;
+    let serving: Serving<Obj> = Serving::read(&words.given)?;
+    if let (false, Some(_)) = (words.serves, filled(serving.ca.as_ref())) {
+        let message = "-ca is for tls::cmp serve";
+        return Err(option_error("-ca", message));
+    }
     if words.serves {
-        return office::start(interp, &words, &loader);
+        let plan = office::start(interp, &words, &loader)?;
+        keep_library(interp, &plan, loader);
+        return Ok(plan);
     }
     let mock: Mock<Obj> = Mock::read(&words.given)?;
-    match mock.port {
+    let plan = match mock.port {
         Some(port) => start_server(interp, &words, &loader, &mock, port),
         None => start_client(interp, &words, &loader),
+    }?;
+    keep_library(interp, &plan, loader);
+    Ok(plan)
+}
+
+/// Keeps what was loaded as long as what was begun.
+fn keep_library(interp: Interp<'_>, plan: &Obj, loader: Loader<'_>) {
+    if let Some(token) = plan.dict_value("token") {
+        let jobs = interp.state::<Jobs>();
+        let mut libraries = jobs.libraries.borrow_mut();
+        libraries.insert(token.as_text().into_owned(), loader.library);
     }
 }
 
@@ -207,6 +230,8 @@ fn start_client(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> Resul
     tape.information = std::mem::take(&mut settings.information);
     tape.questions.clone_from(&settings.wish.questions);
     files.old_root = settings.old_root.take();
+    let random = words.texts("-writerand").pop();
+    files.random = random.filter(|name| !name.is_empty());
     let seconds = |option: &str, value: Option<i64>| {
         let value = within(option, value, 0, i64::MAX)?;
         let value = value.filter(|value| *value > 0).map(i64::unsigned_abs);
@@ -306,6 +331,7 @@ fn files(options: &Options) -> Result<Files> {
         der: form("-certform", options.own.certform.as_ref(), false)?,
         list_der: form("-crlform", options.own.crlform.as_ref(), true)?,
         old_root: None,
+        random: None,
         requests: names(
             options
                 .trial
@@ -424,6 +450,7 @@ pub(super) fn finish(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let jobs = interp.state::<Jobs>();
     let client = jobs.clients.borrow_mut().remove(&*token);
     let client = client.ok_or_else(|| unknown(&token))?;
+    let library = jobs.libraries.borrow_mut().remove(&*token);
     let Some(mut outcome) = client.outcome else {
         return Err(unknown(&token));
     };
@@ -438,6 +465,9 @@ pub(super) fn finish(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let mut record = outcome.record();
     record.put("files", written);
     let facts = Obj::from(&record);
+    // Its keys and algorithms are gone by now.
+    drop(outcome);
+    drop(library);
     Ok(match error {
         None => Obj::list([facts]),
         Some(error) => Obj::list([
@@ -461,6 +491,9 @@ fn write(files: &Files, outcome: &Outcome, succeeded: bool) -> Result<Vec<String
     }
     for (name, message) in files.answers.iter().zip(&outcome.taken) {
         add("-rspout", name, message)?;
+    }
+    if let Some(name) = &files.random {
+        add("-writerand", name, &Library::random(KINDS)?)?;
     }
     if succeeded {
         let answers = Answers::read(&outcome.answers);
@@ -542,9 +575,11 @@ pub(super) fn forget(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let client = jobs.clients.borrow_mut().remove(&*token);
     let server = jobs.servers.borrow_mut().remove(&*token);
     let office = jobs.offices.borrow_mut().remove(&*token);
+    let library = jobs.libraries.borrow_mut().remove(&*token);
     let found = client.is_some() || server.is_some() || office.is_some();
     // Dropped outside the borrows.
     drop((client, server, office));
+    drop(library);
     match found {
         true => Ok(Obj::empty()),
         false => Err(unknown(&token)),

@@ -105,7 +105,8 @@ fn set_key<T: HasPublic>(context: &mut Context, key: &PKeyRef<T>) -> Result<()> 
 /// The context that settings describe.
 pub(crate) fn prepare(settings: Settings) -> Result<Context> {
     clear();
-    let mut context = Context::new().map_err(refused("the library"))?;
+    let mut context =
+        Context::new(settings.credentials.properties.as_deref()).map_err(refused("the library"))?;
     let verbosity = settings.verbosity;
     let done = context.set_option(cmp::OPT_LOG_VERBOSITY, verbosity);
     done.map_err(refused("-verbosity"))?;
@@ -246,7 +247,7 @@ pub(crate) fn run(mut context: Context, command: Command, repeat: u64, deck: Dec
     let mut deck = deck.lock().unwrap_or_else(PoisonError::into_inner);
     outcome.take(&mut deck);
     if let Err(failed) = done
-        && !(deck.tape.stops && !outcome.requests.is_empty())
+        && (!deck.tape.stops || outcome.requests.is_empty())
     {
         outcome.error = Some(match failed {
             Failure::Wire(error) => error,

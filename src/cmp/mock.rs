@@ -95,7 +95,8 @@ impl MockServer {
             polls: 0,
             ready: settings.polls == 0,
         };
-        let mut server = Server::new(Box::new(part)).map_err(refused)?;
+        let mut server = Server::new(Box::new(part), settings.credentials.properties.as_deref())
+            .map_err(refused)?;
         server.with_context(|context| equip(context, &settings.credentials))?;
         if settings.send_unprotected_errors {
             server.send_unprotected_errors();

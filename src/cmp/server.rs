@@ -4,6 +4,7 @@
 //! decided; later messages are answered by doing the first one over. So a transaction survives the process.
 
 use std::cmp::Ordering;
+use std::ffi::CString;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::pkey::{PKey, Private};
@@ -41,6 +42,8 @@ pub(crate) struct Office {
     pub(crate) key: Option<PKey<Private>>,
     /// Its name where it has no certificate.
     pub(crate) name: Option<X509Name>,
+    /// The properties that algorithms must have.
+    pub(crate) properties: Option<CString>,
     /// The digest of its signatures, by name.
     pub(crate) digest: Option<String>,
     /// The message authentication code, by name.
@@ -180,7 +183,8 @@ impl Office {
             _ => credentials.key.clone_from(&self.key),
         }
         let clerk = Clerk(Arc::clone(desk));
-        let mut server = Server::new(Box::new(clerk)).map_err(refused)?;
+        let mut server =
+            Server::new(Box::new(clerk), self.properties.as_deref()).map_err(refused)?;
         server.with_context(|context| {
             equip(context, &credentials)?;
             if !reference.is_empty() {

@@ -1,5 +1,7 @@
 //! What a client is told: everything about a transaction but how its messages travel.
 
+use std::ffi::CString;
+
 use openssl::pkey::{PKey, Private, Public};
 use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
@@ -56,6 +58,8 @@ pub(crate) enum NewKey {
 /// How one side protects its messages.
 #[derive(Default)]
 pub(crate) struct Credentials {
+    /// The properties that algorithms must have.
+    pub(crate) properties: Option<CString>,
     /// The reference of a shared secret.
     pub(crate) reference: Option<String>,
     /// The shared secret.

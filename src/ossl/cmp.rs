@@ -97,11 +97,12 @@ macro_rules! setters {
 }
 
 impl Context {
-    /// An empty context.
+    /// An empty context, whose algorithms must have certain properties.
     #[doc(alias = "OSSL_CMP_CTX_new")]
-    pub(crate) fn new() -> Result<Self, Entries> {
-        // SAFETY: null stands for the default library context and no property query.
-        let raw = checked_p(unsafe { ffi::OSSL_CMP_CTX_new(ptr::null_mut(), ptr::null()) })?;
+    pub(crate) fn new(properties: Option<&CStr>) -> Result<Self, Entries> {
+        let properties = properties.map_or(ptr::null(), CStr::as_ptr);
+        // SAFETY: null stands for the default library context; the properties are null or a C string, which is copied.
+        let raw = checked_p(unsafe { ffi::OSSL_CMP_CTX_new(ptr::null_mut(), properties) })?;
         let mut context = Self {
             raw,
             hook: None,

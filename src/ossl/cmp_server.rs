@@ -1,6 +1,6 @@
 //! The server side of CMP: OpenSSL checks and makes the messages of one transaction, a [`Responder`] decides.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -120,9 +120,13 @@ impl Drop for Server {
 
 impl Server {
     /// A server without settings (OSSL_CMP_SRV_CTX_new, OSSL_CMP_SRV_CTX_init).
-    pub(crate) fn new(responder: Box<dyn Responder>) -> Result<Self, Entries> {
-        // SAFETY: null stands for the default library context and no property query.
-        let raw = checked_p(unsafe { ffi::OSSL_CMP_SRV_CTX_new(ptr::null_mut(), ptr::null()) })?;
+    pub(crate) fn new(
+        responder: Box<dyn Responder>,
+        properties: Option<&CStr>,
+    ) -> Result<Self, Entries> {
+        let properties = properties.map_or(ptr::null(), CStr::as_ptr);
+        // SAFETY: null stands for the default library context; the properties are null or a C string, which is copied.
+        let raw = checked_p(unsafe { ffi::OSSL_CMP_SRV_CTX_new(ptr::null_mut(), properties) })?;
         let mut server = Self {
             raw,
             custom: Box::new(Custom {

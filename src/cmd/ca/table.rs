@@ -36,6 +36,10 @@ options! {
             "Revocation list that tells -rebuild what was revoked";
         newca: File = "-newca", Both, Command, "3.0", "none",
             "Folder in which to make a new authority, with a key and a configuration";
+        import: Flag = "-import", Both, Command, "3.0", "off",
+            "Make a database behind -database of the authority's files";
+        export: Flag = "-export", Both, Command, "3.0", "off",
+            "Make the authority's files of the database behind -database";
         updatedb: Flag = "-updatedb", Both, Command, "3.0", "off", "Mark certificates that have ended";
     }
 }
@@ -82,6 +86,8 @@ options! {
             "Command prefix that returns the password of the private key";
         locktimeout: Int = "-locktimeout", Both, Command, "3.0", "60000",
             "How many milliseconds to wait for another command to finish";
+        database: Text = "-database", Both, Command, "3.0", "database of the configuration",
+            "Certificate database: a file, or the command of a TDBC connection";
         force: Flag = "-force", Both, Command, "3.0", "off",
             "Revoke or enter a certificate that another authority issued";
     }

@@ -12,7 +12,7 @@ use crate::cmp::settings::{Command, Credentials, NewKey, Settings, Wish};
 use crate::cmp::{answers, names};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::Obj;
-use crate::x509::{Problem, load};
+use crate::x509::{Problem, load, make};
 
 /// The options that shape a request.
 pub(super) struct Options {
@@ -74,7 +74,6 @@ impl Options {
         if let Some(name) = filled(self.generic.profile.as_ref()) {
             information.push(names::profile(name));
         }
-        check_key_form(own.keyform.as_ref())?;
         let server = loader.others_certificate("-srvcert", checking.srvcert.as_ref())?;
         // The program ignores -recipient where the server's certificate is known.
         let recipient = match server.is_some() {
@@ -161,6 +160,7 @@ impl Options {
             None => loader.trusted("-trusted", checking.trusted.as_ref(), false)?,
         };
         Ok(Credentials {
+            properties: loader.library.properties()?,
             reference: filled(own.reference.as_ref()).map(str::to_owned),
             secret: loader.secret("-secret", own.secret.as_ref())?,
             certificate,
@@ -211,7 +211,9 @@ impl Options {
                 Command::Rr => self.recalled(wish.issuer.as_ref())?,
                 _ => None,
             };
-            wish.old = wish.old.or(old.map(|(certificate, _)| certificate));
+            if wish.old.is_none() {
+                wish.old = old.map(|(certificate, _)| certificate);
+            }
             wish.request = loader.request(asked.csr.as_ref())?;
         }
         if command.is_crmf() {
@@ -281,13 +283,10 @@ impl Options {
         };
         let refused = |_| option_error("-serial", format!("\"{text}\" isn't a serial number"));
         let number = number.and_then(|number| number.to_asn1_integer());
-        let made = number.and_then(|number| {
-            let mut draft = X509::builder()?;
-            draft.set_issuer_name(issuer)?;
-            draft.set_serial_number(&number)?;
-            Ok(draft.build())
-        });
-        made.map(Some).map_err(refused)
+        let number = number.map_err(refused)?;
+        make::stand_in(issuer, &number)
+            .map(Some)
+            .map_err(|problem| bad("-serial", &problem))
     }
 
     /// The key to be certified: a private one, or else a public one.
@@ -300,19 +299,8 @@ impl Options {
             return Ok(Some(NewKey::Public(key)));
         }
         let password = Loader::pass("-newkeypass", self.enrollment.newkeypass.as_ref());
-        let key = loader.inputs.key("-newkey", value, password)?;
-        Ok(Some(NewKey::Private(key)))
-    }
-}
-
-/// Checks the word of `-keyform`; which form a key has shows in its content.
-fn check_key_form(word: Option<&String>) -> Result<()> {
-    match filled(word).map(str::to_ascii_uppercase).as_deref() {
-        None | Some("PEM" | "DER" | "P12" | "PKCS12") => Ok(()),
-        Some(word) => {
-            let message = format!("bad -keyform \"{word}\": must be PEM, DER, or P12");
-            Err(option_error("-keyform", message))
-        }
+        let key = loader.key("-newkey", self.enrollment.newkey.as_ref(), password)?;
+        Ok(key.map(NewKey::Private))
     }
 }
 

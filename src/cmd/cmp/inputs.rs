@@ -6,6 +6,7 @@ use openssl::x509::store::X509Store;
 use openssl::x509::{X509, X509Crl, X509Extension, X509Name, X509Req};
 
 use super::words::Words;
+use crate::cmd::library::Library;
 use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
 use crate::cmp::names::items;
 use crate::error::{Error, Reason, Result};
@@ -58,6 +59,8 @@ pub(super) fn small(option: &str, value: Option<i64>, low: i64, high: i64) -> Re
 pub(super) struct Loader<'a> {
     /// Reads files and passwords.
     pub(super) inputs: Inputs<'a>,
+    /// The library as options want it.
+    pub(super) library: Library,
     /// `-otherpass`
     pub(super) other: Option<String>,
     /// How chains are checked.
@@ -68,6 +71,7 @@ impl<'a> Loader<'a> {
     /// A loader for some words.
     pub(super) fn new(inputs: Inputs<'a>, words: &Words, other: Option<&str>) -> Result<Self> {
         Ok(Self {
+            library: Library::load(&inputs, &words.given, false)?,
             inputs,
             other: other.map(str::to_owned),
             checks: checks(words)?,
@@ -198,7 +202,10 @@ impl<'a> Loader<'a> {
         password: PasswordOption<'_>,
     ) -> Result<Option<PKey<Private>>> {
         filled(value)
-            .map(|value| self.inputs.key(option, value, password))
+            .map(|value| match self.library.engine_key(option, value) {
+                Some(found) => found,
+                None => self.inputs.key(option, value, password),
+            })
             .transpose()
     }
 

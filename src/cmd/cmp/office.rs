@@ -182,9 +182,7 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
         secret,
         password,
     };
-    jobs.offices
-        .borrow_mut()
-        .insert(token.clone(), Rc::new(desk));
+    jobs.offices.borrow_mut().insert(token, Rc::new(desk));
     Ok(plan)
 }
 
@@ -235,6 +233,7 @@ fn office(
         certificate,
         key,
         name: Some(subject.map_err(|_| Error::panic("tls::cmp"))?),
+        properties: loader.library.properties()?,
         digest: filled(own.digest.as_ref()).map(str::to_owned),
         mac: filled(own.mac.as_ref()).map(str::to_owned),
         trusted: Some(trusted),

@@ -40,6 +40,7 @@ pub(super) fn mock(words: &Words, loader: &Loader<'_>) -> Result<MockServer> {
     let mut untrusted = loader.list("-srv_untrusted", mock.srv_untrusted.as_ref())?;
     untrusted.extend(chain);
     let credentials = Credentials {
+        properties: loader.library.properties()?,
         reference: reference.map(str::to_owned),
         secret,
         certificate,

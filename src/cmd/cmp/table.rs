@@ -1,6 +1,6 @@
 //! The options of `tls::cmp`, in the words of `openssl cmp`.
 
-use crate::opts::groups::VERIFICATION;
+use crate::opts::groups::{LIBRARY, VERIFICATION};
 use crate::opts::{Missing, Table, options};
 
 options! {
@@ -144,10 +144,16 @@ options! {
             "Send requests without protection";
         certform: Text = "-certform", Client, Command, "3.0", "PEM", "Form of written certificates: PEM or DER";
         crlform: Text = "-crlform", Client, Command, "3.0", "DER", "Form of written revocation lists: PEM or DER";
-        keyform: Text = "-keyform", Client, Command, "3.0", "told by the content",
-            "Form of keys: PEM, DER or P12";
         otherpass: Text secret = "-otherpass", Both, Command, "3.0", "none",
             "Source of the password of certificates of others";
+    }
+}
+
+options! {
+    /// What [`Library`](crate::cmd::library::Library) reads besides its own group.
+    table KEYS {
+        Text = "-keyform", Client, Command, "3.0", "told by the content",
+            "Form of keys: PEM, DER or P12; ENGINE for those that -engine keeps";
     }
 }
 
@@ -258,10 +264,12 @@ pub(in crate::cmd) static TABLE: Table = Table {
         TRANSFER,
         CHECKING,
         OWN,
+        KEYS,
         TLS,
         TRIAL,
         MOCK,
         SERVING,
+        LIBRARY,
         VERIFICATION,
     ],
     missing: Missing::NoArgument,

@@ -9,7 +9,7 @@ use crate::ossl::conf::Conf;
 use crate::tcl::{Interp, Obj, files};
 use crate::x509::extensions;
 
-/// The options that a configuration can't give: those that lead to it, and those whose values are the caller's.
+/// The options that a configuration can't give: those that lead to it, and those that are the caller's.
 const NOT_FROM_SECTIONS: &[&str] = &[
     "-help",
     "-config",
@@ -17,6 +17,11 @@ const NOT_FROM_SECTIONS: &[&str] = &[
     "-command",
     "-info",
     "-password",
+    "-ca",
+    "-ca_options",
+    "-secrets",
+    "-approve",
+    "-report",
 ];
 
 /// The words and the configuration.
