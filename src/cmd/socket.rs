@@ -31,13 +31,17 @@ options! {
 /// The options of `tls::socket`.
 pub(super) static TABLE: Table = Table {
     command: "tls::socket",
-    groups: &[SOCKET, LISTEN, MODEL, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST],
+    groups: &[
+        SOCKET, LISTEN, MODEL, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST,
+    ],
     missing: Missing::MustBeFollowed,
 };
 
 /// The options of `tls::init`: the defaults of `tls::socket`. `-server` means the role here, as in `tls::import`.
 pub(super) static INIT: Table = Table {
     command: "tls::init",
-    groups: &[SOCKET, ROLE, MODEL, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST],
+    groups: &[
+        SOCKET, ROLE, MODEL, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST,
+    ],
     missing: Missing::MustBeFollowed,
 };
