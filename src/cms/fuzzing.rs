@@ -79,7 +79,10 @@ fn read(bytes: &[u8], format: Format) {
         text: false,
     };
     let found = decrypt::decrypt(&mut stream(), &settings, &mut Limited(0));
-    assert!(found.is_err(), "a key that fits nothing has opened a message");
+    assert!(
+        found.is_err(),
+        "a key that fits nothing has opened a message"
+    );
     let _ = decrypt::decrypt_with_key(&mut stream(), format, &secret, false, &mut Limited(0));
     let _ = digest::verify(&mut stream(), format, None, false, &mut Limited(0));
     let _ = digest::read_data(&mut stream(), format, true, &mut Limited(0));
@@ -89,7 +92,12 @@ fn read(bytes: &[u8], format: Format) {
     let mut copied = Vec::new();
     if inspect::copy(&mut stream(), format, Some(&wrapping), &mut copied).is_ok() {
         let mut again = Vec::new();
-        let read = inspect::copy(&mut Cursor::new(copied.clone()), Format::Der, Some(&wrapping), &mut again);
+        let read = inspect::copy(
+            &mut Cursor::new(copied.clone()),
+            Format::Der,
+            Some(&wrapping),
+            &mut again,
+        );
         assert!(read.is_ok(), "what was written can't be read");
         assert!(copied == again, "a copy of a copy is another one");
     }
@@ -125,7 +133,9 @@ mod tests {
 
     /// Runs the files of a folder, each whole, cut off at some places, and with bits flipped here and there.
     fn run(folder: &str, target: fn(&[u8])) {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(folder);
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/corpus")
+            .join(folder);
         let mut count = 0;
         for entry in std::fs::read_dir(path).unwrap() {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
