@@ -22,7 +22,7 @@ PAGES := $(wildcard doc/*.man)
 # The tests that compare with the openssl program of one release.
 PKI_TESTS := ca.test ca-*.test cmp.test cmp-*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
 
-.PHONY: all build bench bench-cms demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
+.PHONY: all build asan bench bench-cms demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
 
 all: build
 
@@ -76,6 +76,18 @@ valgrind: build
 	$(TCLSH) tests/all.tcl -package $(PACKAGE) -deadline 3600 -through "valgrind --quiet \
 	    --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	    --show-leak-kinds=definite --suppressions=$(CURDIR)/tests/valgrind.supp"
+
+# The tests of channels on a library built with AddressSanitizer, whose runtime, that of gcc, is loaded along with
+# tclsh. Leaks are valgrind's subject, and the sanitizer's own memory says nothing in tests of resources.
+ASAN_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
+asan:
+	$(DEPS) build test
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) build --target $(ASAN_TARGET)
+	$(TCLSH) tools/package.tcl $(or $(CARGO_TARGET_DIR),target)/$(ASAN_TARGET)/debug/libtls.so \
+	    build/asan/tls$(VERSION)
+	ASAN_OPTIONS=detect_leaks=0:exitcode=99 $(TCLSH) tests/all.tcl -package build/asan/tls$(VERSION) \
+	    -deadline 3600 -through "env LD_PRELOAD=$$(gcc -print-file-name=libasan.so)" \
+	    -without "$(PKI_TESTS) cms-*.test resources.test"
 
 lint: build/lint/bin/tclint
 	$(DEPS) build lint

@@ -12,7 +12,7 @@ const FUNCTIONS: &[&str] = &[
     "ASN1_(PRINTABLE_type|STRING_(get|set)_default_mask(_asc)?)",
     "OPENSSL_cleanse",
     "ERR_(set_mark|pop_to_mark)",
-    "EVP_DigestSignInit_ex",
+    "EVP_(DigestSignInit_ex|MD_CTX_get_pkey_ctx)",
     "EVP_PKEY_(CTX_ctrl_str|get_default_digest_name)",
     "NCONF_.*",
     "NETSCAPE_SPKI_.*",

@@ -25,7 +25,7 @@ set patience 10000
 #       None.
 proc Accept {chan host port} {
     fconfigure $chan -blocking 0 -translation binary
-    set timer [after $::patience [list close $chan]]
+    set timer [after $::patience [list Finish $chan {} {}]]
     fileevent $chan readable [list Collect $chan $timer]
 }
 

@@ -1,13 +1,32 @@
-# ca-worker.tcl -- issues certificates in an authority's folder; a process of its own for ca-turns.test.
+# ca-worker.tcl -- issues certificates in an authority's folder; a process of its own for ca-turns.test
+# and ca-db.test.
 #
-# Usage: tclsh ca-worker.tcl PACKAGE FOLDER NAME COUNT
+# Usage: tclsh ca-worker.tcl PACKAGE FOLDER NAME COUNT ?DRIVER CONNECT?
+#
+# With a driver of TDBC and a command that makes the connection ::db, the authority is in that
+# database, and every second certificate is revoked, every fourth time a list is made.
 
-lassign $argv package folder name count
+lassign $argv package folder name count driver connect
 lappend auto_path [file dirname $package] $package
 package require tls
+set database {}
+set mixed 0
+if {$driver ne {}} {
+    package require tdbc::$driver
+    {*}$connect
+    set database {-database ::db}
+    set mixed [expr {$count < 0}]
+    set count [expr {abs($count)}]
+}
 cd $folder
 puts ready
 flush stdout
 for {set number 0} {$number < $count} {incr number} {
-    tls::ca -config ca.cnf -in plain.req -subj "/CN=$name $number" -notext
+    set pem [tls::ca -config ca.cnf {*}$database -in plain.req -subj "/CN=$name $number" -notext]
+    if {$mixed && $number % 2} {
+        tls::ca -config ca.cnf {*}$database -revoke $pem
+    }
+    if {$mixed && $number % 4 == 3} {
+        tls::ca -config ca.cnf {*}$database -gencrl
+    }
 }

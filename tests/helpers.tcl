@@ -17,8 +17,9 @@ namespace eval helpers {
 
     variable root [file dirname [file dirname [file normalize [info script]]]]
 
-    # How long anything may take, in milliseconds, unless the caller says otherwise.
-    variable patience 20000
+    # How long anything may take, in milliseconds, unless the caller says otherwise. Programs such as
+    # valgrind make everything slower.
+    variable patience [expr {[info exists ::env(TLS_THROUGH)] ? 300000 : 20000}]
 
     # What the programs that run have said, by handle; and the exit status of those that have ended.
     variable output
@@ -375,6 +376,10 @@ proc helpers::program {name} {
 proc helpers::start {args} {
     variable output
     variable status
+    # What is loaded along with tclsh, such as a sanitizer, isn't for other programs.
+    if {[info exists ::env(LD_PRELOAD)] && [lindex $args 0] ne [info nameofexecutable]} {
+        set args [list env -u LD_PRELOAD {*}$args]
+    }
     set handle [open |[list {*}$args 2>@1] r+]
     fconfigure $handle -blocking 0 -buffering none -translation binary
     set output($handle) {}

@@ -22,7 +22,7 @@ use super::request;
 use super::revoke::{Revocation, serial_of};
 use super::row::{self, Line, Row, Status};
 use super::serial::Serial;
-use super::store::Files;
+use super::store::{Files, Numbers, Vault};
 
 /// Something that doesn't fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,47 +281,150 @@ impl Inspection<'_> {
     }
 }
 
-impl Inspection<'_> {
-    /// Compares the newest revocation list with the records: what it says was true once.
-    fn list(&mut self, list: &X509Crl) -> Result<()> {
-        let own = self.issuer.public_key().and_then(|key| list.verify(&key));
+/// Looks over a database that holds its certificates.
+pub(crate) fn check_vault(
+    vault: &mut dyn Vault,
+    issuer: &X509,
+    list: Option<&X509Crl>,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut find = |kind: &'static str, serial: &Serial, message: String| {
+        findings.push(Finding {
+            kind,
+            place: serial.to_string(),
+            message,
+        });
+    };
+    let Numbers {
+        serial: next,
+        crl_number,
+        ..
+    } = vault.numbers()?;
+    let key = issuer
+        .public_key()
+        .map_err(|stack| failed("can't read the authority's key", &stack))?;
+    vault.each_kept(&mut |kept| {
+        let serial = &kept.row.serial;
+        if next.as_ref() == Some(serial) {
+            let message = format!("the next serial number, {serial}, has been used already");
+            find("serial", serial, message);
+        }
+        if kept.row.status == Status::Revoked
+            && let Err(why) = Revocation::parse(&kept.row.revocation)
+        {
+            find(
+                "revocation",
+                serial,
+                format!("the record of certificate {serial}: {why}"),
+            );
+        }
+        let Some(text) = &kept.certificate else {
+            find("file", serial, format!("there is no certificate {serial}"));
+            return Ok(());
+        };
+        let Ok(certificate) = request::certificate(text.as_bytes(), "the database") else {
+            let message = format!("the record of certificate {serial} holds no whole certificate");
+            find("certificate", serial, message);
+            return Ok(());
+        };
+        let held = serial_of(&certificate)?;
+        if held != *serial {
+            let message =
+                format!("the record of certificate {serial} holds the certificate {held}");
+            find("name", serial, message);
+        }
+        let own = certificate.verify(&key);
         crate::ossl::error::queue();
         if !own.unwrap_or(false) {
-            let message = "the revocation list wasn't made by this authority".to_owned();
-            self.find("foreign", "crl", message);
-            return Ok(());
+            let message = format!("the certificate {serial} wasn't issued by this authority");
+            find("foreign", serial, message);
         }
-        let der = list.to_der();
-        let der = der.map_err(|stack| failed("can't read the revocation list", &stack))?;
-        let listed = frame::crl(&der).unwrap_or_default();
-        let numbered = listed
-            .extensions
-            .iter()
-            .find(|extension| extension.oid == CRL_NUMBER)
-            .and_then(|extension| der::one(extension.value)?.expect(der::tag::INTEGER));
-        if let (Some(path), Some(listed)) = (&self.files.crl_number, numbered.map(crl::number))
-            && let Some(next) = disk::read(path)?.and_then(|bytes| Serial::parse_file(&bytes))
-            && next <= listed
-        {
-            let message =
-                format!("the next CRL number, {next}, isn't above the last one, {listed}");
-            self.find("crlnumber", path.display(), message);
-        }
-        for revoked in listed.revoked {
-            let serial = crl::number(revoked.serial);
-            let said = match self.rows.get(&serial) {
-                None => Some("has no record"),
-                Some((_, row)) if row.status == Status::Revoked || is_hold(&revoked) => None,
-                Some(_) => Some("isn't revoked by its record"),
-            };
-            if let Some(said) = said {
-                let message =
-                    format!("the certificate {serial} is in the revocation list, but {said}");
-                self.find("list", &serial, message);
-            }
+        if let Some(what) = difference(&kept.row, &certificate)? {
+            let message = format!(
+                "the record of certificate {serial} has another {what} than the certificate"
+            );
+            find("record", serial, message);
         }
         Ok(())
+    })?;
+    if let Some(list) = list {
+        let numbered = crl_number.map(|number| ("the database".to_owned(), number));
+        let mut status = |serial: &Serial| Ok(vault.record(serial)?.map(|row| row.status));
+        findings.extend(compare(list, issuer, numbered, &mut status)?);
     }
+    Ok(findings)
+}
+
+impl Inspection<'_> {
+    /// Compares the newest revocation list with the records.
+    fn list(&mut self, list: &X509Crl) -> Result<()> {
+        let numbered = match &self.files.crl_number {
+            Some(path) => disk::read(path)?
+                .and_then(|bytes| Serial::parse_file(&bytes))
+                .map(|next| (path.display().to_string(), next)),
+            None => None,
+        };
+        let mut status = |serial: &Serial| Ok(self.rows.get(serial).map(|(_, row)| row.status));
+        let found = compare(list, self.issuer, numbered, &mut status)?;
+        self.findings.extend(found);
+        Ok(())
+    }
+}
+
+/// Tells the status of a record, if there is one.
+type StatusOf<'a> = dyn FnMut(&Serial) -> Result<Option<Status>> + 'a;
+
+/// Compares a revocation list with the records: what it says was true once. `numbered` is where the next list's number
+/// is, and that number.
+fn compare(
+    list: &X509Crl,
+    issuer: &X509,
+    numbered: Option<(String, Serial)>,
+    status: &mut StatusOf<'_>,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut find = |kind, place: String, message| {
+        findings.push(Finding {
+            kind,
+            place,
+            message,
+        });
+    };
+    let own = issuer.public_key().and_then(|key| list.verify(&key));
+    crate::ossl::error::queue();
+    if !own.unwrap_or(false) {
+        let message = "the revocation list wasn't made by this authority".to_owned();
+        find("foreign", "crl".to_owned(), message);
+        return Ok(findings);
+    }
+    let der = list.to_der();
+    let der = der.map_err(|stack| failed("can't read the revocation list", &stack))?;
+    let listed = frame::crl(&der).unwrap_or_default();
+    let number = listed
+        .extensions
+        .iter()
+        .find(|extension| extension.oid == CRL_NUMBER)
+        .and_then(|extension| der::one(extension.value)?.expect(der::tag::INTEGER));
+    if let (Some((place, next)), Some(last)) = (numbered, number.map(crl::number))
+        && next <= last
+    {
+        let message = format!("the next CRL number, {next}, isn't above the last one, {last}");
+        find("crlnumber", place, message);
+    }
+    for revoked in listed.revoked {
+        let serial = crl::number(revoked.serial);
+        let said = match status(&serial)? {
+            None => Some("has no record"),
+            Some(Status::Revoked) => None,
+            Some(_) if is_hold(&revoked) => None,
+            Some(_) => Some("isn't revoked by its record"),
+        };
+        if let Some(said) = said {
+            let message = format!("the certificate {serial} is in the revocation list, but {said}");
+            find("list", serial.to_string(), message);
+        }
+    }
+    Ok(findings)
 }
 
 /// Whether an entry is a hold, which may have been lifted since.

@@ -147,10 +147,14 @@ impl Config {
         })
     }
 
-    /// Where the database is. Only its own file is mandatory: not every operation needs the others.
-    pub(crate) fn files(&self) -> Result<Files> {
+    /// Where the database is, unless it is the file that is named. Only its own file is mandatory: not every operation
+    /// needs the others.
+    pub(crate) fn files(&self, database: Option<&str>) -> Result<Files> {
         Ok(Files {
-            database: PathBuf::from(self.required("database")?),
+            database: match database {
+                Some(file) => PathBuf::from(file),
+                None => PathBuf::from(self.required("database")?),
+            },
             serial: self.value("serial").map(PathBuf::from),
             crl_number: self.value("crlnumber").map(PathBuf::from),
             unique_subject: self.truth("unique_subject", true),

@@ -3,77 +3,36 @@
 use std::path::{Path, PathBuf};
 
 use openssl::error::ErrorStack;
-use openssl::pkey::{PKey, Private};
-use openssl::x509::{X509, X509Name};
+use openssl::x509::X509;
 
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl;
 
-use super::ask::{self, Extensions, Own};
-use super::authority::Authority;
 use super::disk;
-use super::issue::random_serial;
-use super::newkey::{KeyKind, Lock};
 
-/// What the new authority is to be.
-pub(crate) struct Plan<'a> {
-    /// Its folder, which must not be there or be empty.
-    pub(crate) folder: &'a Path,
-    /// Its name.
-    pub(crate) subject: &'a X509Name,
-    /// Its kind of key.
-    pub(crate) kind: &'a KeyKind,
-    /// How its key is written.
-    pub(crate) lock: &'a Lock,
-    /// How many days its certificate lasts.
-    pub(crate) days: i64,
-    /// Now.
-    pub(crate) now: i64,
+/// Refuses a folder that has something in it.
+pub(crate) fn check(folder: &Path) -> Result<()> {
+    match folder.exists() && !disk::is_empty_folder(folder) {
+        true => {
+            let folder = folder.display().to_string();
+            let message = format!("\"{folder}\" is there already");
+            Err(Error::failed_with(Reason::CaWrite, [&folder], message))
+        }
+        false => Ok(()),
+    }
 }
 
-/// Makes the authority; gives its certificate. The folder appears whole or not at all.
-pub(crate) fn create(plan: &Plan<'_>) -> Result<X509> {
-    let taken = plan.folder.exists() && !disk::is_empty_folder(plan.folder);
-    if taken {
-        let folder = plan.folder.display().to_string();
-        let message = format!("\"{folder}\" is there already");
-        return Err(Error::failed_with(Reason::CaWrite, [&folder], message));
-    }
-    let (certificate, key) = certificate(plan, plan.kind.generate(None)?)?;
-    let folder = disk::absolute(plan.folder);
+/// Makes the authority of a key, in PEM, and its certificate. The folder appears whole or not at all.
+pub(crate) fn create(folder: &Path, key: &[u8], certificate: &X509) -> Result<()> {
+    let folder = disk::absolute(folder);
     let draft = disk::beside(&folder, ".new");
     disk::remove_folder(&draft)?;
-    let built = fill(&draft, &folder, &plan.lock.pem(&key)?, &certificate)
-        .and_then(|()| disk::rename_folder(&draft, &folder));
+    let built =
+        fill(&draft, &folder, key, certificate).and_then(|()| disk::rename_folder(&draft, &folder));
     if built.is_err() {
         disk::remove_folder(&draft).ok();
     }
-    built.map(|()| certificate)
-}
-
-/// The extensions of its certificate.
-const EXTENSIONS: [&str; 3] = [
-    "basicConstraints = critical,CA:TRUE",
-    "keyUsage = critical,digitalSignature,keyCertSign,cRLSign",
-    "subjectKeyIdentifier = hash",
-];
-
-/// The authority's certificate.
-fn certificate(plan: &Plan<'_>, key: PKey<Private>) -> Result<(X509, PKey<Private>)> {
-    let conf = ask::inline("extensions", &EXTENSIONS.map(str::to_owned))?;
-    let asker = Authority::new(None, key, Some("default"), Vec::new(), None)?;
-    let own = Own {
-        subject: plan.subject,
-        serial: &random_serial()?,
-        start: plan.now,
-        end: plan.now.saturating_add(plan.days.saturating_mul(86_400)),
-    };
-    let section = Extensions {
-        conf: &conf,
-        section: ask::INLINE,
-    };
-    let certificate = ask::certificate(&asker, &own, &[section])?;
-    Ok((certificate, asker.key))
+    built
 }
 
 /// Fills the folder, under its provisional name; `folder` is the one it will have.

@@ -412,6 +412,14 @@ pub(crate) fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Removes a file that needn't be there.
+pub(crate) fn remove_file(path: &Path) -> Result<()> {
+    match fault::point().and_then(|()| fs::remove_file(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, &error)),
+        _ => Ok(()),
+    }
+}
+
 /// Waits until the names in a folder are on the disk.
 #[expect(
     clippy::disallowed_methods,

@@ -209,8 +209,8 @@ impl Folder {
 }
 
 impl Store for Folder {
-    fn len(&self) -> u64 {
-        self.index.len()
+    fn len(&self) -> Option<u64> {
+        Some(self.index.len())
     }
 
     fn record(&mut self, serial: &Serial) -> Result<Option<Row>> {
@@ -340,12 +340,12 @@ pub(crate) fn journal_path(database: &Path) -> PathBuf {
 }
 
 /// Where the attributes of a database are.
-fn attributes_path(database: &Path) -> PathBuf {
+pub(crate) fn attributes_path(database: &Path) -> PathBuf {
     disk::beside(database, ".attr")
 }
 
 /// Where it is noted when the last revocation list was made.
-fn last_list_path(database: &Path) -> PathBuf {
+pub(crate) fn last_list_path(database: &Path) -> PathBuf {
     disk::beside(database, ".lastcrl")
 }
 

@@ -310,8 +310,12 @@ impl Responder<'_> {
         Ok(encode::element(tag::SEQUENCE, &[&successful, &bytes]))
     }
 
-    /// The signature's algorithm. OpenSSL tells it on something else that the same signer has signed.
+    /// The signature's algorithm. Where OpenSSL doesn't tell it, something else that the same signer has signed does.
     fn algorithm(&self) -> Result<Vec<u8>> {
+        let told = self.signer.signer().algorithm();
+        if let Some(told) = told.map_err(|refused| unsigned("OCSP response", &refused))? {
+            return Ok(told);
+        }
         let certificate = self.signer.certificate()?;
         let moment = Asn1Time::from_unix(0).map_err(|stack| failed(&stack))?;
         let specimen = x509_draft::new_crl(certificate.subject_name(), &moment, &moment)

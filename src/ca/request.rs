@@ -34,9 +34,10 @@ pub(crate) struct Applicant {
 }
 
 impl Applicant {
-    /// A certificate request, whose signature must be its key's.
+    /// A certificate request, whose signature must be its key's unless the possession of the key is `proven` otherwise.
     pub(crate) fn request(
         bytes: &[u8],
+        proven: bool,
         encoding: Option<Encoding>,
         source: &str,
         parameters: &[String],
@@ -53,7 +54,7 @@ impl Applicant {
                 ossl::error::failed("can't set the signer's identifier", &stack)
             })?;
         }
-        check_signature(request.verify(&key).unwrap_or(false), source)?;
+        check_signature(proven || request.verify(&key).unwrap_or(false), source)?;
         Ok(Self {
             request,
             key,
@@ -66,11 +67,12 @@ impl Applicant {
     /// Many certificate requests, each with its source.
     pub(crate) fn requests(
         loaded: &[(&str, Vec<u8>)],
+        proven: bool,
         encoding: Option<Encoding>,
         parameters: &[String],
     ) -> Result<Vec<Self>> {
         parallel::map(loaded, |(source, bytes)| {
-            Self::request(bytes, encoding, source, parameters)
+            Self::request(bytes, proven, encoding, source, parameters)
         })
     }
 

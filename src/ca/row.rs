@@ -95,8 +95,14 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
         [] | [b'\r'] => return Ok(Line::Empty),
         _ => {}
     }
-    let fields = split(line).map_err(|count| format!("{count} fields instead of 6"))?;
-    let [status, expiry, revocation, serial, file, name] = &fields;
+    split(line)
+        .map_err(|count| format!("{count} fields instead of 6"))
+        .and_then(|fields| from_fields(&fields).map(Line::Row))
+}
+
+/// Puts a record together from its fields; else says what is wrong with one.
+pub(crate) fn from_fields<'a>(fields: &[Cow<'a, [u8]>; 6]) -> Result<RowRef<'a>, String> {
+    let [status, expiry, revocation, serial, file, name] = fields;
     let status = match status.as_ref() {
         b"V" => Status::Valid,
         b"R" => Status::Revoked,
@@ -104,9 +110,9 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
         b"S" => Status::Suspended,
         other => return Err(format!("unknown status \"{}\"", shown(other))),
     };
-    let expiry = text(expiry).filter(|text| time::parse(text).is_ok());
+    let expiry = text(expiry.clone()).filter(|text| time::parse(text).is_ok());
     let expiry = expiry.ok_or_else(|| format!("invalid expiry date \"{}\"", shown(&fields[1])))?;
-    let revocation = text(revocation)
+    let revocation = text(revocation.clone())
         .filter(|text| match status {
             Status::Revoked => revocation_date(text).is_some(),
             _ => true,
@@ -115,14 +121,14 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, String> {
     if status != Status::Revoked && !revocation.is_empty() {
         return Err("not revoked, but with a revocation date".to_owned());
     }
-    Ok(Line::Row(RowRef {
+    Ok(RowRef {
         status,
         expiry,
         revocation,
         serial: serial_field(serial)?,
         file: file.clone(),
         name: name.clone(),
-    }))
+    })
 }
 
 /// The time of a revocation in seconds since 1970.
@@ -131,7 +137,7 @@ pub(crate) fn revocation_date(field: &str) -> Option<i64> {
 }
 
 /// The text of a field of which no byte was escaped.
-fn text<'a>(field: &Cow<'a, [u8]>) -> Option<&'a str> {
+fn text(field: Cow<'_, [u8]>) -> Option<&str> {
     match field {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok(),
         Cow::Owned(_) => None,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::journal::Change;
 use super::row::{Row, RowRef, Status};
@@ -21,8 +21,8 @@ pub(crate) enum Purpose {
 
 /// A certificate database, opened for one command: what that command decides by, nobody else changes while this lives.
 pub(crate) trait Store {
-    /// How many records there are.
-    fn len(&self) -> u64;
+    /// How many records there are; `None` if counting them would take time.
+    fn len(&self) -> Option<u64>;
 
     /// The record of a serial number.
     fn record(&mut self, serial: &Serial) -> Result<Option<Row>>;
@@ -53,7 +53,7 @@ pub(crate) trait Store {
     /// Calls `visit` with every record, in the order in which they were added.
     fn each(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()>;
 
-    /// Calls `visit` with every record of a revoked certificate, in that order.
+    /// Calls `visit` with every record of a revoked certificate, in any order. File and subject may be missing.
     fn each_revoked(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
         self.each(&mut |row| match row.status {
             Status::Revoked => visit(row),
@@ -61,7 +61,8 @@ pub(crate) trait Store {
         })
     }
 
-    /// Calls `visit` with every record that is marked as valid though its certificate had ended at `now`.
+    /// Calls `visit` with every record that is marked as valid though its certificate had ended at `now`, in any
+    /// order.
     fn each_ended(
         &mut self,
         now: i64,
@@ -90,8 +91,53 @@ pub(crate) trait Store {
     /// Makes changes, all or none; when this returns they outlast a power cut.
     fn commit(&mut self, changes: Vec<Change>) -> Result<()>;
 
+    /// Whether an error came of others that use the database at the same time, so that the same work, begun anew, may
+    /// succeed. Forgets what was begun.
+    fn may_repeat(&mut self, _error: &Error) -> bool {
+        false
+    }
+
     /// What an earlier command had left half done and opening the database has put right, in sentences.
     fn repairs(&self) -> &[String];
+}
+
+/// A record with its certificate.
+pub(crate) struct Kept {
+    /// The record.
+    pub(crate) row: Row,
+    /// The certificate in PEM, where there is one.
+    pub(crate) certificate: Option<String>,
+}
+
+/// What is written beside the records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// The serial number of the next certificate.
+    pub(crate) serial: Option<Serial>,
+    /// The number of the next revocation list.
+    pub(crate) crl_number: Option<Serial>,
+    /// When the last revocation list was made.
+    pub(crate) last_list: Option<i64>,
+    /// Whether valid certificates must differ in their subjects.
+    pub(crate) unique_subject: bool,
+}
+
+/// A database that holds the certificates as well, and can be filled and read out as a whole.
+pub(crate) trait Vault: Store {
+    /// Makes it, empty; it is there when it has been filled and [`Vault::seal`] was called.
+    fn found(&mut self, unique_subject: bool) -> Result<()>;
+
+    /// Adds records to one that is being made.
+    fn fill(&mut self, records: Vec<Kept>) -> Result<()>;
+
+    /// Ends the making.
+    fn seal(&mut self, numbers: &Numbers) -> Result<()>;
+
+    /// What is written beside the records.
+    fn numbers(&mut self) -> Result<Numbers>;
+
+    /// Calls `visit` with every record and its certificate, in the order in which they were added.
+    fn each_kept(&mut self, visit: &mut dyn FnMut(Kept) -> Result<()>) -> Result<()>;
 }
 
 /// Where the parts of a database in files are.

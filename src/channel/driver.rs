@@ -24,7 +24,15 @@ impl Driver for TlsChannel {
     }
 
     fn input(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        if self.has_held() {
+            return Ok(self.give_held(buffer));
+        }
+        self.disturbed.set(false);
         match self.run_waiting(|engine| engine.read(buffer)) {
+            Ok(Progress::Done(count)) if self.disturbed.take() => {
+                self.held.borrow_mut().extend_from_slice(&buffer[..count]);
+                Err(self.failure(self.busy()))
+            }
             Ok(Progress::Done(count)) => {
                 self.delivered.set(true);
                 self.growth.saw(count);
@@ -32,6 +40,10 @@ impl Driver for TlsChannel {
             }
             Ok(Progress::Closed) => Ok(0),
             Ok(_) => Err(Failure::AGAIN),
+            Err(error) if is_busy(&error) => {
+                self.disturbed.set(true);
+                Err(self.failure(error))
+            }
             // Tcl throws away what it has collected when a read fails: first let it hand that to the script.
             Err(_) if !self.below.is_blocking() && self.delivered.replace(false) => {
                 Err(Failure::AGAIN)
@@ -142,6 +154,15 @@ impl Driver for TlsChannel {
 }
 
 impl TlsChannel {
+    /// Hands up what is held of an earlier read.
+    fn give_held(&self, buffer: &mut [u8]) -> usize {
+        let mut held = self.held.borrow_mut();
+        let count = buffer.len().min(held.len());
+        buffer[..count].copy_from_slice(&held[..count]);
+        held.drain(..count);
+        count
+    }
+
     /// Cancels what is outstanding in this thread's event loop.
     fn cancel_timers(&self) {
         for timer in [self.timer.get(), self.watchdog.get()]
@@ -154,7 +175,10 @@ impl TlsChannel {
 
     /// Makes Tcl's buffers larger, if it is time for that. Not in a read; see [`Channel::set_buffer_size`].
     fn grow(&self) {
-        if let Some(layer) = self.layer.get() {
+        // A callback's call may come in the middle of a read.
+        if let Some(layer) = self.layer.get()
+            && self.engine.try_borrow_mut().is_ok()
+        {
             self.growth.carry_out(layer);
         }
     }

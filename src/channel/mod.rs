@@ -86,6 +86,10 @@ pub(crate) struct TlsChannel {
     settling: Cell<bool>,
     /// Whether a script asked for the handshake and was told that it isn't done: then its end is an event.
     awaited: Cell<bool>,
+    /// Whether a callback has tried to read in the middle of a read: Tcl's buffer for that one is lost then.
+    disturbed: Cell<bool>,
+    /// Decrypted bytes that such a buffer was to get.
+    held: RefCell<Vec<u8>>,
     /// Whether Tcl's buffers are large enough.
     growth: Growth,
 }
@@ -127,6 +131,8 @@ impl TlsChannel {
             told: Cell::new(false),
             settling: Cell::new(true),
             awaited: Cell::new(false),
+            disturbed: Cell::new(false),
+            held: RefCell::default(),
             growth: Growth::default(),
         });
         tls.below.set_blocking(under.is_blocking());
@@ -159,6 +165,7 @@ impl TlsChannel {
             drain_output(layer)?;
         }
         let mut unread = driver::take_input(layer);
+        unread.append(&mut self.held.borrow_mut());
         let mut buffer = vec![0; 16 * 1024];
         // Only what is here already: nothing is read from below.
         while self.is_open()
@@ -351,7 +358,7 @@ impl TlsChannel {
         let situation = Situation {
             wanted: self.wanted.get(),
             phase: engine.phase(),
-            bytes_ready: engine.has_plaintext() || self.below.has_input(),
+            bytes_ready: engine.has_plaintext() || self.has_held() || self.below.has_input(),
             peer_closed: engine.peer_closed(),
             read_waits_to_write: engine.read_waits_to_write(),
             write_waits_to_read: engine.write_waits_to_read(),
@@ -445,16 +452,22 @@ impl TlsChannel {
             Err(_) => return wanted,
         }
         let reading = wanted.has(Mask::READABLE)
-            && match self.run(Engine::peek) {
-                Ok(Progress::Done(_) | Progress::Closed) => true,
-                Ok(_) => false,
-                Err(error) => !is_busy(&error),
-            };
+            && (self.has_held()
+                || match self.run(Engine::peek) {
+                    Ok(Progress::Done(_) | Progress::Closed) => true,
+                    Ok(_) => false,
+                    Err(error) => !is_busy(&error),
+                });
         let writing =
             wanted.has(Mask::WRITABLE) && (mask.has(Mask::WRITABLE) || self.write_can_go_on(mask));
         Mask::NONE
             .with_if(Mask::READABLE, reading)
             .with_if(Mask::WRITABLE, writing)
+    }
+
+    /// Whether decrypted bytes are held for the next read.
+    fn has_held(&self) -> bool {
+        !self.held.borrow().is_empty()
     }
 
     /// Whether a write that waited for data from the peer may be tried again.

@@ -4,6 +4,8 @@
 //! domain. Whatever can be refused is refused before the database is locked.
 
 mod ask;
+mod create;
+mod database;
 mod inputs;
 mod ocsp;
 mod shortcuts;
@@ -20,6 +22,7 @@ use openssl::ssl::{SslContext, SslMethod};
 use openssl::x509::{X509, X509Crl, X509Name};
 
 use self::ask::Asking;
+use self::database::{Database, connection};
 use self::inputs::{Passwords, check_access, load, option_error, shown};
 use self::ocsp::Answering;
 use self::shortcuts::Shortcuts;
@@ -30,27 +33,25 @@ use crate::ca::authority::Authority;
 use crate::ca::check;
 use crate::ca::config::{self, Config};
 use crate::ca::copying::Copying;
-use crate::ca::create;
 use crate::ca::crl::{self, Plan};
 use crate::ca::delta::{self, Base};
 use crate::ca::disk;
 use crate::ca::folder::Folder;
 use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::journal::Change;
-use crate::ca::newkey::KeyKind;
 use crate::ca::rebuild;
 use crate::ca::request::{self, Applicant, Encoding, check_characters};
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
-use crate::ca::store::{Purpose, Store};
+use crate::ca::store::{Files, Purpose, Store};
+use crate::ca::transfer;
 use crate::cmd::library::Library;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
-use crate::ossl::error::failed;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
 use crate::value::{Record, Value};
-use crate::x509::{describe, name, time};
+use crate::x509::{name, time};
 
 /// `tls::ca ?operation? ?options? ?request ...?`
 pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
@@ -60,7 +61,7 @@ pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     }
     check_access(interp)?;
     if let Some(folder) = Operations::read(&words.given)?.newca {
-        return create(interp, &words, &folder);
+        return create::run(interp, &words, &folder);
     }
     let asking = Asking::read(&words.given)?;
     if asking.newreq.is_some() || asking.newcert.is_some() {
@@ -87,6 +88,8 @@ struct Job<'a> {
     revoking: Revoking<Obj>,
     /// The configuration.
     config: Config,
+    /// The TDBC connection that `-database` names.
+    connection: Option<String>,
     /// How certificates are shown: bits for names and for certificates.
     shown: (u64, u64),
     /// What was loaded for the call.
@@ -158,6 +161,10 @@ impl<'a> Job<'a> {
             making,
             revoking,
             config,
+            connection: place
+                .database
+                .as_deref()
+                .and_then(|word| connection(interp, word)),
             place,
             words,
             shown,
@@ -198,6 +205,10 @@ impl<'a> Job<'a> {
         }
         if self.operations.rebuild.is_some() {
             self.rebuild(&mut outcome)?;
+            return self.tell(outcome);
+        }
+        if self.operations.import.is_some() || self.operations.export.is_some() {
+            self.transfer(&mut outcome)?;
             return self.tell(outcome);
         }
         let issuing = self.wants_certificates();
@@ -259,21 +270,28 @@ impl<'a> Job<'a> {
         let store = store.as_mut();
         outcome.step("opened the database");
         if self.operations.updatedb.is_some() {
-            self.update(store, &mut outcome)?;
+            insist(store, &mut |store| self.update(store, &mut outcome))?;
         }
         if let Some(issuer) = &issuer {
-            self.issue(issuer, &applicants, store, &mut outcome)?;
+            insist(store, &mut |store| {
+                self.issue(issuer, &applicants, store, &mut outcome)
+            })?;
         }
         if let (true, Some(authority)) = (listing, &authority) {
-            self.list(authority, store, &mut outcome)?;
+            insist(store, &mut |store| {
+                self.list(authority, store, &mut outcome)
+            })?;
         }
         if let Some((certificate, issuer)) = revocation {
-            self.revoke(&certificate, &issuer, store, &mut outcome)?;
+            insist(store, &mut |store| {
+                self.revoke(&certificate, &issuer, store, &mut outcome)
+            })?;
         }
         outcome.info.put("repaired", store.repairs().to_vec());
-        outcome
-            .info
-            .put("records", i64::try_from(store.len()).unwrap_or(i64::MAX));
+        if let Some(count) = store.len() {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            outcome.info.put("records", count);
+        }
         self.tell(outcome)
     }
 
@@ -325,13 +343,16 @@ impl<'a> Job<'a> {
             applicants.push(Applicant::certificate(&bytes, shown(file), &parameters)?);
         }
         let encoding = encoding("-inform", operations.inform.as_deref())?;
+        let proven = operations.proven.is_some();
         if let Some(bytes) = &operations.data {
-            applicants.push(Applicant::request(bytes, encoding, "-data", &parameters)?);
+            let applicant = Applicant::request(bytes, proven, encoding, "-data", &parameters)?;
+            applicants.push(applicant);
         }
         if let Some(name) = &operations.inchan {
-            let bytes = self.from_channel(name)?;
+            let bytes = self.everything_from(name)?;
             applicants.push(Applicant::request(
                 &bytes,
+                proven,
                 encoding,
                 "-inchan",
                 &parameters,
@@ -340,7 +361,7 @@ impl<'a> Job<'a> {
         let files = operations.input.iter().chain(&self.words.requests);
         let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
         let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
-        applicants.extend(Applicant::requests(&loaded, encoding, &parameters)?);
+        applicants.extend(Applicant::requests(&loaded, proven, encoding, &parameters)?);
         if applicants.is_empty() && operations.infiles.is_some() {
             return Err(option_error("-infiles", "-infiles without a request"));
         }
@@ -403,9 +424,38 @@ impl<'a> Job<'a> {
     }
 
     /// The database. One in files is locked whatever the purpose.
-    fn store(&self, _purpose: Purpose) -> Result<Box<dyn Store>> {
-        let folder = Folder::open(self.config.files()?, self.patience()?)?;
-        Ok(Box::new(folder))
+    fn store(&self, purpose: Purpose) -> Result<Box<dyn Store>> {
+        Ok(match self.database(purpose)? {
+            Some(database) => Box::new(database),
+            None => Box::new(Folder::open(self.files()?, self.patience()?)?),
+        })
+    }
+
+    /// The database behind a connection, if that is what `-database` names.
+    fn database(&self, purpose: Purpose) -> Result<Option<Database>> {
+        let connection = self.connection.as_deref();
+        connection
+            .map(|name| Database::new(self.interp, name, purpose, self.patience()?))
+            .transpose()
+    }
+
+    /// The same for an operation that works on nothing else.
+    fn connected(&self, operation: &str, purpose: Purpose) -> Result<Database> {
+        self.database(purpose)?.ok_or_else(|| {
+            option_error(
+                "-database",
+                format!("{operation} needs -database with a TDBC connection"),
+            )
+        })
+    }
+
+    /// Where the database is, if it is in files.
+    fn files(&self) -> Result<Files> {
+        let file = match (&self.connection, &self.place.database) {
+            (None, Some(file)) => Some(file.as_str()),
+            _ => None,
+        };
+        self.config.files(file)
     }
 
     /// How long to wait for other commands.
@@ -437,7 +487,7 @@ impl<'a> Job<'a> {
 
     /// Looks for what doesn't fit; the result has a line for each finding.
     fn check(&self, outcome: &mut Outcome) -> Result<()> {
-        let (issuer, folder) = (self.certificate()?, self.folder()?);
+        let issuer = self.certificate()?;
         let list = match (&self.operations.crlfile, self.config.value("crl")) {
             (None, Some(file)) if files::native(&file).is_ok_and(|path| path.exists()) => {
                 Some(revocation_list("crl", &file)?)
@@ -447,8 +497,13 @@ impl<'a> Job<'a> {
                 .map(|file| revocation_list("-crlfile", file))
                 .transpose()?,
         };
-        let files = self.config.files()?;
-        let findings = check::check(&files, &folder, &issuer, list.as_ref(), self.patience()?)?;
+        let findings = match self.database(Purpose::Look)? {
+            Some(mut database) => check::check_vault(&mut database, &issuer, list.as_ref())?,
+            None => {
+                let (files, folder) = (self.files()?, self.folder()?);
+                check::check(&files, &folder, &issuer, list.as_ref(), self.patience()?)?
+            }
+        };
         for finding in &findings {
             outcome.result.extend_from_slice(finding.message.as_bytes());
             outcome.result.push(b'\n');
@@ -462,11 +517,17 @@ impl<'a> Job<'a> {
 
     /// Makes the database again.
     fn rebuild(&self, outcome: &mut Outcome) -> Result<()> {
+        if self.connection.is_some() {
+            return Err(option_error(
+                "-rebuild",
+                "-rebuild makes the authority's files again; -import makes a database of them",
+            ));
+        }
         let (issuer, folder) = (self.certificate()?, self.folder()?);
         let list = self.operations.crlfile.as_ref();
         let list = list.map(|file| revocation_list("-crlfile", file));
         let list = list.transpose()?;
-        let files = self.config.files()?;
+        let files = self.files()?;
         let made = rebuild::rebuild(
             &files,
             &folder,
@@ -479,6 +540,30 @@ impl<'a> Job<'a> {
             .info
             .put("records", i64::try_from(made.rows).unwrap_or(i64::MAX));
         outcome.info.put("skipped", made.skipped);
+        Ok(())
+    }
+
+    /// Moves the authority between its files and a database.
+    fn transfer(&self, outcome: &mut Outcome) -> Result<()> {
+        let named = self.output.outdir.is_some() || self.config.value("new_certs_dir").is_some();
+        let folder = match named {
+            true => Some(self.folder()?),
+            false => None,
+        };
+        let (files, patience) = (self.config.files(None)?, self.patience()?);
+        let moved = match self.operations.import {
+            Some(_) => {
+                let mut database = self.connected("-import", Purpose::Change)?;
+                transfer::import(files, folder.as_deref(), patience, &mut database)?
+            }
+            None => {
+                let mut database = self.connected("-export", Purpose::Change)?;
+                transfer::export(&mut database, &files, folder.as_deref(), patience)?
+            }
+        };
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        outcome.info.put("records", count(moved.records));
+        outcome.info.put("certificates", count(moved.certificates));
         Ok(())
     }
 
@@ -514,7 +599,10 @@ impl<'a> Job<'a> {
                 (false, true) => Numbering::CounterOrStart,
                 (false, false) => Numbering::Counter,
             },
-            folder: Some(self.folder()?),
+            folder: match (&self.connection, &self.output.outdir) {
+                (Some(_), None) => None,
+                _ => Some(self.folder()?),
+            },
             text: self.output.notext.is_none(),
             iso_dates: self.iso_dates()?,
             shown: self.shown,
@@ -872,47 +960,14 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Makes a new authority; the result is its certificate.
-fn create(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj> {
-    let given = &words.given;
-    let making = Making::read(given)?;
-    let asking = Asking::read(given)?;
-    let word = asking.newkey.as_deref().unwrap_or("ec:P-256");
-    let kind = KeyKind::parse(word, &words.texts("-pkeyopt"))?;
-    let folder = PathBuf::from(folder);
-    let name = folder
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let text = making
-        .subj
-        .unwrap_or_else(|| format!("/CN={} CA", name.replace(['/', '+', '\\'], "_")));
-    let subject = subject(&text, true)?;
-    let lock = ask::lock(&asking)?;
-    let days = making.days.unwrap_or(3650);
-    if days < 1 {
-        return Err(option_error("-days", "-days must be above zero"));
+/// Does work on a database, again if others have spoilt it.
+fn insist(store: &mut dyn Store, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {
+    loop {
+        match work(store) {
+            Err(error) if store.may_repeat(&error) => {}
+            done => return done,
+        }
     }
-    let certificate = create::create(&create::Plan {
-        folder: &folder,
-        subject: &subject,
-        kind: &kind,
-        lock: &lock,
-        days,
-        now: now(),
-    })?;
-    if let Some(name) = Output::read(given)?.info {
-        let mut info = Record::new();
-        info.put(
-            "configuration",
-            folder.join("openssl.cnf").display().to_string(),
-        );
-        info.put("certificate", describe::summary(&certificate));
-        interp.set_variable(&Obj::text(&name), &Obj::from(&info))?;
-    }
-    let pem = certificate
-        .to_pem()
-        .map_err(|stack| failed("can't write the certificate", &stack))?;
-    Ok(Obj::bytes(&pem))
 }
 
 /// The revocation list of a file.

@@ -1,10 +1,11 @@
 //! The native part of `tls::cmp`: options to transactions and test servers, and what they are asked and tell.
 //!
-//! `tls::cmp` itself is a procedure of `library/cmp.tcl`, which carries the messages over Tcl's channels. It starts a
-//! job here and is woken when the job wants something.
+//! `tls::cmp` itself is a procedure of `library/cmp.tcl`, which with its neighbours carries the messages over Tcl's
+//! channels. It starts a job here and is woken when the job wants something.
 
 mod client;
 mod inputs;
+pub(super) mod office;
 mod server;
 pub(super) mod table;
 mod transport;
@@ -12,14 +13,19 @@ mod words;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openssl::x509::X509;
+
 use self::client::Options;
 use self::inputs::{KINDS, Loader, filled, option_error, within};
-use self::table::{Generic, Mock, Own, Tls};
+use self::table::{Generic, Mock, Own, Serving, Tls};
 use self::words::Words;
+use super::library::Library;
 use super::pki::{Inputs, Outputs};
+use crate::cmp::answers::Answers;
 use crate::cmp::mock::MockServer;
 use crate::cmp::outcome::Outcome;
 use crate::cmp::session::{Event, Reply, Route, Session};
@@ -40,6 +46,10 @@ struct Jobs {
     clients: RefCell<HashMap<String, Client>>,
     /// The servers.
     servers: RefCell<HashMap<String, MockServer>>,
+    /// The real servers.
+    offices: RefCell<HashMap<String, Rc<office::Desk>>>,
+    /// What was loaded for them.
+    libraries: RefCell<HashMap<String, Library>>,
     /// The number of the last job.
     last: Cell<u64>,
 }
@@ -68,6 +78,12 @@ struct Files {
     certificates: Vec<(&'static str, String, Kind)>,
     /// Whether certificates are written as DER.
     der: bool,
+    /// Whether revocation lists are.
+    list_der: bool,
+    /// The root whose update is asked for.
+    old_root: Option<X509>,
+    /// The file for random bytes.
+    random: Option<String>,
     /// The files for requests.
     requests: Vec<String>,
     /// The files for answers.
@@ -85,6 +101,18 @@ enum Kind {
     Authorities,
     /// The others.
     Extra,
+    /// The new root.
+    NewRoot,
+    /// The new root by the old one.
+    NewByOld,
+    /// The old root by the new one.
+    OldByNew,
+    /// The revocation list.
+    List,
+    /// The template for requests.
+    Template,
+    /// What keys must be like.
+    KeyKinds,
 }
 
 impl Jobs {
@@ -119,10 +147,31 @@ pub(super) fn start(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     };
     let other = Own::read(&words.given)?.otherpass;
     let loader = Loader::new(inputs, &words, filled(other.as_ref()))?;
+    let serving: Serving<Obj> = Serving::read(&words.given)?;
+    if let (false, Some(_)) = (words.serves, filled(serving.ca.as_ref())) {
+        let message = "-ca is for tls::cmp serve";
+        return Err(option_error("-ca", message));
+    }
+    if words.serves {
+        let plan = office::start(interp, &words, &loader)?;
+        keep_library(interp, &plan, loader);
+        return Ok(plan);
+    }
     let mock: Mock<Obj> = Mock::read(&words.given)?;
-    match mock.port {
+    let plan = match mock.port {
         Some(port) => start_server(interp, &words, &loader, &mock, port),
         None => start_client(interp, &words, &loader),
+    }?;
+    keep_library(interp, &plan, loader);
+    Ok(plan)
+}
+
+/// Keeps what was loaded as long as what was begun.
+fn keep_library(interp: Interp<'_>, plan: &Obj, loader: Loader<'_>) {
+    if let Some(token) = plan.dict_value("token") {
+        let jobs = interp.state::<Jobs>();
+        let mut libraries = jobs.libraries.borrow_mut();
+        libraries.insert(token.as_text().into_owned(), loader.library);
     }
 }
 
@@ -172,12 +221,17 @@ fn start_client(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> Resul
         let message = "-info and -command can't be given together: the script gets the facts";
         return Err(option_error("-info", message));
     }
-    let files = files(&options)?;
+    let mut files = files(&options)?;
     let tls: Tls<Obj> = Tls::read(&words.given)?;
     let way = transport::Way::new(&options, &tls, loader)?;
-    let settings = options.settings(words, loader)?;
+    let mut settings = options.settings(words, loader)?;
     let (command, repeat) = (settings.command, settings.repeat);
-    let tape = tape(&options, loader, &files)?;
+    let mut tape = tape(&options, loader, &files)?;
+    tape.information = std::mem::take(&mut settings.information);
+    tape.questions.clone_from(&settings.wish.questions);
+    files.old_root = settings.old_root.take();
+    let random = words.texts("-writerand").pop();
+    files.random = random.filter(|name| !name.is_empty());
     let seconds = |option: &str, value: Option<i64>| {
         let value = within(option, value, 0, i64::MAX)?;
         let value = value.filter(|value| *value > 0).map(i64::unsigned_abs);
@@ -240,20 +294,30 @@ fn start_client(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> Resul
 /// The files for results.
 fn files(options: &Options) -> Result<Files> {
     let (enrollment, checking) = (&options.enrollment, &options.checking);
-    let der = match filled(options.own.certform.as_ref()).map(str::to_ascii_uppercase) {
-        None => false,
-        Some(form) if form == "PEM" => false,
-        Some(form) if form == "DER" => true,
+    let form = |option: &str, value: Option<&String>, default| match filled(value)
+        .map(str::to_ascii_uppercase)
+        .as_deref()
+    {
+        None => Ok(default),
+        Some("PEM") => Ok(false),
+        Some("DER") => Ok(true),
         Some(form) => {
-            let message = format!("bad -certform \"{form}\": must be PEM or DER");
-            return Err(option_error("-certform", message));
+            let message = format!("bad {option} \"{form}\": must be PEM or DER");
+            Err(option_error(option, message))
         }
     };
+    let generic = &options.generic;
     let all = [
         ("-certout", &enrollment.certout, Kind::New),
         ("-chainout", &enrollment.chainout, Kind::Chain),
         ("-cacertsout", &checking.cacertsout, Kind::Authorities),
         ("-extracertsout", &checking.extracertsout, Kind::Extra),
+        ("-newwithnew", &checking.newwithnew, Kind::NewRoot),
+        ("-newwithold", &checking.newwithold, Kind::NewByOld),
+        ("-oldwithnew", &checking.oldwithnew, Kind::OldByNew),
+        ("-crlout", &checking.crlout, Kind::List),
+        ("-template", &generic.template, Kind::Template),
+        ("-keyspec", &generic.keyspec, Kind::KeyKinds),
     ];
     let certificates = all.into_iter().filter_map(|(option, value, kind)| {
         Some((option, filled(value.as_ref())?.to_owned(), kind))
@@ -264,8 +328,17 @@ fn files(options: &Options) -> Result<Files> {
     };
     Ok(Files {
         certificates: certificates.collect(),
-        der,
-        requests: names(options.trial.reqout.as_ref()),
+        der: form("-certform", options.own.certform.as_ref(), false)?,
+        list_der: form("-crlform", options.own.crlform.as_ref(), true)?,
+        old_root: None,
+        random: None,
+        requests: names(
+            options
+                .trial
+                .reqout_only
+                .as_ref()
+                .or(options.trial.reqout.as_ref()),
+        ),
         answers: names(options.trial.rspout.as_ref()),
     })
 }
@@ -283,6 +356,7 @@ fn tape(options: &Options, loader: &Loader<'_>, files: &Files) -> Result<Tape> {
         .into(),
         new_transaction: trial.reqin_new_tid.is_some(),
         answers: loader.messages("-rspin", trial.rspin.as_ref())?.into(),
+        stops: filled(trial.reqout_only.as_ref()).is_some(),
         record_requests: files.requests.len(),
         record_answers: files.answers.len(),
         ..Tape::default()
@@ -357,9 +431,13 @@ pub(super) fn password(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let [token, ..] = words else {
         return Err(Error::wrong_args("tls::CmpPassword token ?arg ...?"));
     };
-    with_client(interp, token, |client| {
-        Obj::text(&String::from_utf8_lossy(&client.password))
-    })
+    let office = interp.state::<Jobs>();
+    let office = office.offices.borrow().get(&*token.as_text()).cloned();
+    let text = |password: &Secret| Obj::text(&String::from_utf8_lossy(password));
+    match office {
+        Some(office) => Ok(text(&office.password)),
+        None => with_client(interp, token, |client| text(&client.password)),
+    }
 }
 
 /// `tls::CmpFinish token`: writes the files of a client that is done, and forgets it. The result is a list: the facts,
@@ -372,6 +450,7 @@ pub(super) fn finish(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let jobs = interp.state::<Jobs>();
     let client = jobs.clients.borrow_mut().remove(&*token);
     let client = client.ok_or_else(|| unknown(&token))?;
+    let library = jobs.libraries.borrow_mut().remove(&*token);
     let Some(mut outcome) = client.outcome else {
         return Err(unknown(&token));
     };
@@ -386,6 +465,9 @@ pub(super) fn finish(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let mut record = outcome.record();
     record.put("files", written);
     let facts = Obj::from(&record);
+    // Its keys and algorithms are gone by now.
+    drop(outcome);
+    drop(library);
     Ok(match error {
         None => Obj::list([facts]),
         Some(error) => Obj::list([
@@ -410,32 +492,16 @@ fn write(files: &Files, outcome: &Outcome, succeeded: bool) -> Result<Vec<String
     for (name, message) in files.answers.iter().zip(&outcome.taken) {
         add("-rspout", name, message)?;
     }
+    if let Some(name) = &files.random {
+        add("-writerand", name, &Library::random(KINDS)?)?;
+    }
     if succeeded {
+        let answers = Answers::read(&outcome.answers);
+        answers.check_update(files.old_root.as_ref())?;
         for (option, name, kind) in &files.certificates {
-            let certificates = match kind {
-                Kind::New => outcome.certificate.as_slice(),
-                Kind::Chain => &outcome.chain,
-                Kind::Authorities => &outcome.authorities,
-                Kind::Extra => &outcome.extra,
-            };
-            if matches!(kind, Kind::New) && certificates.is_empty() {
-                continue;
+            if let Some(content) = content(files, outcome, &answers, *kind)? {
+                add(option, name, &content)?;
             }
-            // DER has room for one.
-            let count = match files.der {
-                true => 1,
-                false => certificates.len(),
-            };
-            let encoded: std::result::Result<Vec<Vec<u8>>, _> = certificates
-                .iter()
-                .take(count)
-                .map(|certificate| match files.der {
-                    true => certificate.to_der(),
-                    false => certificate.to_pem(),
-                })
-                .collect();
-            let encoded = encoded.map_err(|_| Error::panic("tls::cmp"))?;
-            add(option, name, &encoded.concat())?;
         }
         // One name for two results would lose one of them.
         for (index, (option, name, _)) in files.certificates.iter().enumerate() {
@@ -452,6 +518,53 @@ fn write(files: &Files, outcome: &Outcome, succeeded: bool) -> Result<Vec<String
     Ok(names)
 }
 
+/// What a file gets; `None` for a file that isn't written.
+fn content(
+    files: &Files,
+    outcome: &Outcome,
+    answers: &Answers,
+    kind: Kind,
+) -> Result<Option<Vec<u8>>> {
+    let certificates = match kind {
+        Kind::New => outcome.certificate.as_slice(),
+        Kind::Chain => &outcome.chain,
+        Kind::Authorities if outcome.authorities.is_empty() => &answers.authorities,
+        Kind::Authorities => &outcome.authorities,
+        Kind::Extra => &outcome.extra,
+        Kind::NewRoot => answers.new_root.as_slice(),
+        Kind::NewByOld => answers.new_by_old.as_slice(),
+        Kind::OldByNew => answers.old_by_new.as_slice(),
+        Kind::List => {
+            let list = answers.list.as_ref().map(|list| match files.list_der {
+                true => list.to_der(),
+                false => list.to_pem(),
+            });
+            return list.transpose().map_err(|_| Error::panic("tls::cmp"));
+        }
+        Kind::Template => return Ok(answers.template.clone()),
+        Kind::KeyKinds => return Ok(answers.key_kinds.clone()),
+    };
+    let lists = matches!(kind, Kind::Chain | Kind::Authorities | Kind::Extra);
+    if !lists && certificates.is_empty() {
+        return Ok(None);
+    }
+    // DER has room for one.
+    let count = match files.der {
+        true => 1,
+        false => certificates.len(),
+    };
+    let encoded: std::result::Result<Vec<Vec<u8>>, _> = certificates
+        .iter()
+        .take(count)
+        .map(|certificate| match files.der {
+            true => certificate.to_der(),
+            false => certificate.to_pem(),
+        })
+        .collect();
+    let encoded = encoded.map_err(|_| Error::panic("tls::cmp"))?;
+    Ok(Some(encoded.concat()))
+}
+
 /// `tls::CmpDrop token`: forgets a client or a server; it is cancelled.
 pub(super) fn forget(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let [token] = words else {
@@ -461,9 +574,12 @@ pub(super) fn forget(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let jobs = interp.state::<Jobs>();
     let client = jobs.clients.borrow_mut().remove(&*token);
     let server = jobs.servers.borrow_mut().remove(&*token);
-    let found = client.is_some() || server.is_some();
+    let office = jobs.offices.borrow_mut().remove(&*token);
+    let library = jobs.libraries.borrow_mut().remove(&*token);
+    let found = client.is_some() || server.is_some() || office.is_some();
     // Dropped outside the borrows.
-    drop((client, server));
+    drop((client, server, office));
+    drop(library);
     match found {
         true => Ok(Obj::empty()),
         false => Err(unknown(&token)),

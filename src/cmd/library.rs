@@ -114,6 +114,15 @@ impl Library {
         }))
     }
 
+    /// The properties that algorithms must have, as OpenSSL takes them.
+    pub(super) fn properties(&self) -> Result<Option<CString>> {
+        let made = self.properties.as_deref().map(CString::new).transpose();
+        made.map_err(|_| {
+            self.kinds
+                .refuse("-propquery", "properties can't hold a zero byte")
+        })
+    }
+
     /// The digest of a name.
     pub(super) fn digest(&self, name: &str) -> Result<Md> {
         Md::fetch(None, name, self.properties.as_deref()).map_err(|_| {

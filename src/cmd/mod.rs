@@ -57,10 +57,14 @@ commands! {
     "tls::CmsCopied" => cms::copied;
     "tls::CmpAnswer" => cmp::answer;
     "tls::CmpDrop" => cmp::forget;
+    "tls::CmpFacts" => cmp::office::facts;
     "tls::CmpFinish" => cmp::finish;
+    "tls::CmpHear" => cmp::office::hear;
+    "tls::CmpKeep" => cmp::office::keep;
     "tls::CmpNext" => cmp::next;
     "tls::CmpPassword" => cmp::password;
     "tls::CmpReply" => cmp::reply;
+    "tls::CmpSay" => cmp::office::say;
     "tls::CmpStart" => cmp::start;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]

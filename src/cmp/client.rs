@@ -105,7 +105,8 @@ fn set_key<T: HasPublic>(context: &mut Context, key: &PKeyRef<T>) -> Result<()> 
 /// The context that settings describe.
 pub(crate) fn prepare(settings: Settings) -> Result<Context> {
     clear();
-    let mut context = Context::new().map_err(refused("the library"))?;
+    let mut context =
+        Context::new(settings.credentials.properties.as_deref()).map_err(refused("the library"))?;
     let verbosity = settings.verbosity;
     let done = context.set_option(cmp::OPT_LOG_VERBOSITY, verbosity);
     done.map_err(refused("-verbosity"))?;
@@ -138,10 +139,6 @@ pub(crate) fn prepare(settings: Settings) -> Result<Context> {
         let done = context.set_recipient(name);
         done.map_err(refused("-recipient"))?;
     }
-    for piece in &settings.information {
-        let done = context.add_header_information(itav(piece)?);
-        done.map_err(refused("the general information"))?;
-    }
     let seconds = i32::try_from(settings.total_timeout).unwrap_or(i32::MAX);
     let done = context.set_option(cmp::OPT_TOTAL_TIMEOUT, seconds);
     done.map_err(refused("-total_timeout"))?;
@@ -149,13 +146,13 @@ pub(crate) fn prepare(settings: Settings) -> Result<Context> {
     Ok(context)
 }
 
-/// A piece of information in OpenSSL's form.
-fn itav(piece: &Information) -> Result<Itav> {
+/// A question in OpenSSL's form; its value follows when the message is there.
+fn question(piece: &Information) -> Result<Itav> {
     let bad = |problem: crate::x509::Problem| {
-        Error::failed_with(Reason::CmpOption, ["-geninfo"], problem.to_string())
+        Error::failed_with(Reason::CmpOption, ["-infotype"], problem.to_string())
     };
     let kind = names::object(&piece.kind).map_err(bad)?;
-    Itav::new(kind, piece.value.as_deref()).map_err(refused("a piece of information"))
+    Itav::new(kind).map_err(refused("a piece of information"))
 }
 
 /// Tells a context what is wanted.
@@ -195,8 +192,8 @@ fn wish(context: &mut Context, wish: Wish) -> Result<()> {
         let done = context.add_policy(policy);
         done.map_err(refused("a policy of -policy_oids"))?;
     }
-    for question in &wish.questions {
-        let done = context.add_question(itav(question)?);
+    for piece in &wish.questions {
+        let done = context.add_question(question(piece)?);
         done.map_err(refused("-infotype"))?;
     }
     let numbers = [
@@ -249,7 +246,9 @@ pub(crate) fn run(mut context: Context, command: Command, repeat: u64, deck: Dec
     drop(context);
     let mut deck = deck.lock().unwrap_or_else(PoisonError::into_inner);
     outcome.take(&mut deck);
-    if let Err(failed) = done {
+    if let Err(failed) = done
+        && (!deck.tape.stops || outcome.requests.is_empty())
+    {
         outcome.error = Some(match failed {
             Failure::Wire(error) => error,
             Failure::Library(entries) => failure(&entries, deck.failure.take(), &outcome),

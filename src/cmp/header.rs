@@ -1,68 +1,220 @@
 //! What an encoded CMP message says about itself, read without OpenSSL (pure).
 
-use super::names::Information;
-use crate::x509::der::{Element, oid, one, tag};
+use super::body::informations;
+use super::names::{self, Information};
+use crate::x509::der::{Element, oid, one, tag, wrap};
 
-/// The parts of a message that matter to who carries it.
+/// The parts of a message that matter to who carries it, or has to find out whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     /// The number of the body's kind.
     pub(crate) kind: u8,
     /// The transaction id; empty where there is none.
     pub(crate) transaction: Vec<u8>,
+    /// The nonce of the sender; empty where there is none.
+    pub(crate) nonce: Vec<u8>,
+    /// The number of the sender's key, or his reference; empty where there is none.
+    pub(crate) reference: Vec<u8>,
+    /// How the message is protected.
+    pub(crate) protection: Protection,
+    /// The encoded certificates that came along.
+    pub(crate) extra: Vec<Vec<u8>>,
+    /// Whether the confirmation of certificates is left out, or shall be.
+    pub(crate) implicit: bool,
+}
+
+/// How a message is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protection {
+    /// Not at all.
+    None,
+    /// By a shared secret.
+    Secret,
+    /// By a signature.
+    Signature,
 }
 
 /// Bodies by number, as far as they are told apart.
 pub(crate) mod body {
+    /// Initialization request.
+    pub(crate) const IR: u8 = 0;
+    /// Certification request.
+    pub(crate) const CR: u8 = 2;
+    /// PKCS#10.
+    pub(crate) const P10CR: u8 = 4;
+    /// Key update request.
+    pub(crate) const KUR: u8 = 7;
+    /// Revocation request.
+    pub(crate) const RR: u8 = 11;
+    /// Revocation response.
+    pub(crate) const RP: u8 = 12;
+    /// The answer to a confirmation.
+    pub(crate) const PKICONF: u8 = 19;
+    /// General message.
+    pub(crate) const GENM: u8 = 21;
     /// Answer to a general message.
     pub(crate) const GENP: u8 = 22;
+    /// Error.
+    pub(crate) const ERROR: u8 = 23;
+    /// Confirmation.
+    pub(crate) const CERTCONF: u8 = 24;
+    /// The client asks again.
+    pub(crate) const POLLREQ: u8 = 25;
 }
 
-/// The header and the body of a message.
-fn split(bytes: &[u8]) -> Option<(Vec<Element<'_>>, Element<'_>)> {
+/// The numbers of the algorithms that work with a shared secret: by password, by Diffie-Hellman, by PBMAC1, and by a
+/// key encapsulation.
+const BY_SECRET: [&str; 4] = [
+    "1.2.840.113533.7.66.13",
+    "1.2.840.113533.7.66.30",
+    "1.2.840.113549.1.5.14",
+    "1.2.840.113533.7.66.16",
+];
+
+/// id-it-implicitConfirm
+const IMPLICIT: &str = "1.3.6.1.5.5.7.4.13";
+
+/// A message in pieces: the fields of the header, the body, and what follows it.
+pub(super) struct Pieces<'a> {
+    /// The fields of the header.
+    pub(super) header: Vec<Element<'a>>,
+    /// The body.
+    pub(super) body: Element<'a>,
+    /// Protection and certificates.
+    pub(super) rest: Vec<Element<'a>>,
+}
+
+/// Takes a message apart.
+pub(super) fn split(bytes: &[u8]) -> Option<Pieces<'_>> {
     let parts = one(bytes)?.open(tag::SEQUENCE)?;
-    let header = parts.first()?.open(tag::SEQUENCE)?;
-    Some((header, *parts.get(1)?))
+    let (first, rest) = parts.split_first()?;
+    let (body, rest) = rest.split_first()?;
+    (body.tag & 0xe0 == 0xa0).then_some(Pieces {
+        header: first.open(tag::SEQUENCE)?,
+        body: *body,
+        rest: rest.to_vec(),
+    })
+}
+
+impl<'a> Pieces<'a> {
+    /// The content of a field of the header.
+    fn field(&self, number: u8) -> Option<Element<'a>> {
+        // The first three are the version and two names, which may have any tag.
+        let mut fields = self.header.iter().skip(3);
+        let field = fields.find(|field| field.tag == tag::constructed(number))?;
+        one(field.content)
+    }
+
+    /// The bytes of a field of the header; none where there is no such field.
+    fn octets(&self, number: u8) -> Option<Vec<u8>> {
+        match self.field(number) {
+            Some(field) => Some(field.expect(tag::OCTET_STRING)?.to_vec()),
+            None => Some(Vec::new()),
+        }
+    }
 }
 
 /// Reads a message; `None` if it isn't one.
 pub(crate) fn message(bytes: &[u8]) -> Option<Message> {
-    /// `[4]` in the header.
-    const TRANSACTION: u8 = 0xa4;
-    let (header, body) = split(bytes)?;
-    // The first three are the version and two names, which may have any tag.
-    let field = header.iter().skip(3).find(|field| field.tag == TRANSACTION);
-    let transaction = match field {
-        Some(field) => one(field.content)?.expect(tag::OCTET_STRING)?.to_vec(),
+    let pieces = split(bytes)?;
+    let protection = match pieces.field(1) {
+        None => Protection::None,
+        Some(algorithm) => {
+            let parts = algorithm.open(tag::SEQUENCE)?;
+            let number = oid(parts.first()?.expect(tag::OID)?)?;
+            match BY_SECRET.contains(&number.as_str()) {
+                true => Protection::Secret,
+                false => Protection::Signature,
+            }
+        }
+    };
+    let extra = pieces
+        .rest
+        .iter()
+        .find(|part| part.tag == tag::constructed(1));
+    let extra = match extra {
+        Some(part) => one(part.content)?.open(tag::SEQUENCE)?,
         None => Vec::new(),
     };
-    (body.tag & 0xe0 == 0xa0).then_some(Message {
-        kind: body.tag & 0x1f,
-        transaction,
+    let general = pieces.field(8).and_then(informations).unwrap_or_default();
+    Some(Message {
+        implicit: general.iter().any(|piece| piece.kind == IMPLICIT),
+        kind: pieces.body.tag & 0x1f,
+        transaction: pieces.octets(4)?,
+        nonce: pieces.octets(5)?,
+        reference: pieces.octets(2)?,
+        protection,
+        extra: extra.iter().map(|one| one.whole.to_vec()).collect(),
     })
 }
 
 /// The pieces of information in the answer to a general message; none if it is no such answer.
 pub(crate) fn answers(bytes: &[u8]) -> Vec<Information> {
     let read = || {
-        let (_, body) = split(bytes)?;
-        let list = one(body.expect(0xa0 | body::GENP)?)?.open(tag::SEQUENCE)?;
-        let piece = |item: &Element<'_>| {
-            let parts = item.open(tag::SEQUENCE)?;
-            Some(Information {
-                kind: oid(parts.first()?.expect(tag::OID)?)?,
-                value: parts.get(1).map(|value| value.whole.to_vec()),
-            })
-        };
-        list.iter().map(piece).collect::<Option<Vec<_>>>()
+        let body = split(bytes)?.body;
+        informations(one(body.expect(tag::constructed(body::GENP))?)?)
     };
     read().unwrap_or_default()
+}
+
+/// A general message, or the answer to one, with these pieces of information in it; its protection doesn't fit any more.
+/// `None` if it is no such message, or a type has no number.
+pub(crate) fn with_answers(bytes: &[u8], pieces: &[Information]) -> Option<Vec<u8>> {
+    let parts = split(bytes)?;
+    let kinds = [body::GENM, body::GENP].map(tag::constructed);
+    if !kinds.contains(&parts.body.tag) {
+        return None;
+    }
+    let list = wrap(tag::SEQUENCE, &encode(pieces)?);
+    let fields: Vec<&[u8]> = parts.header.iter().map(|field| field.whole).collect();
+    Some(join(&fields, &wrap(parts.body.tag, &list), &parts.rest))
+}
+
+/// A message with further pieces of information in its header; its protection doesn't fit any more. `None` if it is no
+/// message, or a type has no number.
+pub(crate) fn with_information(bytes: &[u8], pieces: &[Information]) -> Option<Vec<u8>> {
+    const FIELD: u8 = tag::constructed(8);
+    let parts = split(bytes)?;
+    let mut list = Vec::new();
+    let mut fields = Vec::new();
+    for field in &parts.header {
+        match field.tag {
+            FIELD => list.extend_from_slice(one(field.content)?.expect(tag::SEQUENCE)?),
+            _ => fields.push(field.whole),
+        }
+    }
+    list.extend(encode(pieces)?);
+    // It is the last field.
+    let field = wrap(FIELD, &wrap(tag::SEQUENCE, &list));
+    fields.push(&field);
+    Some(join(&fields, parts.body.whole, &parts.rest))
+}
+
+/// A message of its pieces.
+fn join(header: &[&[u8]], body: &[u8], rest: &[Element<'_>]) -> Vec<u8> {
+    let mut whole = wrap(tag::SEQUENCE, &header.concat());
+    whole.extend_from_slice(body);
+    for part in rest {
+        whole.extend_from_slice(part.whole);
+    }
+    wrap(tag::SEQUENCE, &whole)
+}
+
+/// Encodes pieces of information.
+fn encode(pieces: &[Information]) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    for piece in pieces {
+        let kind = names::object(&piece.kind).ok()?;
+        let mut item = wrap(tag::OID, kind.as_slice());
+        item.extend_from_slice(piece.value.as_deref().unwrap_or_default());
+        all.extend(wrap(tag::SEQUENCE, &item));
+    }
+    Some(all)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::x509::der::wrap;
 
     #[test]
     fn messages_are_told_apart() {
@@ -75,6 +227,8 @@ mod tests {
         let whole = wrap(tag::SEQUENCE, &[header, body].concat());
         let read = message(&whole).unwrap();
         assert_eq!((read.kind, &read.transaction[..]), (22, &b"abc"[..]));
+        assert_eq!(read.protection, Protection::None);
+        assert!(read.nonce.is_empty() && read.reference.is_empty() && read.extra.is_empty());
         let answers = answers(&whole);
         assert_eq!(answers.len(), 1);
         assert_eq!(answers[0].kind, "1.2.3");

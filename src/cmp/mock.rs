@@ -16,8 +16,8 @@ use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl::cmp::without_notes;
 use crate::ossl::cmp_message::Message;
 use crate::ossl::cmp_server::{
-    BAD_REQUEST_ID, Confirmation, HASH_UNMATCHED, Issued, NOT_ACCEPTED, PROCESSING, Poll, Refusal,
-    Request, Responder, Server, Status, confirmation_hash,
+    BAD_REQUEST_ID, Confirmation, General, HASH_UNMATCHED, Issued, NOT_ACCEPTED, PROCESSING, Poll,
+    Refusal, Request, Responder, Server, Status, confirmation_hash,
 };
 use crate::ossl::error::clear;
 
@@ -37,6 +37,8 @@ pub(crate) struct MockSettings {
     pub(crate) credentials: Credentials,
     /// The certificate that it hands out.
     pub(crate) certificate: Option<X509>,
+    /// The certificate that may be updated and revoked, if it is another one.
+    pub(crate) reference: Option<X509>,
     /// Certificates to send along.
     pub(crate) extra: Vec<X509>,
     /// Certificates of authorities.
@@ -93,7 +95,8 @@ impl MockServer {
             polls: 0,
             ready: settings.polls == 0,
         };
-        let mut server = Server::new(Box::new(part)).map_err(refused)?;
+        let mut server = Server::new(Box::new(part), settings.credentials.properties.as_deref())
+            .map_err(refused)?;
         server.with_context(|context| equip(context, &settings.credentials))?;
         if settings.send_unprotected_errors {
             server.send_unprotected_errors();
@@ -151,8 +154,8 @@ impl MockServer {
 
 /// Whether more is to come after an answer.
 fn goes_on(answer: &[u8]) -> bool {
-    /// Revocation response, confirmation, answer to a general message, error.
-    const LAST: [u8; 4] = [12, 19, header::body::GENP, 23];
+    use header::body::{ERROR, GENP, PKICONF, RP};
+    const LAST: [u8; 4] = [RP, PKICONF, GENP, ERROR];
     header::message(answer).is_some_and(|message| !LAST.contains(&message.kind))
 }
 
@@ -179,9 +182,18 @@ impl Part {
 }
 
 impl Part {
+    /// The one certificate that is known.
+    fn known(&self) -> Option<&X509> {
+        let settings = &self.settings;
+        settings
+            .reference
+            .as_ref()
+            .or(settings.certificate.as_ref())
+    }
+
     /// Whether the one certificate has this issuer and this serial number.
     fn knows(&self, issuer: &X509NameRef, serial: &[u8]) -> bool {
-        let Some(certificate) = &self.settings.certificate else {
+        let Some(certificate) = self.known() else {
             return false;
         };
         let own = certificate.serial_number().to_bn();
@@ -253,7 +265,7 @@ impl Responder for Part {
         // A request by PKCS#10 names neither.
         let known = match (issuer, serial) {
             (Some(issuer), Some(serial)) => self.knows(issuer, serial),
-            _ => self.settings.certificate.is_some(),
+            _ => self.known().is_some(),
         };
         if !known {
             return Err(Refusal(NOT_ACCEPTED));
@@ -261,7 +273,7 @@ impl Responder for Part {
         Ok(self.settings.status.clone())
     }
 
-    fn general(&mut self) -> std::result::Result<(), Refusal> {
-        self.check()
+    fn general(&mut self) -> std::result::Result<General, Refusal> {
+        self.check().map(|()| General::Echo)
     }
 }

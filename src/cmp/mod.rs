@@ -5,11 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod answers;
+pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod header;
 pub(crate) mod mock;
 pub(crate) mod names;
 pub(crate) mod outcome;
+pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod settings;
 pub(crate) mod status;

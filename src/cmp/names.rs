@@ -106,6 +106,9 @@ const INFO_TYPES: &[(&str, &str)] = &[
 
 /// The object identifier of a name of `-infotype`.
 pub(crate) fn info_type(name: &str) -> Result<String, Problem> {
+    if name == "currentCRL" {
+        return Ok("1.3.6.1.5.5.7.4.6".to_owned());
+    }
     if let Some((_, number)) = INFO_TYPES.iter().find(|(known, _)| *known == name) {
         return Ok((*number).to_owned());
     }

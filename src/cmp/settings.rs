@@ -1,5 +1,7 @@
 //! What a client is told: everything about a transaction but how its messages travel.
 
+use std::ffi::CString;
+
 use openssl::pkey::{PKey, Private, Public};
 use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
@@ -56,6 +58,8 @@ pub(crate) enum NewKey {
 /// How one side protects its messages.
 #[derive(Default)]
 pub(crate) struct Credentials {
+    /// The properties that algorithms must have.
+    pub(crate) properties: Option<CString>,
     /// The reference of a shared secret.
     pub(crate) reference: Option<String>,
     /// The shared secret.
@@ -141,6 +145,8 @@ pub(crate) struct Settings {
     pub(crate) recipient: Option<X509Name>,
     /// General information for the header.
     pub(crate) information: Vec<Information>,
+    /// The root whose update is asked for.
+    pub(crate) old_root: Option<X509>,
     /// How many seconds a transaction may take; 0 for any.
     pub(crate) total_timeout: u64,
     /// How much is told: 0 to 8.

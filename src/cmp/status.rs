@@ -66,6 +66,14 @@ pub(crate) fn failures(bits: u32) -> Vec<String> {
         .collect()
 }
 
+/// The bits of the reasons with these names; `None` if one isn't known.
+pub(crate) fn bits(names: &[String]) -> Option<u32> {
+    names.iter().try_fold(0, |bits, name| {
+        let bit = FAILURES.iter().position(|known| known == name)?;
+        Some(bits | 1 << bit)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +86,8 @@ mod tests {
         assert_eq!(state(-3), "");
         assert_eq!(failures(0b101), ["badAlg", "badRequest"]);
         assert_eq!(failures(1 << 26), ["duplicateCertReq"]);
+        assert_eq!(bits(&failures(0b101)), Some(0b101));
+        assert_eq!(bits(&["nothing".to_owned()]), None);
         assert_eq!(FAILURE_COUNT, 27);
         assert_eq!(STATE_COUNT, 7);
     }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::header;
+use super::names::Information;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::cmp::Exchange;
 
@@ -44,6 +46,12 @@ pub(crate) struct Tape {
     pub(crate) record_requests: usize,
     /// Whether answers are recorded, and how many.
     pub(crate) record_answers: usize,
+    /// What is put into the header of requests.
+    pub(crate) information: Vec<Information>,
+    /// What general messages ask, with values.
+    pub(crate) questions: Vec<Information>,
+    /// Whether nothing is sent: the first request is all that is wanted.
+    pub(crate) stops: bool,
     /// The requests that were made.
     pub(crate) made: Vec<Vec<u8>>,
     /// The answers that were taken.
@@ -88,6 +96,36 @@ impl Deck {
         }
     }
 
+    /// Puts into a request what the library has no way to say, or other ways from version to version.
+    fn complete(&self, exchange: &mut Exchange, request: &[u8]) -> Result<Vec<u8>> {
+        let mut whole = request.to_vec();
+        let unfit = || {
+            let message = "the general information can't be encoded";
+            Error::failed_with(Reason::CmpOption, ["-geninfo"], message)
+        };
+        if !self.tape.information.is_empty() {
+            whole = header::with_information(&whole, &self.tape.information).ok_or_else(unfit)?;
+        }
+        let asks = header::message(&whole).is_some_and(|one| one.kind == header::body::GENM);
+        if asks
+            && self
+                .tape
+                .questions
+                .iter()
+                .any(|question| question.value.is_some())
+        {
+            whole = header::with_answers(&whole, &self.tape.questions).ok_or_else(unfit)?;
+        }
+        match whole == request {
+            true => Ok(whole),
+            false => exchange.protect(&whole).map_err(|entries| {
+                let why = crate::error::reasons_text(&entries);
+                let message = format!("a request can't be protected: {why}");
+                Error::failed(Reason::CmpCreate, message)
+            }),
+        }
+    }
+
     /// Carries a request.
     fn try_carry(&mut self, exchange: &mut Exchange, request: &[u8]) -> Result<Vec<u8>> {
         let unfit = |what: &str, entries: &[crate::error::OpenSslEntry]| {
@@ -97,10 +135,13 @@ impl Deck {
                 format!("a message of {what} is unfit: {why}"),
             )
         };
+        self.request = self.complete(exchange, request)?;
         if self.tape.made.len() < self.tape.record_requests {
-            self.tape.made.push(request.to_vec());
+            self.tape.made.push(self.request.clone());
         }
-        self.request = request.to_vec();
+        if self.tape.stops {
+            return Err(Error::failed(Reason::CmpTransfer, "nothing is sent"));
+        }
         self.answer.clear();
         let mut prepared = false;
         let answer = match self.tape.answers.pop_front() {

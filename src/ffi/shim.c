@@ -110,6 +110,17 @@ int tls_SSL_CTX_get_session_cache_mode(SSL_CTX *ctx)
     return (int)SSL_CTX_get_session_cache_mode(ctx);
 }
 
+size_t tls_EVP_PKEY_CTX_algorithm_id(EVP_PKEY_CTX *ctx, unsigned char *room, size_t size)
+{
+    OSSL_PARAM params[2];
+
+    params[0] = OSSL_PARAM_construct_octet_string(OSSL_SIGNATURE_PARAM_ALGORITHM_ID, room, size);
+    params[1] = OSSL_PARAM_construct_end();
+    if (EVP_PKEY_CTX_get_params(ctx, params) <= 0 || !OSSL_PARAM_modified(&params[0]))
+        return 0;
+    return params[0].return_size;
+}
+
 int tls_EVP_MAC_init_digest(EVP_MAC_CTX *ctx, const unsigned char *key, size_t size, const char *digest)
 {
     OSSL_PARAM params[2];

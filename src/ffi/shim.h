@@ -37,5 +37,8 @@ int tls_CMS_check_signing_certs(CMS_SignerInfo *signer, STACK_OF(X509) *chain);
 /* Adds the ciphers, by their numbers, that the signer can read. */
 int tls_CMS_add_capabilities(CMS_SignerInfo *signer, const int *ciphers, size_t count);
 
+/* The DER of the algorithm that a signature will have; gives its length, 0 where the kind of key doesn't tell. */
+size_t tls_EVP_PKEY_CTX_algorithm_id(EVP_PKEY_CTX *ctx, unsigned char *room, size_t size);
+
 /* A call with an array of OpenSSL's parameters, which Rust doesn't see into. */
 int tls_EVP_MAC_init_digest(EVP_MAC_CTX *ctx, const unsigned char *key, size_t size, const char *digest);

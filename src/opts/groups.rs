@@ -51,10 +51,16 @@ options! {
 }
 
 options! {
-    /// What concerns the library as a whole, in the words of the `openssl` program.
-    pub(crate) table LIBRARY {
+    /// A configuration of the library.
+    pub(crate) table CONFIGURATION {
         File = "-config", Both, Command, "3.0", "none",
             "Configuration file of the library to carry out; it may load modules";
+    }
+}
+
+options! {
+    /// What concerns the library as a whole, in the words of the `openssl` program.
+    pub(crate) table LIBRARY {
         Text = "-provider", Both, Command, "3.0", "none",
             "Provider of algorithms to load for this call; may be given several times";
         File = "-provider-path", Both, Command, "3.0", "the library's",

@@ -16,7 +16,7 @@ use openssl::x509::store::X509Store;
 use openssl::x509::{X509, X509Extension, X509NameRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
-use super::cmp_message::{Entries, Itav, Message, length_of, octets};
+use super::cmp_message::{Entries, Itav, Message, OctetString, length_of, octets};
 use super::error::{checked, checked_p, queue};
 use super::secret::Secret;
 use crate::ffi::ossl as ffi;
@@ -97,11 +97,12 @@ macro_rules! setters {
 }
 
 impl Context {
-    /// An empty context.
+    /// An empty context, whose algorithms must have certain properties.
     #[doc(alias = "OSSL_CMP_CTX_new")]
-    pub(crate) fn new() -> Result<Self, Entries> {
-        // SAFETY: null stands for the default library context and no property query.
-        let raw = checked_p(unsafe { ffi::OSSL_CMP_CTX_new(ptr::null_mut(), ptr::null()) })?;
+    pub(crate) fn new(properties: Option<&CStr>) -> Result<Self, Entries> {
+        let properties = properties.map_or(ptr::null(), CStr::as_ptr);
+        // SAFETY: null stands for the default library context; the properties are null or a C string, which is copied.
+        let raw = checked_p(unsafe { ffi::OSSL_CMP_CTX_new(ptr::null_mut(), properties) })?;
         let mut context = Self {
             raw,
             hook: None,
@@ -296,11 +297,23 @@ impl Context {
         unsafe { ffi::OSSL_CMP_CTX_reqExtensions_have_SAN(self.raw) == 1 }
     }
 
-    /// Adds a piece of general information to the header of requests (OSSL_CMP_CTX_push0_geninfo_ITAV).
-    pub(crate) fn add_header_information(&mut self, itav: Itav) -> Result<(), Entries> {
-        // SAFETY: both are alive, and the context takes the piece over if the call succeeds.
-        checked(unsafe { ffi::OSSL_CMP_CTX_push0_geninfo_ITAV(self.raw, itav.as_ptr()) })?;
-        std::mem::forget(itav);
+    /// Sets the nonce that the next message must answer to (OSSL_CMP_CTX_set1_senderNonce).
+    pub(crate) fn set_last_nonce(&mut self, nonce: &[u8]) -> Result<(), Entries> {
+        let nonce = OctetString::new(nonce)?;
+        // SAFETY: both are alive, and OpenSSL copies the nonce.
+        checked(unsafe { ffi::OSSL_CMP_CTX_set1_senderNonce(self.raw, nonce.as_ptr()) })?;
+        Ok(())
+    }
+
+    /// Protects a message of this side anew if it was protected.
+    #[doc(alias = "OSSL_CMP_CTX_set1_transactionID")]
+    #[doc(alias = "OSSL_CMP_MSG_update_transactionID")]
+    pub(crate) fn protect(&mut self, message: &Message) -> Result<(), Entries> {
+        let id = OctetString::new(&message.transaction())?;
+        // SAFETY: both are alive, and OpenSSL copies the id.
+        checked(unsafe { ffi::OSSL_CMP_CTX_set1_transactionID(self.raw, id.as_ptr()) })?;
+        // SAFETY: both are alive. The id is the one that the message has, so that only the protection changes.
+        checked(unsafe { ffi::OSSL_CMP_MSG_update_transactionID(self.raw, message.as_ptr()) })?;
         Ok(())
     }
 
@@ -463,6 +476,15 @@ unsafe extern "C" fn free_itav(itav: *mut c_void) {
 pub(crate) struct Exchange(*mut ffi::OSSL_CMP_CTX);
 
 impl Exchange {
+    /// Protects an encoded request anew if it was protected, under the transaction id that the context has.
+    #[doc(alias = "OSSL_CMP_MSG_update_transactionID")]
+    pub(crate) fn protect(&mut self, request: &[u8]) -> Result<Vec<u8>, Entries> {
+        let message = Message::decode(request)?;
+        // SAFETY: both are alive.
+        checked(unsafe { ffi::OSSL_CMP_MSG_update_transactionID(self.0, message.as_ptr()) })?;
+        message.encode()
+    }
+
     /// Gives a prepared request the nonce, and on demand a fresh transaction id, that the server will accept, and
     /// protects it anew if it was protected.
     #[doc(alias = "OSSL_CMP_MSG_update_transactionID")]

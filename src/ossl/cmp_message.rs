@@ -3,7 +3,7 @@
 use std::ptr;
 
 use foreign_types::ForeignType;
-use libc::c_long;
+use libc::{c_int, c_long};
 use openssl::asn1::Asn1Object;
 use openssl_sys as sys;
 
@@ -101,6 +101,36 @@ impl Message {
     }
 }
 
+/// An octet string (ASN1_OCTET_STRING).
+pub(super) struct OctetString(*mut sys::ASN1_STRING);
+
+impl Drop for OctetString {
+    #[doc(alias = "ASN1_STRING_free")]
+    fn drop(&mut self) {
+        // SAFETY: the string is ours.
+        unsafe { sys::ASN1_STRING_free(self.0) };
+    }
+}
+
+impl OctetString {
+    /// A string of some bytes (ASN1_STRING_type_new, ASN1_STRING_set).
+    pub(super) fn new(bytes: &[u8]) -> Result<Self, Entries> {
+        // SAFETY: has no precondition.
+        let string = Self(checked_p(unsafe {
+            sys::ASN1_STRING_type_new(sys::V_ASN1_OCTET_STRING)
+        })?);
+        let length = c_int::try_from(bytes.len()).unwrap_or(c_int::MAX);
+        // SAFETY: `length` bytes can be read, and OpenSSL copies them.
+        checked(unsafe { sys::ASN1_STRING_set(string.0, bytes.as_ptr().cast(), length) })?;
+        Ok(string)
+    }
+
+    /// The pointer, good while the string lives.
+    pub(super) fn as_ptr(&self) -> *const sys::ASN1_OCTET_STRING {
+        self.0.cast_const().cast()
+    }
+}
+
 /// The bytes of a string; none if it is null.
 ///
 /// # Safety
@@ -118,7 +148,7 @@ pub(super) unsafe fn octets<'a>(string: *const sys::ASN1_STRING) -> &'a [u8] {
     unsafe { ffi::bytes(data.cast(), usize::try_from(length).unwrap_or(0)) }
 }
 
-/// A type with perhaps a value (OSSL_CMP_ITAV).
+/// A type of information (OSSL_CMP_ITAV).
 pub(crate) struct Itav(*mut ossl::OSSL_CMP_ITAV);
 
 impl Drop for Itav {
@@ -130,19 +160,13 @@ impl Drop for Itav {
 }
 
 impl Itav {
-    /// A type with an encoded value, if any (OSSL_CMP_ITAV_create).
-    pub(crate) fn new(kind: Asn1Object, value: Option<&[u8]>) -> Result<Self, Entries> {
-        let value = match value {
-            None => ptr::null_mut(),
-            Some(encoded) => {
-                let mut at = encoded.as_ptr();
-                let length = length_of(encoded);
-                // SAFETY: `length` bytes can be read.
-                checked_p(unsafe { ossl::d2i_ASN1_TYPE(ptr::null_mut(), &raw mut at, length) })?
-            }
-        };
-        // SAFETY: both are ours to give, and the piece takes them over if the call succeeds.
-        let itav = checked_p(unsafe { ossl::OSSL_CMP_ITAV_create(kind.as_ptr(), value) })?;
+    /// A type without a value (OSSL_CMP_ITAV_create). A value would have to be of the C type that the loaded library
+    /// has for the type.
+    pub(crate) fn new(kind: Asn1Object) -> Result<Self, Entries> {
+        // SAFETY: the type is ours to give, null stands for no value, and the piece takes over the type if the call
+        // succeeds.
+        let itav =
+            checked_p(unsafe { ossl::OSSL_CMP_ITAV_create(kind.as_ptr(), ptr::null_mut()) })?;
         std::mem::forget(kind);
         Ok(Self(itav))
     }

@@ -1,6 +1,6 @@
 //! The server side of CMP: OpenSSL checks and makes the messages of one transaction, a [`Responder`] decides.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -78,8 +78,17 @@ pub(crate) trait Responder: Send {
         issuer: Option<&X509NameRef>,
         serial: Option<&[u8]>,
     ) -> Result<Status, Refusal>;
-    /// General questions are asked; what is asked is answered if this agrees.
-    fn general(&mut self) -> Result<(), Refusal>;
+    /// General questions are asked.
+    fn general(&mut self) -> Result<General, Refusal>;
+}
+
+/// How general questions are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum General {
+    /// With what was asked.
+    Echo,
+    /// With nothing.
+    Nothing,
 }
 
 /// What OpenSSL's callbacks find.
@@ -111,9 +120,13 @@ impl Drop for Server {
 
 impl Server {
     /// A server without settings (OSSL_CMP_SRV_CTX_new, OSSL_CMP_SRV_CTX_init).
-    pub(crate) fn new(responder: Box<dyn Responder>) -> Result<Self, Entries> {
-        // SAFETY: null stands for the default library context and no property query.
-        let raw = checked_p(unsafe { ffi::OSSL_CMP_SRV_CTX_new(ptr::null_mut(), ptr::null()) })?;
+    pub(crate) fn new(
+        responder: Box<dyn Responder>,
+        properties: Option<&CStr>,
+    ) -> Result<Self, Entries> {
+        let properties = properties.map_or(ptr::null(), CStr::as_ptr);
+        // SAFETY: null stands for the default library context; the properties are null or a C string, which is copied.
+        let raw = checked_p(unsafe { ffi::OSSL_CMP_SRV_CTX_new(ptr::null_mut(), properties) })?;
         let mut server = Self {
             raw,
             custom: Box::new(Custom {
@@ -347,7 +360,7 @@ unsafe extern "C" fn on_revocation(
     status.map_or(ptr::null_mut(), |status| status_info(&status))
 }
 
-/// OpenSSL has a general message: it is answered with what it asks for.
+/// OpenSSL has a general message.
 unsafe extern "C" fn on_general(
     raw: *mut ffi::OSSL_CMP_SRV_CTX,
     _message: *const ffi::OSSL_CMP_MSG,
@@ -356,8 +369,14 @@ unsafe extern "C" fn on_general(
 ) -> c_int {
     // SAFETY: OpenSSL calls this for a server of ours, in the middle of an answer.
     let agreed = unsafe { with_custom(raw, |custom| custom.responder.general()) };
-    if agreed.is_none() {
-        return 0;
+    match agreed {
+        None => return 0,
+        Some(General::Nothing) => {
+            // SAFETY: OpenSSL gives a place for the answers, where null stands for none.
+            unsafe { answers.write(ptr::null_mut()) };
+            return 1;
+        }
+        Some(General::Echo) => {}
     }
     let stack: *const sys::OPENSSL_STACK = questions.cast();
     // SAFETY: the stack is alive, its elements are of the type that the two functions take.

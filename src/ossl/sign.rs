@@ -96,6 +96,23 @@ impl<T: HasPrivate> Signer<'_, T> {
         Ok(())
     }
 
+    /// The DER of the signature's algorithm; `None` where the kind of key doesn't tell (EVP_PKEY_CTX_get_params).
+    pub(crate) fn algorithm(&self) -> Result<Option<Vec<u8>>, Refused> {
+        let context = self.begin()?;
+        let mut room = [0; 256];
+        // SAFETY: the context is live, and was begun, so that it has parameters.
+        let parameters = unsafe { ossl::EVP_MD_CTX_get_pkey_ctx(context.as_ptr()) };
+        // SAFETY: `parameters` lives as long as its context, and `room` has as many bytes as are told.
+        let len = unsafe {
+            ossl::tls_EVP_PKEY_CTX_algorithm_id(parameters.cast(), room.as_mut_ptr(), room.len())
+        };
+        ErrorStack::get();
+        Ok(room
+            .get(..usize::try_from(len).unwrap_or_default())
+            .filter(|der| !der.is_empty())
+            .map(<[u8]>::to_vec))
+    }
+
     /// The signature of some bytes, given in parts.
     pub(crate) fn bytes(&self, parts: &[&[u8]]) -> Result<Vec<u8>, Refused> {
         let mut context = self.begin()?;

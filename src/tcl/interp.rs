@@ -126,6 +126,17 @@ impl<'a> Interp<'a> {
         };
     }
 
+    /// The full name of the command that a word stands for in the procedure that called us.
+    pub(crate) fn command_name(self, word: &str) -> Option<String> {
+        let _saved = SavedState::new(self);
+        let words = ["::namespace", "which", "-command", word].map(Obj::text);
+        let raw = words.each_ref().map(Obj::as_ptr);
+        // SAFETY: interpreter and words are alive for the whole call. Without a flag it runs in the caller's frame.
+        let status = unsafe { c::Tcl_EvalObjv(self.raw, raw.len().cast_signed(), raw.as_ptr(), 0) };
+        let name = self.result().as_text().into_owned();
+        (status == 0 && !name.is_empty()).then_some(name)
+    }
+
     /// A handle that can be kept beyond this call.
     pub(crate) fn keep(self) -> Keeper {
         Keeper {

@@ -2,14 +2,16 @@
 //!
 //! Safe OpenSSL only. No Tcl, no files.
 
-use openssl::asn1::{Asn1Integer, Asn1Time};
+use openssl::asn1::{Asn1Integer, Asn1IntegerRef, Asn1Time};
 use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, SubjectKeyIdentifier};
-use openssl::x509::{X509, X509Name};
+use openssl::x509::{X509, X509Name, X509NameRef};
 
 use super::Problem;
 use super::name::{self, Attribute};
@@ -84,6 +86,27 @@ fn certificate(
     builder.append_extension(BasicConstraints::new().critical().ca().build()?)?;
     builder.sign(key, MessageDigest::sha256())?;
     Ok(builder.build())
+}
+
+/// A certificate that stands in for one of which only issuer and serial number are known. It is nobody's.
+pub(crate) fn stand_in(issuer: &X509NameRef, serial: &Asn1IntegerRef) -> Result<X509, Problem> {
+    let make = || {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+        let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
+        let mut builder = X509::builder()?;
+        builder.set_version(2)?;
+        builder.set_serial_number(serial)?;
+        builder.set_issuer_name(issuer)?;
+        builder.set_not_before(&*Asn1Time::days_from_now(0)?)?;
+        builder.set_not_after(&*Asn1Time::days_from_now(1)?)?;
+        builder.set_pubkey(&key)?;
+        builder.sign(&key, MessageDigest::sha256())?;
+        Ok(builder.build())
+    };
+    make().map_err(|stack: ErrorStack| {
+        let why = reasons_text(&entries(&stack));
+        Problem::new(format!("can't make the certificate: {why}"))
+    })
 }
 
 #[cfg(test)]

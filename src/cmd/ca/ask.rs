@@ -2,7 +2,7 @@
 //!
 //! Both work without an authority, and read no configuration that isn't named.
 
-use openssl::x509::{X509Name, X509Req};
+use openssl::x509::{X509, X509Name, X509Req};
 
 use super::inputs::{Out, Passwords, option_error, password_from};
 use super::table::{Making, Output, Place};
@@ -19,6 +19,7 @@ use crate::error::{Error, Reason, Result};
 use crate::opts::options;
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
+use crate::ossl::secret::Secret;
 use crate::tcl::{Interp, Obj, files};
 use crate::value::Record;
 use crate::x509::{describe, name};
@@ -53,6 +54,9 @@ options! {
             "Serial number of a self-signed certificate, decimal or with 0x in front";
     }
 }
+
+/// How many days a certificate that signs itself lasts by default.
+const DAYS: i64 = 365;
 
 /// What a certificate that signs itself is by default: one that can be trusted, and shown by a server as well.
 const OWN_EXTENSIONS: [&str; 3] = [
@@ -114,20 +118,20 @@ impl Settings {
     }
 }
 
-/// A call of one of the two operations.
-struct Call<'a> {
+/// A call of one of the operations that make keys.
+pub(super) struct Call<'a> {
     /// The interpreter.
     interp: Interp<'a>,
     /// The words.
     words: &'a Words,
     /// What is asked for.
-    asking: Asking<Obj>,
+    pub(super) asking: Asking<Obj>,
     /// What a certificate is to be.
-    making: Making<Obj>,
+    pub(super) making: Making<Obj>,
     /// Where files are.
-    place: Place<Obj>,
+    pub(super) place: Place<Obj>,
     /// Where it goes.
-    output: Output<Obj>,
+    pub(super) output: Output<Obj>,
     /// The configuration.
     settings: Option<Settings>,
 }
@@ -137,22 +141,12 @@ enum Made {
     /// A request.
     Request(X509Req),
     /// A certificate.
-    Certificate(openssl::x509::X509),
+    Certificate(X509),
 }
 
 /// Makes a request or a certificate, and its key if there is none. Nothing is written before everything is made.
 pub(super) fn run(interp: Interp<'_>, words: &Words) -> Result<Obj> {
-    let given = &words.given;
-    let place = Place::read(given)?;
-    let call = Call {
-        interp,
-        words,
-        asking: Asking::read(given)?,
-        making: Making::read(given)?,
-        output: Output::read(given)?,
-        settings: Settings::read(&place)?,
-        place,
-    };
+    let call = Call::new(interp, words)?;
     if !words.requests.is_empty() {
         let message = "-newreq and -newcert take no further words";
         return Err(option_error("operation", message));
@@ -160,18 +154,37 @@ pub(super) fn run(interp: Interp<'_>, words: &Words) -> Result<Obj> {
     call.make()
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// Takes the options apart.
+    pub(super) fn new(interp: Interp<'a>, words: &'a Words) -> Result<Self> {
+        let given = &words.given;
+        let place = Place::read(given)?;
+        Ok(Self {
+            interp,
+            words,
+            asking: Asking::read(given)?,
+            making: Making::read(given)?,
+            output: Output::read(given)?,
+            settings: Settings::read(&place)?,
+            place,
+        })
+    }
+
     /// Does it.
     fn make(&self) -> Result<Obj> {
         let der = encoding("-outform", self.asking.outform.as_deref())? == Some(Encoding::Der);
         let subject = self.subject()?;
         let inline = ask::inline("-addext", &self.words.texts("-addext"))?;
         self.check_key()?;
-        let lock = lock(&self.asking)?;
+        let lock = self.lock()?;
+        let file = self.key_file()?;
         let asker = self.asker()?;
         let made = match self.asking.newcert {
             None => Made::Request(self.request(&asker, &subject, &inline)?),
-            Some(()) => Made::Certificate(self.certificate(&asker, &subject, &inline)?),
+            Some(()) => {
+                let extensions = &OWN_EXTENSIONS;
+                Made::Certificate(self.certificate(&asker, &subject, &inline, extensions, DAYS)?)
+            }
         };
         let bytes = match (&made, der) {
             (Made::Request(request), false) => request.to_pem(),
@@ -182,22 +195,14 @@ impl Call<'_> {
         let bytes = bytes.map_err(|stack| failed("can't write what was made", &stack))?;
         let key = match self.place.keyfile {
             Some(_) => None,
-            None => {
-                let pem = lock.pem(&asker.key)?;
-                Some(Out::stage_secret(self.key_file()?, &pem)?)
-            }
+            None => Some(lock.pem(&asker.key)?),
         };
         let usual = match made {
             Made::Request(_) => "newreq.pem",
             Made::Certificate(_) => "newcert.pem",
         };
         let name = self.output.out.as_deref().unwrap_or(usual);
-        let out = Out::stage(Some(name), &mut |sink| sink(&bytes))?;
-        let mut result = match key {
-            Some(key) => key.finish()?,
-            None => Vec::new(),
-        };
-        result.extend(out.finish()?);
+        let result = write(key.map(|key| (file, key)), name, &bytes)?;
         self.tell(&made)?;
         Ok(Obj::bytes(&result))
     }
@@ -254,13 +259,33 @@ impl Call<'_> {
         }
     }
 
+    /// How a new key is written.
+    pub(super) fn lock(&self) -> Result<Lock> {
+        let password = match (&self.asking.passout, self.asking.clear) {
+            (Some(source), None) => Some(password_from("-passout", source)?),
+            _ => None,
+        };
+        if password
+            .as_ref()
+            .is_some_and(|password| password.is_empty())
+        {
+            let message = "the password of the new key is empty";
+            return Err(Error::failed(Reason::CaPassword, message));
+        }
+        Ok(Lock {
+            password,
+            cipher: self.asking.cipher.clone(),
+        })
+    }
+
     /// Where the new key goes. A file that nobody named isn't overwritten, for it may be the only copy of a key.
     fn key_file(&self) -> Result<&str> {
         let name = match &self.asking.keyout {
             Some(name) => return Ok(name),
             None => KEY_FILE,
         };
-        match files::native(name).is_ok_and(|path| path.exists()) {
+        let makes = self.place.keyfile.is_none();
+        match makes && files::native(name).is_ok_and(|path| path.exists()) {
             true => {
                 let message =
                     format!("there is a \"{name}\" already: say by -keyout where the new key goes");
@@ -271,14 +296,13 @@ impl Call<'_> {
     }
 
     /// Who signs: a new key, or the one of `-keyfile`.
-    fn asker(&self) -> Result<Authority> {
+    pub(super) fn asker(&self) -> Result<Authority> {
         let properties = self.making.propquery.clone();
         let key = match &self.place.keyfile {
             Some(file) => Passwords::of(self.interp, &self.place).key("-keyfile", file)?,
             None => {
                 let word = self.asking.newkey.as_deref().unwrap_or("ec:P-256");
                 let kind = KeyKind::parse(word, &self.words.texts("-pkeyopt"))?;
-                self.key_file()?;
                 kind.generate(properties.as_deref())?
             }
         };
@@ -329,21 +353,25 @@ impl Call<'_> {
         ask::request(asker, subject, &sections(configured.as_ref(), inline))
     }
 
-    /// The certificate.
-    fn certificate(
+    /// The certificate, with these extensions unless a configuration has others, and this many days unless it is said
+    /// otherwise.
+    pub(super) fn certificate(
         &self,
         asker: &Authority,
         subject: &X509Name,
         inline: &Conf,
-    ) -> Result<openssl::x509::X509> {
-        let usual = ask::inline("-extensions", &OWN_EXTENSIONS.map(str::to_owned))?;
+        extensions: &[&str],
+        days: i64,
+    ) -> Result<X509> {
+        let lines: Vec<String> = extensions.iter().map(|&line| line.to_owned()).collect();
+        let usual = ask::inline("-extensions", &lines)?;
         let configured = self.section("x509_extensions")?;
         let configured = configured.unwrap_or_else(|| (&usual, INLINE.to_owned()));
         let start = match self.making.startdate.as_deref() {
             None | Some("today") => now(),
             Some(text) => moment("-startdate", text)?,
         };
-        let end = match (&self.making.enddate, self.making.days.unwrap_or(365)) {
+        let end = match (&self.making.enddate, self.making.days.unwrap_or(days)) {
             (Some(text), _) => moment("-enddate", text)?,
             (None, days @ 1..) => start.saturating_add(days.saturating_mul(86_400)),
             (None, _) => return Err(option_error("-days", "-days must be above zero")),
@@ -366,23 +394,25 @@ impl Call<'_> {
     }
 }
 
-/// How a new key is written.
-pub(super) fn lock(asking: &Asking<Obj>) -> Result<Lock> {
-    let password = match (&asking.passout, asking.clear) {
-        (Some(source), None) => Some(password_from("-passout", source)?),
-        _ => None,
+/// Writes the key, if there is one, and what was made with it; gives what isn't for files.
+///
+/// One name for both makes one file, the key first, as in the program.
+fn write(key: Option<(&str, Secret)>, name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut stage = |sink: &mut dyn FnMut(&[u8]) -> Result<()>| sink(bytes);
+    let Some((file, key)) = key else {
+        return Out::stage(Some(name), &mut stage)?.finish();
     };
-    if password
-        .as_ref()
-        .is_some_and(|password| password.is_empty())
-    {
-        let message = "the password of the new key is empty";
-        return Err(Error::failed(Reason::CaPassword, message));
+    if file == name && name != "-" {
+        let both = Secret::new([&key, bytes].concat());
+        return Out::stage_secret(name, &both)?.finish();
     }
-    Ok(Lock {
-        password,
-        cipher: asking.cipher.clone(),
-    })
+    let (key, out) = (
+        Out::stage_secret(file, &key)?,
+        Out::stage(Some(name), &mut stage)?,
+    );
+    let mut result = key.finish()?;
+    result.extend(out.finish()?);
+    Ok(result)
 }
 
 /// Where the new key goes by default.

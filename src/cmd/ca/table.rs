@@ -15,6 +15,8 @@ options! {
         data: Bytes = "-data", Both, Command, "3.0", "none", "Certificate request itself";
         inchan: Channel = "-inchan", Both, Command, "3.0", "none", "Channel to read a certificate request from";
         inform: Text = "-inform", Both, Command, "3.0", "told by the content", "Form of requests: PEM or DER";
+        proven: Flag = "-proven", Both, Command, "3.0", "off",
+            "Somebody else has checked that applicants have their keys: don't look at signatures of requests";
         infiles: Flag = "-infiles", Both, Command, "3.0", "off",
             "All further words are certificate requests to sign";
         ss_cert: File = "-ss_cert", Both, Command, "3.0", "none", "Self-signed certificate to sign anew";
@@ -34,6 +36,10 @@ options! {
             "Revocation list that tells -rebuild what was revoked";
         newca: File = "-newca", Both, Command, "3.0", "none",
             "Folder in which to make a new authority, with a key and a configuration";
+        import: Flag = "-import", Both, Command, "3.0", "off",
+            "Make a database behind -database of the authority's files";
+        export: Flag = "-export", Both, Command, "3.0", "off",
+            "Make the authority's files of the database behind -database";
         updatedb: Flag = "-updatedb", Both, Command, "3.0", "off", "Mark certificates that have ended";
     }
 }
@@ -80,6 +86,8 @@ options! {
             "Command prefix that returns the password of the private key";
         locktimeout: Int = "-locktimeout", Both, Command, "3.0", "60000",
             "How many milliseconds to wait for another command to finish";
+        database: Text = "-database", Both, Command, "3.0", "database of the configuration",
+            "Certificate database: a file, or the command of a TDBC connection";
         force: Flag = "-force", Both, Command, "3.0", "off",
             "Revoke or enter a certificate that another authority issued";
     }

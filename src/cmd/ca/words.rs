@@ -4,14 +4,17 @@ use crate::error::Result;
 use crate::opts::Given;
 use crate::tcl::Obj;
 
+use super::inputs::option_error;
 use super::table::TABLE;
 
 /// The operations that may stand first without their dash.
 const OPERATIONS: &[&str] = &[
     "-check",
     "-crl",
+    "-export",
     "-gencrl",
     "-help",
+    "-import",
     "-newca",
     "-newcert",
     "-newreq",
@@ -24,6 +27,11 @@ const OPERATIONS: &[&str] = &[
     "-valid",
     "-verify",
     "-xsign",
+];
+
+/// Operations that nothing else goes with.
+const ALONE: &[&str] = &[
+    "-check", "-newca", "-newcert", "-newreq", "-ocsp", "-rebuild", "-verify",
 ];
 
 /// The words, taken apart.
@@ -64,8 +72,10 @@ impl Words {
             }
         }
         let (options, requests) = words.split_at(at.min(words.len()));
+        let given = TABLE.parse(options)?;
+        check_alone(&given)?;
         Ok(Self {
-            given: TABLE.parse(options)?,
+            given,
             requests: requests
                 .iter()
                 .map(|word| word.as_text().into_owned())
@@ -92,6 +102,26 @@ impl Words {
             .filter(|setting| options.contains(&setting.spec.name));
         let last = all.next_back()?;
         Some((last.spec.name, last.value.as_ref()?.as_text().into_owned()))
+    }
+}
+
+/// Refuses a second operation beside one that does its work alone.
+fn check_alone(given: &Given<Obj>) -> Result<()> {
+    let names = given.all().map(|setting| setting.spec.name);
+    let mut operations: Vec<&str> = names
+        .filter(|name| OPERATIONS.contains(name) && *name != "-help")
+        .collect();
+    operations.dedup();
+    let alone = operations.iter().find(|name| ALONE.contains(name));
+    match alone {
+        Some(alone) if operations.len() > 1 => {
+            let message = format!(
+                "{alone} goes with no other operation: {}",
+                operations.join(", ")
+            );
+            Err(option_error(alone, message))
+        }
+        _ => Ok(()),
     }
 }
 

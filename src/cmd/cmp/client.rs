@@ -1,15 +1,18 @@
 //! From the options of `tls::cmp` to a client's settings.
 
+use openssl::bn::BigNum;
+use openssl::x509::{X509, X509Name};
+
 use super::inputs::{
     Loader, distinguished_name, filled, option_error, small, wanted_extensions, within,
 };
 use super::table::{Checking, Enrollment, Generic, Own, Transfer, Trial};
 use super::words::Words;
-use crate::cmp::names;
 use crate::cmp::settings::{Command, Credentials, NewKey, Settings, Wish};
+use crate::cmp::{answers, names};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::Obj;
-use crate::x509::{Problem, load};
+use crate::x509::{Problem, load, make};
 
 /// The options that shape a request.
 pub(super) struct Options {
@@ -87,6 +90,7 @@ impl Options {
             server,
             expected_sender: distinguished_name("-expect_sender", checking.expect_sender.as_ref())?,
             recipient,
+            old_root: loader.others_certificate("-oldwithold", checking.oldwithold.as_ref())?,
             information,
             total_timeout: within("-total_timeout", transfer.total_timeout, 0, i64::MAX)?
                 .map_or(0, i64::unsigned_abs),
@@ -156,6 +160,7 @@ impl Options {
             None => loader.trusted("-trusted", checking.trusted.as_ref(), false)?,
         };
         Ok(Credentials {
+            properties: loader.library.properties()?,
             reference: filled(own.reference.as_ref()).map(str::to_owned),
             secret: loader.secret("-secret", own.secret.as_ref())?,
             certificate,
@@ -202,7 +207,13 @@ impl Options {
         if command != Command::Genm {
             let password = Loader::pass("-keypass", self.own.keypass.as_ref());
             let old = loader.certificate("-oldcert", asked.oldcert.as_ref(), password)?;
-            wish.old = old.map(|(certificate, _)| certificate);
+            wish.old = match command {
+                Command::Rr => self.recalled(wish.issuer.as_ref())?,
+                _ => None,
+            };
+            if wish.old.is_none() {
+                wish.old = old.map(|(certificate, _)| certificate);
+            }
             wish.request = loader.request(asked.csr.as_ref())?;
         }
         if command.is_crmf() {
@@ -231,10 +242,51 @@ impl Options {
             && let Some(name) = filled(self.generic.infotype.as_ref())
         {
             let kind = names::info_type(name).map_err(|problem| bad("-infotype", &problem))?;
-            wish.questions
-                .push(names::Information { kind, value: None });
+            let value = self.question(name, loader)?;
+            wish.questions.push(names::Information { kind, value });
         }
         Ok(wish)
+    }
+
+    /// What a question says besides its type.
+    fn question(&self, name: &str, loader: &Loader<'_>) -> Result<Option<Vec<u8>>> {
+        let checking = &self.checking;
+        match name {
+            "rootCaCert" => {
+                let old = checking.oldwithold.as_ref();
+                let old = loader.others_certificate("-oldwithold", old)?;
+                let question = old.map(|old| answers::root_question(&old)).transpose();
+                question.map_err(|problem| bad("-oldwithold", &problem))
+            }
+            "crlStatusList" => {
+                let certificate =
+                    loader.others_certificate("-crlcert", checking.crlcert.as_ref())?;
+                let old = loader.list_of_revocations("-oldcrl", checking.oldcrl.as_ref())?;
+                let question = answers::list_question(certificate.as_ref(), old.as_ref());
+                question
+                    .map(Some)
+                    .map_err(|problem| bad("-crlcert", &problem))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The certificate that `-issuer` and `-serial` speak of.
+    fn recalled(&self, issuer: Option<&X509Name>) -> Result<Option<X509>> {
+        let Some(text) = filled(self.enrollment.serial.as_ref()) else {
+            return Ok(None);
+        };
+        let issuer = issuer.ok_or_else(|| option_error("-serial", "-serial needs -issuer"))?;
+        let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+            Some(digits) => BigNum::from_hex_str(digits),
+            None => BigNum::from_dec_str(text),
+        };
+        let refused = |_| option_error("-serial", format!("\"{text}\" isn't a serial number"));
+        let number = number.and_then(|number| number.to_asn1_integer());
+        let number = number.map_err(refused)?;
+        make::stand_in(issuer, &number)
+            .map(Some)
+            .map_err(|problem| bad("-serial", &problem))
     }
 
     /// The key to be certified: a private one, or else a public one.
@@ -247,8 +299,8 @@ impl Options {
             return Ok(Some(NewKey::Public(key)));
         }
         let password = Loader::pass("-newkeypass", self.enrollment.newkeypass.as_ref());
-        let key = loader.inputs.key("-newkey", value, password)?;
-        Ok(Some(NewKey::Private(key)))
+        let key = loader.key("-newkey", self.enrollment.newkey.as_ref(), password)?;
+        Ok(key.map(NewKey::Private))
     }
 }
 

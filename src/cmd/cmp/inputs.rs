@@ -3,9 +3,10 @@
 use openssl::pkey::{PKey, Private};
 use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
-use openssl::x509::{X509, X509Extension, X509Name, X509Req};
+use openssl::x509::{X509, X509Crl, X509Extension, X509Name, X509Req};
 
 use super::words::Words;
+use crate::cmd::library::Library;
 use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
 use crate::cmp::names::items;
 use crate::error::{Error, Reason, Result};
@@ -58,6 +59,8 @@ pub(super) fn small(option: &str, value: Option<i64>, low: i64, high: i64) -> Re
 pub(super) struct Loader<'a> {
     /// Reads files and passwords.
     pub(super) inputs: Inputs<'a>,
+    /// The library as options want it.
+    pub(super) library: Library,
     /// `-otherpass`
     pub(super) other: Option<String>,
     /// How chains are checked.
@@ -68,6 +71,7 @@ impl<'a> Loader<'a> {
     /// A loader for some words.
     pub(super) fn new(inputs: Inputs<'a>, words: &Words, other: Option<&str>) -> Result<Self> {
         Ok(Self {
+            library: Library::load(&inputs, &words.given, false)?,
             inputs,
             other: other.map(str::to_owned),
             checks: checks(words)?,
@@ -146,6 +150,23 @@ impl<'a> Loader<'a> {
             .map_err(|problem| option_error(option, problem.to_string()))
     }
 
+    /// A store that trusts one certificate, which needn't be a root.
+    pub(super) fn anchored(&self, option: &str, certificate: &X509) -> Result<X509Store> {
+        let anchors = Anchors {
+            certificates: vec![certificate.clone()],
+            ..Anchors::default()
+        };
+        let mut checks = Checks {
+            host: None,
+            email: None,
+            address: None,
+            ..self.checks.clone()
+        };
+        checks.switch_on("-partial_chain");
+        let made = store(&anchors, &checks);
+        made.map_err(|problem| option_error(option, problem.to_string()))
+    }
+
     /// A certificate and those that came with it.
     pub(super) fn certificate(
         &self,
@@ -181,8 +202,25 @@ impl<'a> Loader<'a> {
         password: PasswordOption<'_>,
     ) -> Result<Option<PKey<Private>>> {
         filled(value)
-            .map(|value| self.inputs.key(option, value, password))
+            .map(|value| match self.library.engine_key(option, value) {
+                Some(found) => found,
+                None => self.inputs.key(option, value, password),
+            })
             .transpose()
+    }
+
+    /// A revocation list.
+    pub(super) fn list_of_revocations(
+        &self,
+        option: &str,
+        value: Option<&String>,
+    ) -> Result<Option<X509Crl>> {
+        let Some(value) = filled(value) else {
+            return Ok(None);
+        };
+        let content = self.inputs.content(option, value)?;
+        let lists = load::crls(&content).map_err(|problem| unreadable(option, &problem))?;
+        Ok(lists.into_iter().next())
     }
 
     /// A PKCS#10 request.

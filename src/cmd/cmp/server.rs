@@ -40,6 +40,7 @@ pub(super) fn mock(words: &Words, loader: &Loader<'_>) -> Result<MockServer> {
     let mut untrusted = loader.list("-srv_untrusted", mock.srv_untrusted.as_ref())?;
     untrusted.extend(chain);
     let credentials = Credentials {
+        properties: loader.library.properties()?,
         reference: reference.map(str::to_owned),
         secret,
         certificate,
@@ -56,6 +57,7 @@ pub(super) fn mock(words: &Words, loader: &Loader<'_>) -> Result<MockServer> {
     MockServer::new(MockSettings {
         credentials,
         certificate: loader.others_certificate("-rsp_cert", mock.rsp_cert.as_ref())?,
+        reference: loader.others_certificate("-ref_cert", mock.ref_cert.as_ref())?,
         extra: loader.list("-rsp_extracerts", mock.rsp_extracerts.as_ref())?,
         authorities: loader.list("-rsp_capubs", mock.rsp_capubs.as_ref())?,
         polls: within("-poll_count", mock.poll_count, 0, i64::MAX)?.map_or(0, i64::unsigned_abs),

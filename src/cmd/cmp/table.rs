@@ -1,6 +1,6 @@
 //! The options of `tls::cmp`, in the words of `openssl cmp`.
 
-use crate::opts::groups::VERIFICATION;
+use crate::opts::groups::{LIBRARY, VERIFICATION};
 use crate::opts::{Missing, Table, options};
 
 options! {
@@ -19,6 +19,9 @@ options! {
             "Information for the header: OID:int:NUMBER or OID:str:TEXT, several with commas between";
         profile: Text = "-profile", Client, Command, "3.0", "none",
             "Name of a certificate profile, for the header";
+        template: File = "-template", Client, Command, "3.0", "none", "File for the template that a genm brings, DER";
+        keyspec: File = "-keyspec", Client, Command, "3.0", "none",
+            "File for what keys must be like, which comes with it, DER";
         command: Script = "-command", Client, Command, "3.0", "none",
             "Go on in the background, and call this with token, result and options in the end";
         info: Text = "-info", Client, Command, "3.0", "none",
@@ -69,6 +72,8 @@ options! {
         chainout: File = "-chainout", Client, Command, "3.0", "none", "File for the chain of the new certificate";
         oldcert: File = "-oldcert", Client, Command, "3.0", "-cert for kur",
             "Certificate to update or revoke, or to take defaults from";
+        serial: Text = "-serial", Client, Command, "3.0", "that of -oldcert",
+            "Serial number of the certificate to revoke, with -issuer; 0x for hexadecimal digits";
         revreason: Int = "-revreason", Client, Command, "3.0", "-1", "Reason for the revocation: 0 to 6, 8 to 10, or -1 for none";
     }
 }
@@ -108,6 +113,16 @@ options! {
             "Take negative answers without protection";
         extracertsout: File = "-extracertsout", Client, Command, "3.0", "none", "File for further certificates of the answer";
         cacertsout: File = "-cacertsout", Client, Command, "3.0", "none", "File for certificates of authorities";
+        oldwithold: File = "-oldwithold", Client, Command, "3.0", "none",
+            "Old root, whose update a genm of type rootCaCert asks for";
+        newwithnew: File = "-newwithnew", Client, Command, "3.0", "none", "File for the new root";
+        newwithold: File = "-newwithold", Client, Command, "3.0", "none", "File for the new root by the old one's key";
+        oldwithnew: File = "-oldwithnew", Client, Command, "3.0", "none", "File for the old root by the new one's key";
+        crlcert: File = "-crlcert", Client, Command, "3.0", "none",
+            "Certificate whose revocation list a genm of type crlStatusList asks for";
+        oldcrl: File = "-oldcrl", Client, Command, "3.0", "none",
+            "Revocation list that a newer one is asked for";
+        crlout: File = "-crlout", Client, Command, "3.0", "none", "File for the revocation list";
     }
 }
 
@@ -128,8 +143,17 @@ options! {
         unprotected_requests: Flag = "-unprotected_requests", Client, Command, "3.0", "off",
             "Send requests without protection";
         certform: Text = "-certform", Client, Command, "3.0", "PEM", "Form of written certificates: PEM or DER";
+        crlform: Text = "-crlform", Client, Command, "3.0", "DER", "Form of written revocation lists: PEM or DER";
         otherpass: Text secret = "-otherpass", Both, Command, "3.0", "none",
             "Source of the password of certificates of others";
+    }
+}
+
+options! {
+    /// What [`Library`](crate::cmd::library::Library) reads besides its own group.
+    table KEYS {
+        Text = "-keyform", Client, Command, "3.0", "told by the content",
+            "Form of keys: PEM, DER or P12; ENGINE for those that -engine keeps";
     }
 }
 
@@ -155,6 +179,8 @@ options! {
         reqin_new_tid: Flag = "-reqin_new_tid", Client, Command, "3.0", "off",
             "Give the requests of -reqin a new transaction id";
         reqout: Text = "-reqout", Client, Command, "3.0", "none", "Files for the requests that were made";
+        reqout_only: File = "-reqout_only", Client, Command, "3.0", "none",
+            "File for the first request, after which nothing more is done";
         rspin: Text = "-rspin", Client, Command, "3.0", "none", "Files with answers to take";
         rspout: Text = "-rspout", Client, Command, "3.0", "none", "Files for the answers that were taken";
         use_mock_srv: Flag = "-use_mock_srv", Client, Command, "3.0", "off", "Talk to a test server within the process";
@@ -173,6 +199,8 @@ options! {
         srv_keypass: Text secret = "-srv_keypass", Server, Command, "3.0", "none", "Source of the password of -srv_key";
         srv_trusted: Text = "-srv_trusted", Server, Command, "3.0", "none", "Trusted certificates for clients";
         srv_untrusted: Text = "-srv_untrusted", Server, Command, "3.0", "none", "Certificates for building chains of clients";
+        ref_cert: File = "-ref_cert", Server, Command, "3.0", "-rsp_cert",
+            "Certificate that may be updated or revoked";
         rsp_cert: File = "-rsp_cert", Server, Command, "3.0", "none", "Certificate to hand out";
         rsp_extracerts: Text = "-rsp_extracerts", Server, Command, "3.0", "none", "Certificates to send along";
         rsp_capubs: Text = "-rsp_capubs", Server, Command, "3.0", "none", "Certificates of authorities to send in ip";
@@ -196,6 +224,36 @@ options! {
     }
 }
 
+options! {
+    /// The real server.
+    pub(in crate::cmd) struct Serving, SERVING {
+        ca: File = "-ca", Server, Command, "3.0", "none",
+            "Configuration of the authority that serve issues from, as for tls::ca";
+        ca_options: List = "-ca_options", Server, Command, "3.0", "none",
+            "Further words for tls::ca: -name, -passin, -database and the like";
+        secrets: Script = "-secrets", Server, Command, "3.0", "none",
+            "Script that gets a reference and returns its secret, or nothing";
+        approve: Script = "-approve", Server, Command, "3.0", "who may have what",
+            "Script that gets a request, a dict, and returns yes, no, or later";
+        report: Script = "-report", Server, Command, "3.0", "none",
+            "Script that is told what happens: a word and a dict";
+        state: File = "-state", Server, Command, "3.0", "none",
+            "Folder for requests that wait and certificates that aren't confirmed";
+        confirm_timeout: Int = "-confirm_timeout", Server, Command, "3.0", "60",
+            "Seconds after which a certificate that isn't confirmed is revoked";
+        ra_trusted: Text = "-ra_trusted", Server, Command, "3.0", "none",
+            "Trusted certificates for registration authorities";
+        rsp_crl: File = "-rsp_crl", Server, Command, "3.0", "made by the authority",
+            "Revocation list to answer genm with";
+        rsp_newwithnew: File = "-rsp_newwithnew", Server, Command, "3.0", "none",
+            "Certificate of the authority's new root, to answer genm with";
+        rsp_newwithold: File = "-rsp_newwithold", Server, Command, "3.0", "none",
+            "Certificate of the new root by the old one";
+        rsp_oldwithnew: File = "-rsp_oldwithnew", Server, Command, "3.0", "none",
+            "Certificate of the old root by the new one";
+    }
+}
+
 /// The options of `tls::cmp`.
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::cmp",
@@ -206,9 +264,12 @@ pub(in crate::cmd) static TABLE: Table = Table {
         TRANSFER,
         CHECKING,
         OWN,
+        KEYS,
         TLS,
         TRIAL,
         MOCK,
+        SERVING,
+        LIBRARY,
         VERIFICATION,
     ],
     missing: Missing::NoArgument,

@@ -1,4 +1,6 @@
-//! What the transport of `library/cmp.tcl` has to know: the server, the proxy, and the options for TLS.
+//! What the transport of `library/cmpclient.tcl` has to know: the server, the proxy, and the options for TLS.
+
+use openssl::x509::X509;
 
 use super::client::Options;
 use super::inputs::{Loader, filled, option_error, within};
@@ -6,6 +8,7 @@ use super::table::Tls;
 use crate::cmp::outcome::pem;
 use crate::cmp::url::{Url, is_listed};
 use crate::error::Result;
+use crate::ossl::secret::Secret;
 use crate::tcl::Obj;
 
 /// Where messages go.
@@ -150,16 +153,24 @@ fn security(
     let mut words: Vec<(&'static str, String)> = Vec::new();
     let host = filled(tls.tls_host.as_ref()).unwrap_or(&server.host);
     words.push(("-servername", host.to_owned()));
-    let text =
-        |certificates: &[openssl::x509::X509]| certificates.iter().map(pem).collect::<String>();
-    match loader
-        .list("-tls_trusted", tls.tls_trusted.as_ref())?
-        .as_slice()
-    {
+    match loader.list("-tls_trusted", tls.tls_trusted.as_ref())? {
         // As with the program, nobody vouches for the server then.
-        [] => words.extend([("-request", "0".to_owned()), ("-require", "0".to_owned())]),
-        trusted => words.extend([("-require", "1".to_owned()), ("-cafile", text(trusted))]),
+        trusted if trusted.is_empty() => {
+            words.extend([("-request", "0".to_owned()), ("-require", "0".to_owned())]);
+        }
+        trusted => words.extend([("-require", "1".to_owned()), ("-cafile", pems(trusted))]),
     }
+    let untrusted = loader.list("-untrusted", options.checking.untrusted.as_ref())?;
+    words.extend(identity(tls, untrusted, loader)?);
+    Ok(words)
+}
+
+/// Certificate and key as options of `tls::import`; none where there is no certificate.
+fn identity(
+    tls: &Tls<Obj>,
+    untrusted: Vec<X509>,
+    loader: &Loader<'_>,
+) -> Result<Vec<(&'static str, String)>> {
     let (cert, key) = (filled(tls.tls_cert.as_ref()), filled(tls.tls_key.as_ref()));
     let (Some(_), Some(key)) = (cert, key) else {
         return match cert.is_some() || key.is_some() {
@@ -167,20 +178,16 @@ fn security(
                 "-tls_key",
                 "-tls_cert and -tls_key must be given together",
             )),
-            false => Ok(words),
+            false => Ok(Vec::new()),
         };
     };
+    let mut words = Vec::new();
     let password = Loader::pass("-tls_keypass", tls.tls_keypass.as_ref());
     let found = loader.certificate("-tls_cert", tls.tls_cert.as_ref(), password)?;
     if let Some((own, chain)) = found {
         let extra = loader.list("-tls_extra", tls.tls_extra.as_ref())?;
-        let untrusted = loader.list("-untrusted", options.checking.untrusted.as_ref())?;
-        let all: Vec<_> = std::iter::once(own)
-            .chain(chain)
-            .chain(extra)
-            .chain(untrusted)
-            .collect();
-        words.push(("-cert", text(&all)));
+        let all = std::iter::once(own).chain(chain).chain(extra);
+        words.push(("-cert", pems(all.chain(untrusted))));
     }
     let option = match key.starts_with("-----BEGIN ") {
         true => "-key",
@@ -188,4 +195,35 @@ fn security(
     };
     words.push((option, key.to_owned()));
     Ok(words)
+}
+
+/// The PEM texts of certificates.
+fn pems(certificates: impl IntoIterator<Item = X509>) -> String {
+    certificates.into_iter().map(|one| pem(&one)).collect()
+}
+
+/// The options of `tls::import` for a server, and the password of its key.
+pub(super) fn server_security(tls: &Tls<Obj>, loader: &Loader<'_>) -> Result<(Obj, Secret)> {
+    let mut words = identity(tls, Vec::new(), loader)?;
+    if words.is_empty() {
+        let message = "a server with -tls_used needs -tls_cert and -tls_key";
+        return Err(option_error("-tls_cert", message));
+    }
+    match loader.list("-tls_trusted", tls.tls_trusted.as_ref())? {
+        trusted if trusted.is_empty() => words.push(("-request", "0".to_owned())),
+        trusted => words.extend([
+            ("-request", "1".to_owned()),
+            ("-require", "1".to_owned()),
+            ("-cafile", pems(trusted)),
+        ]),
+    }
+    words.push(("-server", "1".to_owned()));
+    let password = match filled(tls.tls_keypass.as_ref()) {
+        Some(source) => loader.inputs.password_from("-tls_keypass", source)?,
+        None => Secret::default(),
+    };
+    let words = words
+        .iter()
+        .flat_map(|(option, value)| [Obj::text(option), Obj::text(value)]);
+    Ok((Obj::list(words), password))
 }

@@ -9,7 +9,7 @@ use crate::ossl::conf::Conf;
 use crate::tcl::{Interp, Obj, files};
 use crate::x509::extensions;
 
-/// The options that a configuration can't give: those that lead to it, and those whose values are the caller's.
+/// The options that a configuration can't give: those that lead to it, and those that are the caller's.
 const NOT_FROM_SECTIONS: &[&str] = &[
     "-help",
     "-config",
@@ -17,6 +17,11 @@ const NOT_FROM_SECTIONS: &[&str] = &[
     "-command",
     "-info",
     "-password",
+    "-ca",
+    "-ca_options",
+    "-secrets",
+    "-approve",
+    "-report",
 ];
 
 /// The words and the configuration.
@@ -25,23 +30,34 @@ pub(super) struct Words {
     pub(super) given: Given<Obj>,
     /// The configuration.
     pub(super) conf: Option<Conf>,
+    /// Whether a real server is wanted.
+    pub(super) serves: bool,
 }
 
 impl Words {
     /// Takes the words apart and adds what the configuration says.
     pub(super) fn parse(interp: Interp<'_>, words: &[Obj]) -> Result<Self> {
+        let serves = words.first().is_some_and(|word| word.as_text() == "serve");
         let words = without_dash(words);
         let given = TABLE.parse(&words)?;
         let generic = Generic::read(&given)?;
         if generic.help.is_some() {
-            return Ok(Self { given, conf: None });
+            return Ok(Self {
+                given,
+                conf: None,
+                serves,
+            });
         }
         let conf = configuration(interp, generic.config.as_deref())?;
         let section = generic.section;
         let Some(conf) = conf else {
             return match section.filter(|names| !names.is_empty()) {
                 Some(_) => Err(option_error("-section", "-section without a configuration")),
-                None => Ok(Self { given, conf: None }),
+                None => Ok(Self {
+                    given,
+                    conf: None,
+                    serves,
+                }),
             };
         };
         let mut all = from_sections(&conf, section.as_deref())?;
@@ -49,6 +65,7 @@ impl Words {
         Ok(Self {
             given: TABLE.parse(&all)?,
             conf: Some(conf),
+            serves,
         })
     }
 
@@ -75,6 +92,7 @@ fn without_dash(words: &[Obj]) -> Vec<Obj> {
             all
         }
         "help" => vec![Obj::text("-help")],
+        "serve" => rest.to_vec(),
         _ => words.to_vec(),
     }
 }

@@ -1,6 +1,6 @@
 //! The options of `tls::cms`, in the words of `openssl cms`.
 
-use crate::opts::groups::{LIBRARY, VERIFICATION};
+use crate::opts::groups::{CONFIGURATION, LIBRARY, VERIFICATION};
 use crate::opts::{Missing, Table, options};
 
 options! {
@@ -190,6 +190,7 @@ pub(in crate::cmd) static TABLE: Table = Table {
         MAKING,
         CHECKING,
         VERIFICATION,
+        CONFIGURATION,
         LIBRARY,
     ],
     missing: Missing::NoArgument,

@@ -1,0 +1,575 @@
+# ca-database.tcl --
+#       The database side of tls::ca where -database is a TDBC connection: all SQL, and nothing else.
+#       What is asked and changed is decided natively, which calls tls::CaDatabase.
+#
+# Values reach the database as bound variables only. What a statement says besides is written here,
+# with numbers that this file has counted or computed. Statements are prepared once per connection, and kept in the
+# connection's own namespace, so that they go with it.
+
+# The commands of the ensemble have the connection as their first argument.
+namespace eval ::tls::CaDatabase {
+    # The version of the schema that this file makes and knows.
+    variable version 1
+
+    # How many records one statement adds, looks for or reads.
+    variable addedAtOnce 50
+    variable soughtAtOnce 100
+    variable readAtOnce 5000
+
+    # Words that databases have different ones for: a number that counts up by itself, a text of any
+    # length, a text that can be a key, what follows a table's columns; and how the columns of many
+    # rows become one text.
+    variable dialects {
+        sqlite3 {
+            @key@ {INTEGER PRIMARY KEY AUTOINCREMENT}
+            @text@ TEXT
+            @word@ TEXT
+            @end@ {}
+            @lines@ {group_concat(
+                serial || char(9) || expiry || char(9) || revocation || char(9) || expires
+                    || char(9) || place,
+                char(10))}
+        }
+        postgres {
+            @key@ {BIGSERIAL PRIMARY KEY}
+            @text@ TEXT
+            @word@ TEXT
+            @end@ {}
+            @lines@ {string_agg(
+                concat_ws(chr(9), serial, expiry, revocation, expires, place),
+                chr(10))}
+        }
+        mysql {
+            @key@ {BIGINT AUTO_INCREMENT PRIMARY KEY}
+            @text@ MEDIUMTEXT
+            @word@ {VARCHAR(255)}
+            @end@ {ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin}
+            @lines@ {group_concat(
+                concat_ws(char(9), serial, expiry, revocation, expires, place)
+                separator '
+')}
+        }
+    }
+
+    # The schema, statement by statement. The manual page tls_ca explains it.
+    variable schema {
+        {
+            CREATE TABLE tls_ca_state (
+                id INTEGER PRIMARY KEY,
+                changes BIGINT NOT NULL,
+                serial @word@,
+                crl_number @word@,
+                unique_subject INTEGER NOT NULL,
+                last_list BIGINT
+            ) @end@
+        }
+        {
+            CREATE TABLE tls_ca_certificate (
+                place @key@,
+                status CHAR(1) NOT NULL,
+                expiry @word@ NOT NULL,
+                expires BIGINT NOT NULL,
+                revocation @word@ NOT NULL,
+                serial @word@ NOT NULL,
+                file @text@ NOT NULL,
+                subject @text@ NOT NULL,
+                subject_hash CHAR(64) NOT NULL,
+                certificate @text@
+            ) @end@
+        }
+        {
+            CREATE UNIQUE INDEX tls_ca_by_serial ON tls_ca_certificate (serial)
+        }
+        {
+            CREATE INDEX tls_ca_by_subject ON tls_ca_certificate (subject_hash)
+        }
+        {
+            CREATE INDEX tls_ca_by_end ON tls_ca_certificate (status, expires, place)
+        }
+        {
+            CREATE TABLE tls_ca_version (version INTEGER NOT NULL) @end@
+        }
+    }
+
+    # What a record is read as.
+    variable record {place, status, expiry, revocation, serial, file, subject}
+
+    namespace export \[a-z\]*
+    namespace ensemble create -parameters database
+}
+
+# tls::CaDatabase db kind --
+#       Which database this is.
+#
+# Arguments:
+#       database    The connection.
+#
+# Results:
+#       sqlite3, postgres or mysql.
+#
+# Errors:
+#       For a driver that isn't known.
+proc ::tls::CaDatabase::kind {database} {
+    variable dialects
+    foreach kind [dict keys $dialects] {
+        set class ::tdbc::${kind}::connection
+        if {[info object isa class $class] && [info object isa typeof $database $class]} {
+            return $kind
+        }
+    }
+    throw {TLS CA OPTION -database} \
+        "the driver of \"$database\" isn't known: must be tdbc::sqlite3, tdbc::postgres or tdbc::mysql"
+}
+
+# tls::CaDatabase db begin --
+#       Begins a transaction. One that changes anything waits until no other does.
+#
+# Arguments:
+#       database    The connection.
+#       purpose     look, add or change.
+#       patience    How many milliseconds to wait.
+#
+# Results:
+#       A list of the next serial number, the next CRL number, whether subjects are unique, and when
+#       the last revocation list was made; what isn't known is empty.
+proc ::tls::CaDatabase::begin {database purpose patience} {
+    set kind [kind $database]
+    Begin $database $kind $purpose $patience
+    try {
+        set state [State $database]
+        # Who adds under a random serial number needs nobody to wait, unless for the subject's sake.
+        if {$kind ne "sqlite3" && ($purpose eq "change" || $purpose eq "add" && [lindex $state 2])} {
+            # This is the lock: it lasts as long as the transaction.
+            Ask $database {UPDATE tls_ca_state SET changes = changes + 1 WHERE id = 1}
+            set state [State $database]
+        }
+        return $state
+    } on error {message options} {
+        catch {rollback $database}
+        Explain $database $message $options
+    }
+}
+
+# tls::CaDatabase db commit, tls::CaDatabase db rollback --
+#       End a transaction.
+#
+# Arguments:
+#       database    The connection.
+#
+# Results:
+#       None.
+proc ::tls::CaDatabase::commit {database} {
+    try {
+        $database commit
+    } on error {message options} {
+        catch {$database rollback}
+        return -options $options $message
+    } finally {
+        Restore $database
+    }
+    return
+}
+proc ::tls::CaDatabase::rollback {database} {
+    try {
+        $database rollback
+    } finally {
+        Restore $database
+    }
+    return
+}
+
+# tls::CaDatabase db create --
+#       Makes the tables, and begins a transaction that changes them.
+#
+# Arguments:
+#       database    The connection.
+#       unique      Whether the subjects of valid certificates must differ.
+#       patience    How many milliseconds to wait.
+#
+# Results:
+#       None.
+#
+# Errors:
+#       When there is an authority already.
+proc ::tls::CaDatabase::create {database unique patience} {
+    variable version
+    variable dialects
+    variable schema
+    set kind [kind $database]
+    if {$kind eq "sqlite3"} {
+        # Readers and a writer don't wait for each other then. Where it can't be had, they do.
+        catch {Ask $database {PRAGMA journal_mode = WAL}}
+    }
+    Begin $database $kind change $patience
+    try {
+        if {[dict size [$database tables tls_ca_version]] == 0} {
+            if {$kind eq "mysql"} {
+                # What is there without a version was begun by a command that died.
+                $database allrows {DROP TABLE IF EXISTS tls_ca_state, tls_ca_certificate}
+            }
+            foreach statement $schema {
+                $database allrows [string map [dict get $dialects $kind] $statement]
+            }
+            if {$kind eq "mysql"} {
+                # Making a table has ended the transaction.
+                commit $database
+                Begin $database $kind change $patience
+            }
+        }
+        if {[llength [Ask $database {SELECT version FROM tls_ca_version}]] == 0} {
+            Ask $database {INSERT INTO tls_ca_version (version) VALUES (:version)} \
+                [dict create version $version]
+        }
+        if {[llength [State $database]] > 0} {
+            throw {TLS CA DATABASE present} "the database has an authority already"
+        }
+        Ask $database {
+            INSERT INTO tls_ca_state (id, changes, unique_subject) VALUES (1, 0, :flag)
+        } [dict create flag $unique]
+    } on error {message options} {
+        catch {rollback $database}
+        return -options $options $message
+    }
+    return
+}
+
+# tls::CaDatabase db record --
+#       Finds a record by its serial number.
+#
+# Arguments:
+#       database    The connection.
+#       serial      The serial number.
+#
+# Results:
+#       A list with the record, or an empty one.
+proc ::tls::CaDatabase::record {database serial} {
+    variable record
+    return [Ask $database "SELECT $record FROM tls_ca_certificate WHERE serial = :serial" \
+        [dict create serial $serial]]
+}
+
+# tls::CaDatabase db taken --
+#       Tells which serial numbers have records.
+#
+# Arguments:
+#       database    The connection.
+#       serials     A list of serial numbers.
+#
+# Results:
+#       A list of those that have.
+proc ::tls::CaDatabase::taken {database serials} {
+    variable soughtAtOnce
+    set found {}
+    for {set at 0} {$at < [llength $serials]} {incr at $soughtAtOnce} {
+        set part [lrange $serials $at [expr {$at + $soughtAtOnce - 1}]]
+        lassign [Among $part] marks values
+        lappend found {*}[Ask $database \
+            "SELECT serial FROM tls_ca_certificate WHERE serial IN ($marks)" $values]
+    }
+    return [concat {*}$found]
+}
+
+# tls::CaDatabase db valid --
+#       Finds the subjects of valid records.
+#
+# Arguments:
+#       database    The connection.
+#       hashes      A list of hashes of subjects.
+#
+# Results:
+#       A list of the records that have one of these and are valid.
+proc ::tls::CaDatabase::valid {database hashes} {
+    variable soughtAtOnce
+    variable record
+    set found {}
+    for {set at 0} {$at < [llength $hashes]} {incr at $soughtAtOnce} {
+        set part [lrange $hashes $at [expr {$at + $soughtAtOnce - 1}]]
+        lassign [Among $part] marks values
+        lappend found {*}[Ask $database "
+            SELECT $record FROM tls_ca_certificate
+            WHERE status = 'V' AND subject_hash IN ($marks)
+        " $values]
+    }
+    return $found
+}
+
+# tls::CaDatabase db all, tls::CaDatabase db certificates --
+#       Read the next records in the order in which they were added; certificates adds to each the
+#       certificate.
+#
+# Arguments:
+#       database    The connection.
+#       after       The place of the last record that was read, at first 0.
+#
+# Results:
+#       A list of records, an empty one at the end.
+proc ::tls::CaDatabase::all {database after} {
+    variable record
+    variable readAtOnce
+    return [Ask $database "
+        SELECT $record FROM tls_ca_certificate
+        WHERE place > :place ORDER BY place LIMIT $readAtOnce
+    " [dict create place $after]]
+}
+proc ::tls::CaDatabase::certificates {database after} {
+    variable record
+    return [Ask $database "
+        SELECT $record, certificate FROM tls_ca_certificate
+        WHERE place > :place ORDER BY place LIMIT 500
+    " [dict create place $after]]
+}
+
+# tls::CaDatabase db ended --
+#       Reads the next valid records that have ended, in the order of their ends.
+#
+# Arguments:
+#       database    The connection.
+#       now         The time, in seconds since 1970.
+#       expires     The end of the last record that was read, at first a number below all.
+#       after       The place of the last record that was read, at first 0.
+#
+# Results:
+#       A list of records, each with its end behind it; an empty one at the end.
+proc ::tls::CaDatabase::ended {database now expires after} {
+    variable record
+    variable readAtOnce
+    return [Ask $database "
+        SELECT $record, expires FROM tls_ca_certificate
+        WHERE status = 'V' AND expires <= :now
+            AND (expires > :expires OR (expires = :same AND place > :place))
+        ORDER BY expires, place LIMIT $readAtOnce
+    " [dict create now $now expires $expires same $expires place $after]]
+}
+
+# tls::CaDatabase db revoked --
+#       Reads the next records of revoked certificates. The database makes one text of them, since
+#       drivers take much longer for a row than it does.
+#
+# Arguments:
+#       database    The connection.
+#       expires     The greatest end of the records that were read, at first a number below all.
+#       after       The greatest place of those that have this end, at first 0.
+#
+# Results:
+#       A text with a line for each record, of serial number, expiry, revocation, end and place, with
+#       tabs between; an empty one at the end.
+proc ::tls::CaDatabase::revoked {database expires after} {
+    variable dialects
+    variable readAtOnce
+    set lines [dict get $dialects [kind $database] @lines@]
+    return [lindex [Ask $database "
+        SELECT $lines FROM (
+            SELECT serial, expiry, revocation, expires, place FROM tls_ca_certificate
+            WHERE status = 'R'
+                AND (expires > :expires OR (expires = :same AND place > :place))
+            ORDER BY expires, place LIMIT $readAtOnce
+        ) AS page
+    " [dict create expires $expires same $expires place $after]] 0 0]
+}
+
+# tls::CaDatabase db add --
+#       Adds records.
+#
+# Arguments:
+#       database    The connection.
+#       rows        A list of lists: status, expiry, end in seconds, revocation, serial number, file,
+#                   subject, the subject's hash, and the certificate, which may be empty.
+#
+# Results:
+#       None.
+proc ::tls::CaDatabase::add {database rows} {
+    variable addedAtOnce
+    set whole [expr {[llength $rows] / $addedAtOnce * $addedAtOnce}]
+    for {set at 0} {$at < $whole} {incr at $addedAtOnce} {
+        Add $database [lrange $rows $at [expr {$at + $addedAtOnce - 1}]]
+    }
+    foreach row [lrange $rows $whole end] {
+        Add $database [list $row]
+    }
+    return
+}
+
+# tls::CaDatabase db change --
+#       Gives the record of a serial number another status.
+#
+# Arguments:
+#       database    The connection.
+#       serial      The serial number.
+#       status      The status.
+#       revocation  What the record says of the revocation.
+#
+# Results:
+#       None.
+proc ::tls::CaDatabase::change {database serial status revocation} {
+    Ask $database {
+        UPDATE tls_ca_certificate SET status = :status, revocation = :revocation
+        WHERE serial = :serial
+    } [dict create serial $serial status $status revocation $revocation]
+    return
+}
+
+# tls::CaDatabase db expire --
+#       Marks the valid records that have ended.
+#
+# Arguments:
+#       database    The connection.
+#       now         The time, in seconds since 1970.
+#
+# Results:
+#       None.
+proc ::tls::CaDatabase::expire {database now} {
+    Ask $database {
+        UPDATE tls_ca_certificate SET status = 'E' WHERE status = 'V' AND expires <= :now
+    } [dict create now $now]
+    return
+}
+
+# tls::CaDatabase db serial, tls::CaDatabase db crlNumber, tls::CaDatabase db lastList --
+#       Change what the next certificate or revocation list will get, and when the last list was
+#       made.
+#
+# Arguments:
+#       database    The connection.
+#       value       The number, or the time in seconds since 1970.
+#
+# Results:
+#       None.
+proc ::tls::CaDatabase::serial {database value} {
+    Ask $database {UPDATE tls_ca_state SET serial = :value WHERE id = 1} \
+        [dict create value $value]
+    return
+}
+proc ::tls::CaDatabase::crlNumber {database value} {
+    Ask $database {UPDATE tls_ca_state SET crl_number = :value WHERE id = 1} \
+        [dict create value $value]
+    return
+}
+proc ::tls::CaDatabase::lastList {database value} {
+    Ask $database {UPDATE tls_ca_state SET last_list = :value WHERE id = 1} \
+        [dict create value $value]
+    return
+}
+
+# Begins a transaction.
+proc ::tls::CaDatabase::Begin {database kind purpose patience} {
+    switch $kind {
+        sqlite3 {
+            # The connection gets its own patience back when the transaction ends.
+            namespace upvar [info object namespace $database] tlsTimeout timeout
+            if {![info exists timeout]} {
+                set timeout [$database configure -timeout]
+            }
+            $database configure -timeout $patience
+            # Only so does a commit wait for the disk. In a transaction of the caller's it fails, as the next does.
+            catch {Ask $database {PRAGMA synchronous = FULL}}
+            try {
+                Ask $database [expr {$purpose eq "look" ? "BEGIN" : "BEGIN IMMEDIATE"}]
+            } on error {message options} {
+                Restore $database
+                return -options $options $message
+            }
+        }
+        postgres {
+            $database begintransaction
+            Ask $database {SELECT set_config('lock_timeout', :patience, true)} \
+                [dict create patience $patience]
+        }
+        mysql {
+            set seconds [expr {max(1, ($patience + 999) / 1000)}]
+            # The server takes no bound variable here.
+            Ask $database "SET SESSION innodb_lock_wait_timeout = $seconds"
+            Ask $database {SET SESSION group_concat_max_len = 16777216}
+            $database begintransaction
+        }
+    }
+    return
+}
+
+# Gives a connection back what Begin has changed.
+proc ::tls::CaDatabase::Restore {database} {
+    namespace upvar [info object namespace $database] tlsTimeout timeout
+    if {[info exists timeout]} {
+        $database configure -timeout $timeout
+        unset timeout
+    }
+    return
+}
+
+# What the database says of the authority, once it is known that this file understands it.
+proc ::tls::CaDatabase::State {database} {
+    variable version
+    set found [concat {*}[Ask $database {SELECT version FROM tls_ca_version}]]
+    if {$found ne $version} {
+        throw [list TLS CA DATABASE version $found] \
+            "the database has version $found of the schema, and this package knows $version"
+    }
+    return [concat {*}[Ask $database {
+        SELECT serial, crl_number, unique_subject, last_list FROM tls_ca_state WHERE id = 1
+    }]]
+}
+
+# Raises an error again, unless it only says that the database has no authority: then says that.
+proc ::tls::CaDatabase::Explain {database message options} {
+    set none [expr {![catch {$database tables tls_ca_version} tables] && [dict size $tables] == 0}]
+    if {$none} {
+        throw {TLS CA DATABASE absent} \
+            "the database has no authority: tls::ca -import makes one"
+    }
+    return -options $options $message
+}
+
+# The rows that a statement gives, as lists. The statement is prepared once.
+proc ::tls::CaDatabase::Ask {database sql {values {}}} {
+    namespace upvar [info object namespace $database] tlsStatements statements
+    if {![info exists statements($sql)]} {
+        set statements($sql) [$database prepare $sql]
+    }
+    set result [$statements($sql) execute $values]
+    try {
+        set rows {}
+        while {[$result nextlist row]} {
+            lappend rows $row
+        }
+        return $rows
+    } finally {
+        $result close
+    }
+}
+
+# The marks of bound variables for a list of values, and the dict that binds them.
+proc ::tls::CaDatabase::Among {list} {
+    set marks {}
+    set values {}
+    set number 0
+    foreach value $list {
+        incr number
+        lappend marks :v$number
+        dict set values v$number $value
+    }
+    return [list [join $marks ,] $values]
+}
+
+# Adds a few records by one statement.
+proc ::tls::CaDatabase::Add {database rows} {
+    set groups {}
+    set values {}
+    set number 0
+    foreach row $rows {
+        set marks {}
+        foreach column {a b c d e f g h i} value $row {
+            # An empty certificate stays unbound, which is NULL.
+            lappend marks :$column$number
+            if {$column ne "i" || $value ne {}} {
+                dict set values $column$number $value
+            }
+        }
+        lappend groups ([join $marks ,])
+        incr number
+    }
+    Ask $database "
+        INSERT INTO tls_ca_certificate (
+            status, expiry, expires, revocation, serial, file, subject, subject_hash, certificate
+        ) VALUES [join $groups ,]
+    " $values
+    return
+}

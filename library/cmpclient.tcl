@@ -1,0 +1,450 @@
+# cmpclient.tcl --
+#       The way of tls::cmp's requests to a server: HTTP over Tcl's channels, through a proxy and over
+#       TLS where that is wanted, all of it in the event loop.
+
+# tls::CmpHangUp --
+#       Closes a transaction's connection and stops its timer.
+#
+# Arguments:
+#       token       The transaction.
+#
+# Results:
+#       None.
+proc ::tls::CmpHangUp {token} {
+    variable cmpJobs
+    set channel [dict get $cmpJobs($token) channel]
+    after cancel [dict get $cmpJobs($token) timer]
+    dict set cmpJobs($token) timer {}
+    dict set cmpJobs($token) channel {}
+    if {$channel ne {}} {
+        catch {close $channel}
+    }
+    return
+}
+
+# tls::CmpFail --
+#       Tells a transaction that its message doesn't get through.
+#
+# Arguments:
+#       token       The transaction.
+#       detail      The detail of errorCode.
+#       message     The message.
+#
+# Results:
+#       None.
+proc ::tls::CmpFail {token detail message} {
+    CmpHangUp $token
+    CmpReply $token fail $detail $message
+    return
+}
+
+# tls::CmpSend --
+#       Sends a request: over the connection that is there, or over a new one.
+#
+# Arguments:
+#       token       The transaction.
+#       request     The request.
+#       time        How many milliseconds that may take; -1 for any.
+#
+# Results:
+#       None.
+proc ::tls::CmpSend {token request time} {
+    variable cmpJobs
+    dict set cmpJobs($token) request $request
+    dict set cmpJobs($token) input {}
+    dict set cmpJobs($token) heard 0
+    if {$time >= 0} {
+        set late [list ::tls::CmpFail $token timeout "the server doesn't answer in time"]
+        dict set cmpJobs($token) timer [after $time $late]
+    }
+    set channel [dict get $cmpJobs($token) channel]
+    if {$channel ne {}} {
+        dict set cmpJobs($token) kept 1
+        CmpWrite $token $channel
+    } else {
+        CmpConnect $token
+    }
+    return
+}
+
+# tls::CmpConnect --
+#       Connects to the server or to the proxy.
+#
+# Arguments:
+#       token       The transaction.
+#
+# Results:
+#       None.
+proc ::tls::CmpConnect {token} {
+    variable cmpJobs
+    dict set cmpJobs($token) kept 0
+    set way [dict get $cmpJobs($token) way]
+    set address [dict get $way [expr {[dict get $way proxy] eq {} ? "server" : "proxy"}]]
+    lassign $address host port
+    try {
+        set channel [::socket -async $host $port]
+    } on error {message} {
+        CmpFail $token connect "can't connect to $host, port $port: $message"
+        return
+    }
+    dict set cmpJobs($token) channel $channel
+    fconfigure $channel -blocking 0 -translation binary -buffersize 131072
+    fileevent $channel writable [list ::tls::CmpConnected $token $channel $host $port]
+    return
+}
+
+# tls::CmpConnected --
+#       Goes on when a connection is there: through the proxy, to TLS, or to the request.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#       host        The host.
+#       port        The port.
+#
+# Results:
+#       None.
+proc ::tls::CmpConnected {token channel host port} {
+    variable cmpJobs
+    fileevent $channel writable {}
+    set problem [fconfigure $channel -error]
+    if {$problem ne {}} {
+        CmpFail $token connect "can't connect to $host, port $port: $problem"
+        return
+    }
+    set way [dict get $cmpJobs($token) way]
+    if {![dict get $way secure]} {
+        CmpWrite $token $channel
+    } elseif {[dict get $way proxy] eq {}} {
+        CmpSecure $token $channel
+    } else {
+        set target [CmpAuthority [dict get $way server]]
+        puts -nonewline $channel "CONNECT $target HTTP/1.1\r\nHost: $target\r\n\r\n"
+        flush $channel
+        fileevent $channel readable [list ::tls::CmpTunnel $token $channel]
+    }
+    return
+}
+
+# tls::CmpAuthority --
+#       A host and a port as they stand in a request.
+#
+# Arguments:
+#       address     A list of both.
+#
+# Results:
+#       HOST:PORT.
+proc ::tls::CmpAuthority {address} {
+    lassign $address host port
+    if {[string first : $host] >= 0} {
+        return "\[$host\]:$port"
+    }
+    return $host:$port
+}
+
+# tls::CmpTunnel --
+#       Reads the proxy's answer to CONNECT.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpTunnel {token channel} {
+    variable cmpJobs
+    variable cmpLargestHead
+    # Byte by byte, since what follows the head is TLS.
+    while {[catch {read $channel 1} byte] == 0 && $byte ne {}} {
+        dict append cmpJobs($token) input $byte
+        set input [dict get $cmpJobs($token) input]
+        if {[string range $input end-3 end] eq "\r\n\r\n"} {
+            fileevent $channel readable {}
+            dict set cmpJobs($token) input {}
+            if {[regexp {^HTTP/1\.\d 2\d\d} $input]} {
+                CmpSecure $token $channel
+            } else {
+                set line [lindex [split $input \r] 0]
+                CmpFail $token proxy "the proxy answers \"$line\""
+            }
+            return
+        }
+        if {[string length $input] > $cmpLargestHead} {
+            CmpFail $token proxy "the proxy's answer is too long"
+            return
+        }
+    }
+    if {[catch {eof $channel} ended] || $ended} {
+        CmpFail $token proxy "the proxy closes the connection"
+    }
+    return
+}
+
+# tls::CmpSecure --
+#       Puts TLS on a connection.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpSecure {token channel} {
+    variable cmpJobs
+    try {
+        import $channel {*}[dict get $cmpJobs($token) way tls]
+        fconfigure $channel -blocking 0 -translation binary -buffersize 131072
+    } on error {message} {
+        CmpFail $token tls $message
+        return
+    }
+    fileevent $channel readable [list ::tls::CmpShake $token $channel]
+    CmpShake $token $channel
+    return
+}
+
+# tls::CmpShake --
+#       Goes on with a handshake.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpShake {token channel} {
+    try {
+        set done [handshake $channel]
+    } on error {message} {
+        CmpFail $token tls "the TLS handshake fails: $message"
+        return
+    }
+    if {$done} {
+        fileevent $channel readable {}
+        CmpWrite $token $channel
+    }
+    return
+}
+
+# tls::CmpWrite --
+#       Writes a request, head and body at once.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpWrite {token channel} {
+    variable cmpJobs
+    set way [dict get $cmpJobs($token) way]
+    set request [dict get $cmpJobs($token) request]
+    set authority [CmpAuthority [dict get $way server]]
+    set target [dict get $way path]
+    if {[dict get $way proxy] ne {} && ![dict get $way secure]} {
+        set target http://$authority$target
+    }
+    set head "POST $target HTTP/1.1\r\nHost: $authority\r\n"
+    append head "Content-Type: application/pkixcmp\r\n"
+    append head "Accept: application/pkixcmp\r\n"
+    append head "Connection: [expr {[dict get $way keep] ? "keep-alive" : "close"}]\r\n"
+    append head "Content-Length: [string length $request]\r\n\r\n"
+    # The server may have closed a connection that was kept: that shows here or when reading.
+    if {[catch {puts -nonewline $channel $head$request; flush $channel} message]} {
+        CmpCut $token "the request can't be sent: $message"
+        return
+    }
+    fileevent $channel readable [list ::tls::CmpRead $token $channel]
+    return
+}
+
+# tls::CmpCut --
+#       Deals with a connection that ends too early: one that was kept gives way to a new one.
+#
+# Arguments:
+#       token       The transaction.
+#       message     The message for the case that there is no further try.
+#
+# Results:
+#       None.
+proc ::tls::CmpCut {token message} {
+    variable cmpJobs
+    if {[dict get $cmpJobs($token) kept] && ![dict get $cmpJobs($token) heard]} {
+        catch {close [dict get $cmpJobs($token) channel]}
+        dict set cmpJobs($token) channel {}
+        CmpConnect $token
+        return
+    }
+    CmpFail $token closed $message
+    return
+}
+
+# tls::CmpRead --
+#       Reads what there is of an answer, and hands it on when it is complete.
+#
+# Arguments:
+#       token       The transaction.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpRead {token channel} {
+    variable cmpJobs
+    variable cmpLargest
+    if {[catch {read $channel 65536} piece]} {
+        CmpCut $token "the answer can't be read: $piece"
+        return
+    }
+    set ended [eof $channel]
+    if {$piece ne {}} {
+        dict set cmpJobs($token) heard 1
+        dict append cmpJobs($token) input $piece
+    }
+    set input [dict get $cmpJobs($token) input]
+    if {[string length $input] > $cmpLargest} {
+        CmpFail $token size "the answer is longer than $cmpLargest bytes"
+        return
+    }
+    try {
+        set answer [CmpParse $input $ended]
+    } trap {TLS CMP HTTP} {message options} {
+        CmpFail $token [lindex [dict get $options -errorcode] 3] $message
+        return
+    }
+    if {$answer eq {}} {
+        if {$ended} {
+            CmpCut $token "the server closes the connection before its answer is complete"
+        }
+        return
+    }
+    fileevent $channel readable {}
+    after cancel [dict get $cmpJobs($token) timer]
+    dict set cmpJobs($token) timer {}
+    set keep [dict get $cmpJobs($token) way keep]
+    set kept [expr {$keep && [dict get $answer keep] && !$ended}]
+    if {$keep == 2 && !$kept} {
+        CmpFail $token closed "the server doesn't keep the connection, as -keep_alive 2 requires"
+        return
+    }
+    if {!$kept} {
+        CmpHangUp $token
+    }
+    CmpReply $token answer [dict get $answer body]
+    return
+}
+
+# tls::CmpParse --
+#       Takes an answer apart.
+#
+# Arguments:
+#       input       What was read so far.
+#       ended       Whether nothing more can come.
+#
+# Results:
+#       A dict with the body, and whether the connection may be kept; empty if more is to come.
+#
+# Errors:
+#       TLS CMP HTTP with a word: the answer isn't what it must be.
+proc ::tls::CmpParse {input ended} {
+    variable cmpLargest
+    variable cmpLargestHead
+    set end [string first \r\n\r\n $input]
+    if {$end < 0} {
+        set begun [regexp {^(H(T(T(P(/.*)?)?)?)?)?$} $input]
+        if {!$begun || [string length $input] > $cmpLargestHead} {
+            CmpRefuse http "the answer isn't HTTP"
+        }
+        return {}
+    }
+    set lines [split [string map [list \r\n \n] [string range $input 0 $end-1]] \n]
+    set body [string range $input $end+4 end]
+    if {![regexp {^HTTP/1\.(\d) (\d\d\d)(?: (.*))?$} [lindex $lines 0] -> minor code reason]} {
+        CmpRefuse http "the answer isn't HTTP"
+    }
+    set fields [CmpFields [lrange $lines 1 end]]
+    if {$code eq "100"} {
+        return [CmpParse $body $ended]
+    }
+    if {[string match 3?? $code] && [dict exists $fields location]} {
+        CmpRefuse $code "the server sends elsewhere, to [dict get $fields location]"
+    }
+    if {$code ne "200"} {
+        CmpRefuse $code "the server answers with HTTP status $code $reason"
+    }
+    set type [string tolower [string trim [lindex [split [CmpField $fields content-type] ";"] 0]]]
+    if {$type ne "application/pkixcmp"} {
+        CmpRefuse type "the answer's content type is \"$type\", not application/pkixcmp"
+    }
+    set connection [string tolower [CmpField $fields connection]]
+    set keep [expr {$minor eq "0" ? $connection eq "keep-alive" : $connection ne "close"}]
+    if {[string tolower [CmpField $fields transfer-encoding]] eq "chunked"} {
+        return [CmpUnchunk $body $keep]
+    }
+    if {![dict exists $fields content-length]} {
+        return [expr {$ended ? [list keep 0 body $body] : {}}]
+    }
+    set length [dict get $fields content-length]
+    if {![regexp {^\d{1,15}$} $length]} {
+        CmpRefuse http "the answer's content length is \"$length\""
+    }
+    scan $length %lld length
+    if {$length > $cmpLargest} {
+        CmpRefuse size "the answer is longer than $cmpLargest bytes"
+    }
+    if {[string length $body] < $length} {
+        return {}
+    }
+    if {[string length $body] > $length} {
+        CmpRefuse http "the answer is longer than its content length says"
+    }
+    return [list keep $keep body $body]
+}
+
+# tls::CmpUnchunk --
+#       Puts the chunks of a body together.
+#
+# Arguments:
+#       input       The chunks.
+#       keep        Whether the connection may be kept.
+#
+# Results:
+#       As of CmpParse.
+#
+# Errors:
+#       As of CmpParse.
+proc ::tls::CmpUnchunk {input keep} {
+    set body {}
+    set at 0
+    while {[set end [string first \r\n $input $at]] >= 0} {
+        set line [string range $input $at $end-1]
+        if {![regexp {^([0-9A-Fa-f]{1,7})\s*(;.*)?$} $line -> size]} {
+            CmpRefuse http "the answer's chunks are malformed"
+        }
+        scan $size %x size
+        set start [expr {$end + 2}]
+        if {$size == 0} {
+            # Perhaps some more fields, then an empty line.
+            set rest [string range $input $end end]
+            return [expr {[string first \r\n\r\n $rest] >= 0 ? [list keep $keep body $body] : {}}]
+        }
+        set at [expr {$start + $size + 2}]
+        if {[string length $input] < $at} {
+            break
+        }
+        append body [string range $input $start [expr {$start + $size - 1}]]
+    }
+    return {}
+}
+
+# tls::CmpRefuse --
+#       Raises the error for an answer that can't be taken.
+#
+# Arguments:
+#       word        The detail of errorCode.
+#       message     The message.
+#
+# Results:
+#       None.
+proc ::tls::CmpRefuse {word message} {
+    return -level 2 -code error -errorcode [list TLS CMP HTTP $word] $message
+}

@@ -1,0 +1,558 @@
+//! A certificate database behind a TDBC connection.
+//!
+//! All SQL is in `library/ca-database.tcl`; here the domain's questions become calls of that script, and what the
+//! drivers' errors say becomes the package's own.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use openssl::sha::sha256;
+
+use crate::ca::disk::{self, Staged};
+use crate::ca::index::Edit;
+use crate::ca::journal::Change;
+use crate::ca::row::{self, Row, RowRef};
+use crate::ca::serial::Serial;
+use crate::ca::store::{Kept, Numbers, Purpose, Store, Vault};
+use crate::error::{Error, Reason, Result};
+use crate::tcl::script::Script;
+use crate::tcl::{Interp, Obj};
+
+/// How often work is begun anew that others at the same time have spoilt.
+const REPEATS: u32 = 20;
+
+/// An authority's database behind a connection. A transaction begins with the first question.
+pub(super) struct Database {
+    /// The ensemble of the script, with the connection.
+    script: Script,
+    /// The connection's name.
+    name: String,
+    /// What it is opened for.
+    purpose: Purpose,
+    /// How long to wait for others, in milliseconds.
+    patience: i64,
+    /// What was read when the transaction began; none outside of one.
+    begun: Option<Numbers>,
+    /// How often work was begun anew.
+    repeats: u32,
+}
+
+/// The connection that a word names, if it does. `look` is the caller's namespace.
+pub(super) fn connection(interp: Interp<'_>, word: &str) -> Option<String> {
+    let name = interp.command_name(word)?;
+    let question = ["::info", "object", "isa", "typeof"].map(Obj::text);
+    let script = Script::new(interp, &Obj::list(question))?;
+    let answer = script.call(&[Obj::text(&name), Obj::text("::tdbc::connection")])?;
+    answer.ok()?.as_bool().filter(|is| *is).map(|_| name)
+}
+
+impl Database {
+    /// The database behind the connection of this name.
+    pub(super) fn new(
+        interp: Interp<'_>,
+        name: &str,
+        purpose: Purpose,
+        patience: Duration,
+    ) -> Result<Self> {
+        let prefix = Obj::list(["::tls::CaDatabase", name].map(Obj::text));
+        Ok(Self {
+            script: Script::new(interp, &prefix).ok_or_else(gone)?,
+            name: name.to_owned(),
+            purpose,
+            patience: i64::try_from(patience.as_millis()).unwrap_or(i64::MAX),
+            begun: None,
+            repeats: 0,
+        })
+    }
+
+    /// Calls a command of the script.
+    fn ask(&self, words: &[Obj]) -> Result<Obj> {
+        let answer = self.script.call(words).unwrap_or_else(|| Err(gone()));
+        answer.map_err(|error| self.translated(&error))
+    }
+
+    /// The package's own error for what a script or a driver has raised.
+    fn translated(&self, error: &Error) -> Error {
+        let code = error.code();
+        let message = error.message();
+        let own = |reason, details: &[String]| Error::Failed {
+            reason,
+            details: details.to_vec(),
+            message: message.clone(),
+        };
+        let words: Vec<&str> = code.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["TLS", "CA", "OPTION", ..] => own(Reason::CaOption, &code[3..]),
+            ["TLS", "CA", "DATABASE", ..] => own(Reason::CaDatabase, &code[3..]),
+            _ => {
+                let details = match words.first() {
+                    Some(&"TDBC") => code,
+                    // SQLite's interface to Tcl has no words.
+                    _ if message.contains("is locked") => vec!["locked".to_owned()],
+                    _ => Vec::new(),
+                };
+                Error::Failed {
+                    reason: Reason::CaDatabase,
+                    details,
+                    message: format!("the database \"{}\": {message}", self.name),
+                }
+            }
+        }
+    }
+
+    /// Calls a command of the script; the answer is a list of rows.
+    fn rows(&self, words: &[Obj]) -> Result<Vec<Vec<Obj>>> {
+        let answer = self.ask(words)?;
+        let rows = answer.as_list().unwrap_or_default();
+        Ok(rows
+            .iter()
+            .map(|row| row.as_list().unwrap_or_default())
+            .collect())
+    }
+
+    /// Begins a transaction, if there is none; gives what was read then.
+    fn begun(&mut self) -> Result<&Numbers> {
+        if self.begun.is_none() {
+            let purpose = match self.purpose {
+                Purpose::Look => "look",
+                Purpose::Add => "add",
+                Purpose::Change => "change",
+            };
+            let words = [
+                Obj::text("begin"),
+                Obj::text(purpose),
+                Obj::int(self.patience),
+            ];
+            let answer = self.ask(&words)?.as_list().unwrap_or_default();
+            // From here on there is a transaction to be ended, whatever it says.
+            self.begun = Some(Numbers::default());
+            let numbers = self.numbers_in(&answer)?;
+            self.begun = Some(numbers);
+        }
+        self.begun.as_ref().ok_or_else(gone)
+    }
+
+    /// Takes the state of the database apart.
+    fn numbers_in(&self, answer: &[Obj]) -> Result<Numbers> {
+        let [serial, crl_number, unique, last] = answer else {
+            return Err(self.damaged("tls_ca_state has no row"));
+        };
+        let number = |text: &Obj| match &*text.as_text() {
+            "" => Ok(None),
+            text => match Serial::parse(text.as_bytes()) {
+                Some(number) => Ok(Some(number)),
+                None => Err(self.damaged(&format!("tls_ca_state has the bad number \"{text}\""))),
+            },
+        };
+        Ok(Numbers {
+            serial: number(serial)?,
+            crl_number: number(crl_number)?,
+            unique_subject: unique.as_bool().unwrap_or(true),
+            last_list: last.as_int(),
+        })
+    }
+
+    /// Takes a row apart: the place, and the record.
+    fn record_in(&self, row: &[Obj]) -> Result<(Obj, Row)> {
+        let [place, fields @ ..] = row else {
+            return Err(self.damaged("an empty row"));
+        };
+        let texts: Vec<Cow<'_, str>> = fields.iter().take(6).map(Obj::as_text).collect();
+        let bytes: Vec<Cow<'_, [u8]>> = texts
+            .iter()
+            .map(|text| Cow::Borrowed(text.as_bytes()))
+            .collect();
+        let row = match <[_; 6]>::try_from(bytes) {
+            Ok(fields) => row::from_fields(&fields).map(|row| row.to_row()),
+            Err(fields) => Err(format!("{} fields instead of 6", fields.len())),
+        };
+        match row {
+            Ok(row) => Ok((place.clone(), row)),
+            Err(why) => Err(self.in_record(&place.as_text(), &why)),
+        }
+    }
+
+    /// Calls `visit` with the valid records that have ended by `now`.
+    fn visit_ended(
+        &mut self,
+        now: i64,
+        visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.begun()?;
+        let (mut end, mut after) = (Obj::int(i64::MIN), Obj::int(0));
+        loop {
+            let rows = self.rows(&[Obj::text("ended"), Obj::int(now), end, after])?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            end = last.last().cloned().unwrap_or_else(Obj::empty);
+            after = last.first().cloned().unwrap_or_else(Obj::empty);
+            for row in &rows {
+                let (_, row) = self.record_in(row)?;
+                visit(&row.view())?;
+            }
+        }
+    }
+
+    /// Calls `visit` with the record of a revoked certificate that a line of the script's text tells of; gives its end
+    /// and its place.
+    fn visit_revoked(
+        &self,
+        line: &str,
+        visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
+    ) -> Result<(i64, i64)> {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [serial, expiry, revocation, end, place] = fields.as_slice() else {
+            return Err(self.damaged("a record that has a tab where none belongs"));
+        };
+        let fields = ["R", expiry, revocation, serial, "", ""];
+        let row = row::from_fields(&fields.map(|field| Cow::Borrowed(field.as_bytes())));
+        let row = row.map_err(|why| self.in_record(place, &why))?;
+        visit(&row)?;
+        match (end.parse(), place.parse()) {
+            (Ok(end), Ok(place)) => Ok((end, place)),
+            _ => Err(self.damaged("a record without a place")),
+        }
+    }
+
+    /// Carries one change out; records to be added are kept in `added` and go in together.
+    fn change(&self, change: Change, added: &mut Vec<Kept>) -> Result<()> {
+        match change {
+            Change::Record(Edit::Add(row)) => {
+                added.push(Kept {
+                    row,
+                    certificate: None,
+                });
+                return Ok(());
+            }
+            // What it holds is with its record already.
+            Change::Certificate { .. } => return Ok(()),
+            _ => {}
+        }
+        self.add(std::mem::take(added))?;
+        let words = match change {
+            Change::Record(Edit::Update { after, .. }) => vec![
+                Obj::text("change"),
+                Obj::text(&after.serial.to_string()),
+                Obj::text(&after.status.letter().to_string()),
+                Obj::text(&after.revocation),
+            ],
+            Change::Record(Edit::Expire(now)) => vec![Obj::text("expire"), Obj::int(now)],
+            Change::Serial(serial) => number("serial", &serial),
+            Change::CrlNumber(serial) => number("crlNumber", &serial),
+            Change::Listed(at) => vec![Obj::text("lastList"), Obj::int(at)],
+            Change::Record(Edit::Add(_)) | Change::Certificate { .. } => return Ok(()),
+        };
+        self.ask(&words).map(|_| ())
+    }
+
+    /// Adds records.
+    fn add(&self, records: Vec<Kept>) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let rows = records.iter().map(|kept| self.columns(kept));
+        let rows = rows.collect::<Result<Vec<Obj>>>()?;
+        self.ask(&[Obj::text("add"), Obj::list(rows)]).map(|_| ())
+    }
+
+    /// The columns of a record, as the script wants them.
+    fn columns(&self, kept: &Kept) -> Result<Obj> {
+        let row = &kept.row;
+        let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => Ok(Obj::text(text)),
+            _ => Err(self.damaged(&format!(
+                "the record of certificate {} isn't text, which a database needs",
+                row.serial
+            ))),
+        };
+        Ok(Obj::list([
+            Obj::text(&row.status.letter().to_string()),
+            Obj::text(&row.expiry),
+            Obj::int(row.view().expires()),
+            Obj::text(&row.revocation),
+            Obj::text(&row.serial.to_string()),
+            text(&row.file)?,
+            text(&row.name)?,
+            Obj::text(&hash(&row.name)),
+            Obj::text(kept.certificate.as_deref().unwrap_or_default()),
+        ]))
+    }
+
+    /// Does what must be done in the transaction, and ends it.
+    fn carry_out(&mut self, changes: Vec<Change>) -> Result<()> {
+        self.begun()?;
+        let mut certificates = HashMap::new();
+        for change in &changes {
+            if let Change::Certificate { serial, bytes, .. } = change {
+                certificates.insert(serial.to_string(), pem(bytes));
+            }
+        }
+        let mut added = Vec::new();
+        for change in changes {
+            self.change(change, &mut added)?;
+            if let Some(kept) = added.last_mut()
+                && kept.certificate.is_none()
+            {
+                kept.certificate = certificates.remove(&kept.row.serial.to_string());
+            }
+        }
+        self.add(added)?;
+        self.end()
+    }
+
+    /// Ends the transaction so that it holds. If that fails, the script has ended it.
+    fn end(&mut self) -> Result<()> {
+        self.begun = None;
+        self.ask(&[Obj::text("commit")]).map(|_| ())
+    }
+
+    /// Forgets the transaction.
+    fn forget(&mut self) {
+        if self.begun.take().is_some() {
+            // There may be none any more: databases end those that they can't go on with.
+            self.ask(&[Obj::text("rollback")]).ok();
+        }
+    }
+
+    /// The error for a record that makes no sense.
+    fn in_record(&self, place: &str, why: &str) -> Error {
+        self.damaged(&format!("tls_ca_certificate, place {place}: {why}"))
+    }
+
+    /// The error for contents that make no sense.
+    fn damaged(&self, why: &str) -> Error {
+        let message = format!("the database \"{}\": {why}", self.name);
+        Error::failed_with(Reason::CaDatabase, [&*self.name], message)
+    }
+}
+
+impl Store for Database {
+    fn len(&self) -> Option<u64> {
+        None
+    }
+
+    fn record(&mut self, serial: &Serial) -> Result<Option<Row>> {
+        self.begun()?;
+        let rows = self.rows(&[Obj::text("record"), Obj::text(&serial.to_string())])?;
+        let row = rows.first().map(|row| self.record_in(row)).transpose()?;
+        Ok(row.map(|(_, row)| row))
+    }
+
+    fn valid_subject(&mut self, name: &[u8]) -> Result<Option<Row>> {
+        self.begun()?;
+        let hashes = Obj::list([Obj::text(&hash(name))]);
+        for row in self.rows(&[Obj::text("valid"), hashes])? {
+            let (_, row) = self.record_in(&row)?;
+            if row.name == name {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    fn taken(&mut self, serials: &[Serial]) -> Result<Option<Serial>> {
+        self.begun()?;
+        let sought = Obj::list(serials.iter().map(|serial| Obj::text(&serial.to_string())));
+        let found = self.ask(&[Obj::text("taken"), sought])?;
+        let found = found.as_list().unwrap_or_default();
+        let found: HashSet<String> = found
+            .iter()
+            .map(|serial| serial.as_text().into_owned())
+            .collect();
+        let first = serials
+            .iter()
+            .find(|serial| found.contains(&serial.to_string()));
+        Ok(first.cloned())
+    }
+
+    fn first_valid(&mut self, names: &[&[u8]]) -> Result<Option<usize>> {
+        self.begun()?;
+        let hashes = Obj::list(names.iter().map(|name| Obj::text(&hash(name))));
+        let mut found = HashSet::new();
+        for row in self.rows(&[Obj::text("valid"), hashes])? {
+            found.insert(self.record_in(&row)?.1.name);
+        }
+        Ok(names.iter().position(|name| found.contains(*name)))
+    }
+
+    fn each(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
+        self.begun()?;
+        let mut after = Obj::int(0);
+        loop {
+            let rows = self.rows(&[Obj::text("all"), after])?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = last.first().cloned().unwrap_or_else(Obj::empty);
+            for row in &rows {
+                let (_, row) = self.record_in(row)?;
+                visit(&row.view())?;
+            }
+        }
+    }
+
+    fn each_revoked(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
+        self.begun()?;
+        let mut last = (i64::MIN, 0);
+        loop {
+            let (end, place) = last;
+            let text = self.ask(&[Obj::text("revoked"), Obj::int(end), Obj::int(place)])?;
+            let text = text.as_text();
+            if text.is_empty() {
+                return Ok(());
+            }
+            for line in text.lines() {
+                last = last.max(self.visit_revoked(line, visit)?);
+            }
+        }
+    }
+
+    fn each_ended(
+        &mut self,
+        now: i64,
+        visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.visit_ended(now, visit)
+    }
+
+    fn unique_subject(&mut self) -> Result<bool> {
+        Ok(self.begun()?.unique_subject)
+    }
+
+    fn serial(&mut self) -> Result<Serial> {
+        let serial = self.begun()?.serial.clone();
+        serial.ok_or_else(|| self.damaged("it has no serial number for the next certificate"))
+    }
+
+    fn crl_number(&mut self) -> Result<Option<Serial>> {
+        Ok(self.begun()?.crl_number.clone())
+    }
+
+    fn last_list(&mut self) -> Result<Option<i64>> {
+        Ok(self.begun()?.last_list)
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> Result<()> {
+        // Files that the caller wants beside the database: ready before, in their place after it has the records.
+        let mut files: Vec<(Staged, PathBuf)> = Vec::new();
+        for change in &changes {
+            if let Change::Certificate {
+                path: Some(path),
+                bytes,
+                ..
+            } = change
+            {
+                files.push((disk::stage(path, bytes)?, path.clone()));
+            }
+        }
+        if let Err(error) = self.carry_out(changes) {
+            self.forget();
+            return Err(error);
+        }
+        let mut folders = HashSet::new();
+        for (file, path) in files {
+            file.finish(false)?;
+            folders.insert(disk::folder_of(&path));
+        }
+        folders
+            .iter()
+            .try_for_each(|folder| disk::sync_folder(folder))
+    }
+
+    fn may_repeat(&mut self, error: &Error) -> bool {
+        self.forget();
+        self.repeats += 1;
+        // SQLSTATE 40 is for transactions that were rolled back for the sake of others.
+        let spoilt = match error.code().as_slice() {
+            [_, _, _, tdbc, _, state, ..] => tdbc == "TDBC" && state.starts_with("40"),
+            _ => false,
+        };
+        spoilt && self.repeats <= REPEATS
+    }
+
+    fn repairs(&self) -> &[String] {
+        &[]
+    }
+}
+
+impl Vault for Database {
+    fn found(&mut self, unique_subject: bool) -> Result<()> {
+        let words = [
+            Obj::text("create"),
+            Obj::bool(unique_subject),
+            Obj::int(self.patience),
+        ];
+        self.ask(&words)?;
+        self.begun = Some(Numbers::default());
+        Ok(())
+    }
+
+    fn fill(&mut self, records: Vec<Kept>) -> Result<()> {
+        self.add(records)
+    }
+
+    fn seal(&mut self, numbers: &Numbers) -> Result<()> {
+        let parts = [
+            numbers.serial.clone().map(Change::Serial),
+            numbers.crl_number.clone().map(Change::CrlNumber),
+            numbers.last_list.map(Change::Listed),
+        ];
+        self.commit(parts.into_iter().flatten().collect())
+    }
+
+    fn numbers(&mut self) -> Result<Numbers> {
+        self.begun().cloned()
+    }
+
+    fn each_kept(&mut self, visit: &mut dyn FnMut(Kept) -> Result<()>) -> Result<()> {
+        self.begun()?;
+        let mut after = Obj::int(0);
+        loop {
+            let rows = self.rows(&[Obj::text("certificates"), after])?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = last.first().cloned().unwrap_or_else(Obj::empty);
+            for row in &rows {
+                let (_, record) = self.record_in(row)?;
+                let certificate = row.get(7).map(|text| text.as_text().into_owned());
+                visit(Kept {
+                    row: record,
+                    certificate: certificate.filter(|text| !text.is_empty()),
+                })?;
+            }
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+/// The words that set a number.
+fn number(command: &str, serial: &Serial) -> Vec<Obj> {
+    vec![Obj::text(command), Obj::text(&serial.to_string())]
+}
+
+/// What a subject is found by: subjects themselves can be too long for an index.
+fn hash(name: &[u8]) -> String {
+    let digest = sha256(name);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The PEM form alone, from what a certificate's file would hold.
+fn pem(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let begin = text.find("-----BEGIN ").unwrap_or_default();
+    text[begin..].to_owned()
+}
+
+/// The error when the interpreter has gone in the meantime.
+fn gone() -> Error {
+    Error::failed(Reason::CaDatabase, "the interpreter is gone")
+}
