@@ -22,7 +22,7 @@ PAGES := $(wildcard doc/*.man)
 # The tests that compare with the openssl program of one release.
 PKI_TESTS := ca.test ca-*.test cmp.test cmp-*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
 
-.PHONY: all build asan bench demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
+.PHONY: all build asan bench bench-cmp demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
 
 all: build
 
@@ -46,6 +46,11 @@ bench: build
 	$(DEPS) bench
 	$(CARGO) build --release --example floor
 	$(TCLSH) benches/run.tcl $(BENCH) $(dir $(LIBRARY))examples/floor $(PACKAGE)
+
+# Enrolments a second by tls::cmp beside those of the openssl program.
+bench-cmp: build
+	$(DEPS) test
+	$(TCLSH) benches/cmp.tcl $(BENCH) $(PACKAGE)
 
 # The suite once more, on the optimized library, with the tests that take their time.
 test-long: build
