@@ -36,6 +36,20 @@ mod ossl;
 #[expect(unsafe_code, reason = "floor 1 makes foreign functions safe")]
 mod tcl;
 
+/// What the targets in `fuzz/` call; in no other build there is such a thing.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// Reads bytes as a cryptographic message, in all ways.
+    pub fn cms_message(bytes: &[u8]) {
+        crate::cms::fuzzing::message(bytes);
+    }
+
+    /// Reads bytes as a mail.
+    pub fn cms_mime(bytes: &[u8]) {
+        crate::cms::fuzzing::mail(bytes);
+    }
+}
+
 /// Tcl's `load` calls this in an interpreter that may use everything. Returns `TCL_OK` or `TCL_ERROR`.
 ///
 /// There is no unload function on purpose: thread-local state and OpenSSL's exit handlers outlive a `dlclose`.

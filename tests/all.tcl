@@ -49,6 +49,9 @@ proc all::main {words} {
     if {[dict get $options -package] ne {}} {
         set ::env(TLS_PACKAGE) [file normalize [dict get $options -package]]
     }
+    if {[dict get $options -through] ne {}} {
+        set ::env(TLS_THROUGH) 1
+    }
     # What a test makes is put where nobody takes it for a part of the project.
     set scratch [file join [file dirname $folder] build tests-[pid]]
     file mkdir $scratch

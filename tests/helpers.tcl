@@ -17,8 +17,9 @@ namespace eval helpers {
 
     variable root [file dirname [file dirname [file normalize [info script]]]]
 
-    # How long anything may take, in milliseconds, unless the caller says otherwise.
-    variable patience 20000
+    # How long anything may take, in milliseconds, unless the caller says otherwise. Programs such as
+    # valgrind make everything slower.
+    variable patience [expr {[info exists ::env(TLS_THROUGH)] ? 300000 : 20000}]
 
     # What the programs that run have said, by handle; and the exit status of those that have ended.
     variable output

@@ -349,7 +349,7 @@ impl<'a> Job<'a> {
             applicants.push(applicant);
         }
         if let Some(name) = &operations.inchan {
-            let bytes = self.from_channel(name)?;
+            let bytes = self.everything_from(name)?;
             applicants.push(Applicant::request(
                 &bytes,
                 proven,

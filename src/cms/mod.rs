@@ -14,6 +14,8 @@ pub(crate) mod content;
 pub(crate) mod decrypt;
 pub(crate) mod digest;
 pub(crate) mod encrypt;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod inspect;
 mod lines;
 mod mime;

@@ -133,8 +133,15 @@ pub(crate) fn open(stream: &mut dyn Stream, format: Format) -> io::Result<Opened
     }
 }
 
-/// The labels of messages in PEM.
-const LABELS: &[&[u8]] = &[b"CMS", b"PKCS7", b"PKCS #7 SIGNED DATA"];
+/// The labels of messages in PEM: those that OpenSSL reads, and those that GnuPG writes.
+const LABELS: &[&[u8]] = &[
+    b"CMS",
+    b"PKCS7",
+    b"PKCS #7 SIGNED DATA",
+    b"CMS OBJECT",
+    b"ENCRYPTED MESSAGE",
+    b"SIGNED MESSAGE",
+];
 
 /// Reads the text between the two lines of PEM.
 struct PemBody<R> {

@@ -84,6 +84,8 @@ pub(crate) struct Report {
     pub(crate) certificates: Vec<X509>,
     /// The encoded type of the content.
     pub(crate) inner_type: Vec<u8>,
+    /// Where in the mail the content is that the signatures cover, if it lies there beside them.
+    pub(crate) place: Option<std::ops::Range<u64>>,
 }
 
 /// The error for a check that failed; `check` names it in errorCode.
@@ -104,8 +106,9 @@ pub(crate) fn verify(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> Result<(Report, Result<()>)> {
-    let (message, chain, skeleton) = read(stream, beside, settings, out)?;
-    let report = check(&message, &chain, &skeleton, settings)?;
+    let (message, chain, skeleton, place) = read(stream, beside, settings, out)?;
+    let mut report = check(&message, &chain, &skeleton, settings)?;
+    report.place = place;
     let outcome = match report
         .signers
         .iter()
@@ -118,13 +121,13 @@ pub(crate) fn verify(
     Ok((report, outcome))
 }
 
-/// Reads a message, and lets its content pass through the digests and out.
+/// Reads a message, and lets its content pass through the digests and out; where in a mail it was comes last.
 fn read(
     stream: &mut dyn Stream,
     beside: Option<&mut dyn Stream>,
     settings: &Settings,
     out: &mut dyn Write,
-) -> Result<(ContentInfo, Chain, Skeleton)> {
+) -> Result<(ContentInfo, Chain, Skeleton, Option<std::ops::Range<u64>>)> {
     let mut strip = StripText::new(out, settings.text, Reason::CmsVerify);
     let (signature, place) = match open(stream, settings.format).map_err(unreadable)? {
         Opened::Whole(whole) => {
@@ -143,7 +146,7 @@ fn read(
                 pump(&mut reader, |bytes| pass(&chain, &mut strip, bytes))?;
                 strip.finish()?;
                 let skeleton = reader.finish().map_err(unreadable)?;
-                return Ok((message(&skeleton)?, chain, skeleton));
+                return Ok((message(&skeleton)?, chain, skeleton, None));
             }
             (reader.finish().map_err(unreadable)?, None)
         }
@@ -157,7 +160,8 @@ fn read(
     }
     let ascii = signature.inner == TEXT_WITH_CRLF && !settings.binary;
     let treatment = Treatment::new(settings.binary, ascii, false);
-    let mut content = match (beside, place) {
+    let place = place.filter(|_| beside.is_none());
+    let mut content = match (beside, place.clone()) {
         (Some(beside), _) => Content::new(beside, treatment)?,
         (None, Some(place)) => Content::part(
             stream,
@@ -170,7 +174,7 @@ fn read(
     let chain = digests(&signature)?;
     content.each(|bytes| pass(&chain, &mut strip, bytes))?;
     strip.finish()?;
-    Ok((message(&signature)?, chain, signature))
+    Ok((message(&signature)?, chain, signature, place))
 }
 
 /// Lets a piece of content pass.
@@ -240,6 +244,7 @@ fn check(
         signers,
         certificates: own.iter().map(ToOwned::to_owned).collect(),
         inner_type: skeleton.inner.clone(),
+        place: None,
     })
 }
 

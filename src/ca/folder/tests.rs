@@ -357,13 +357,22 @@ fn changes(trial: &Trial, count: u64) -> Vec<(&'static str, Vec<Change>)> {
         ("revoke", revoke(3)),
         ("expire", vec![Change::Record(Edit::Expire(2_000_000_000))]),
         ("crl", vec![Change::CrlNumber(number(2))]),
+        // So many that their files reach the disk together.
+        ("many", {
+            let mut all: Vec<Change> = (1..=4)
+                .flat_map(|place| issue(trial, count + place))
+                .filter(|change| !matches!(change, Change::Serial(_)))
+                .collect();
+            all.push(Change::Serial(number(count + 5)));
+            all
+        }),
     ]
 }
 
 /// Lets a fault strike at every file system call of every kind of change, and checks what is left.
 fn strike_everywhere(kind: fault::Kind, count: u64) -> u64 {
     let mut strikes = 0;
-    for which in 0..4 {
+    for which in 0..5 {
         let trial = Trial::new(&format!("strike{kind:?}{count}"), count);
         let (_, change) = changes(&trial, count).swap_remove(which);
         let before = trial.lines();
@@ -438,7 +447,7 @@ fn openssl_may_have_used_the_serial_number_of_a_certificate_that_was_never_hande
     let trial = Trial::new("taken", 2);
     let mut folder = trial.open().unwrap();
     let changes = issue(&trial, 3);
-    let staged = folder.stage_files(&changes).unwrap();
+    let staged = folder.stage_files(&changes, &[]).unwrap();
     journal::write(
         &journal_path(&folder.files.database),
         &changes,

@@ -83,7 +83,7 @@ impl Job<'_> {
             .collect();
         let bytes = match (&operations.data, &operations.inchan, files.as_slice()) {
             (Some(bytes), None, []) => bytes.clone(),
-            (None, Some(name), []) => self.from_channel(name)?,
+            (None, Some(name), []) => self.everything_from(name)?,
             (None, None, [file]) => load("-ocsp", file)?,
             (None, None, []) => load("-ocsp", "-")?,
             _ => {

@@ -125,7 +125,7 @@ impl Job<'_> {
     }
 
     /// Everything that comes through a channel.
-    pub(super) fn from_channel(&self, name: &Obj) -> Result<Vec<u8>> {
+    pub(super) fn everything_from(&self, name: &Obj) -> Result<Vec<u8>> {
         let refused = |message: String| {
             let name = name.as_text();
             Error::failed_with(Reason::CaRead, [&*name, "-inchan"], message)

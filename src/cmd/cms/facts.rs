@@ -98,6 +98,11 @@ pub(super) fn signed(report: &Report, outcome: &Result<()>) -> Record {
         record.put("contentType", encoded_oid_name(oid));
     }
     record.put("verified", outcome.is_ok());
+    if let Some(place) = &report.place {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        record.put("contentOffset", number(place.start));
+        record.put("contentLength", number(place.end - place.start));
+    }
     let signers: Vec<Value> = report
         .signers
         .iter()
