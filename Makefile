@@ -22,7 +22,7 @@ PAGES := $(wildcard doc/*.man)
 # The tests that compare with the openssl program of one release.
 PKI_TESTS := cmp.test cmp-*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
 
-.PHONY: all build asan bench bench-ca bench-cms demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
+.PHONY: all build asan bench bench-ca bench-cms bench-cmp demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
 
 all: build
 
@@ -56,6 +56,11 @@ bench-ca: build
 bench-cms: build
 	$(DEPS) bench
 	$(TCLSH) benches/cms.tcl $(BENCH_CMS) $(PACKAGE)
+
+# Enrolments a second by tls::cmp beside those of the openssl program.
+bench-cmp: build
+	$(DEPS) test
+	$(TCLSH) benches/cmp.tcl $(BENCH) $(PACKAGE)
 
 # The suite once more, on the optimized library, with the tests that take their time.
 test-long: build
