@@ -22,6 +22,11 @@ cd $folder
 puts ready
 flush stdout
 for {set number 0} {$number < $count} {incr number} {
+    if {$number % 10 == 9} {
+        # A sign of life: who waits for the end has patience as long as there are any.
+        puts $number
+        flush stdout
+    }
     set pem [tls::ca -config ca.cnf {*}$database -in plain.req -subj "/CN=$name $number" -notext]
     if {$mixed && $number % 2} {
         tls::ca -config ca.cnf {*}$database -revoke $pem
