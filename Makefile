@@ -22,7 +22,7 @@ PAGES := $(wildcard doc/*.man)
 # The tests that compare with the openssl program of one release.
 PKI_TESTS := cmp.test cmp-*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
 
-.PHONY: all build asan bench bench-ca demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
+.PHONY: all build asan bench bench-ca bench-cms bench-cmp demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
 
 all: build
 
@@ -51,6 +51,16 @@ bench: build
 bench-ca: build
 	$(DEPS) bench
 	$(TCLSH) benches/ca.tcl $(BENCH) $(PACKAGE)
+
+# tls::cms beside the openssl program and gpgsm, each operation at three sizes. BENCH_CMS="-sizes 1" tries it out.
+bench-cms: build
+	$(DEPS) bench
+	$(TCLSH) benches/cms.tcl $(BENCH_CMS) $(PACKAGE)
+
+# Enrolments a second by tls::cmp beside those of the openssl program.
+bench-cmp: build
+	$(DEPS) test
+	$(TCLSH) benches/cmp.tcl $(BENCH) $(PACKAGE)
 
 # The suite once more, on the optimized library, with the tests that take their time.
 test-long: build
