@@ -108,7 +108,7 @@ impl<T: HasPrivate> Signer<'_, T> {
         };
         ErrorStack::get();
         Ok(room
-            .get(..usize::try_from(len).unwrap_or_default())
+            .get(..len)
             .filter(|der| !der.is_empty())
             .map(<[u8]>::to_vec))
     }
