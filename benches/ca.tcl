@@ -243,7 +243,14 @@ proc bench::Main {words} {
     file delete $folder
     file mkdir $folder
     try {
-        Write [file join $folder req.cnf] "\[req\]\ndistinguished_name = dn\n\[dn\]\n\[ca\]\nbasicConstraints = critical, CA:TRUE\nsubjectKeyIdentifier = hash\n"
+        Write [file join $folder req.cnf] {
+            [req]
+            distinguished_name = dn
+            [dn]
+            [ca]
+            basicConstraints = critical, CA:TRUE
+            subjectKeyIdentifier = hash
+        }
         set here [pwd]
         cd $folder
         Openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 9000 \

@@ -46,7 +46,7 @@ proc databases::open {} {
         if {[catch {Open $kind} connection]} {
             # A server that isn't there is one thing, one that doesn't start another.
             file delete -force $folder
-            close
+            end
             error "can't start $kind: $connection"
         }
         if {$connection ne {}} {
@@ -203,16 +203,16 @@ proc databases::ask {sql} {
     return [concat {*}[::db allrows -as lists $sql]]
 }
 
-# databases::close --
+# databases::end --
 #       Ends all servers.
 #
 # Results:
 #       None.
-proc databases::close {} {
+proc databases::end {} {
     variable servers
     variable kinds
     foreach server $servers {
-        ::close $server write
+        close $server write
         helpers::ended $server
     }
     if {[dict exists $kinds sqlite3]} {

@@ -615,6 +615,10 @@ proc helpers::Prepare {} {
     tcltest::testConstraint tcl9 [package vsatisfies [package provide Tcl] 9-]
     tcltest::testConstraint thread [expr {![catch {package require Thread}]}]
     tcltest::testConstraint procfs [file isdirectory /proc/self/fd]
+    # What a process takes tells about its tests unless they run through another program.
+    tcltest::testConstraint memory [expr {
+        [tcltest::testConstraint procfs] && ![info exists ::env(TLS_THROUGH)]
+    }]
     tcltest::testConstraint ipv6 [expr {![catch {close [socket -server list -myaddr ::1 0]}]}]
     set standing [chan names]
 }

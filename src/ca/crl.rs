@@ -186,7 +186,7 @@ impl Entries {
 
     /// Adds an entry of a serial number, encoded already, with nothing but a reason.
     pub(super) fn add_bare(&mut self, serial: &[u8], date: i64, reason: u8) {
-        self.extended = true;
+        (self.extended, self.unsorted) = (true, true);
         let reason = encode::element(tag::ENUMERATED, &[&[reason]]);
         let extensions = encode::element(tag::SEQUENCE, &[&extension(REASON_CODE, &reason)]);
         self.entry.clear();
@@ -207,10 +207,17 @@ impl Entries {
         self.bytes.extend_from_slice(&others.bytes);
         self.count += others.count;
         self.extended |= others.extended;
+        self.unsorted = true;
+    }
+
+    /// Forgets the entries, and keeps the room for others.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        (self.count, self.extended, self.unsorted) = (0, false, false);
     }
 
     /// Puts the entries in the order of their numbers.
-    fn sort(&mut self) -> Result<()> {
+    pub(super) fn sort(&mut self) -> Result<()> {
         if !self.unsorted {
             return Ok(());
         }

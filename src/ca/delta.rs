@@ -128,41 +128,35 @@ pub(crate) fn generate(
         ));
     }
     let (entries, own) = take_apart(&base.der).unwrap_or_default();
-    let mut left: HashMap<&[u8], Element<'_>> = HashMap::with_capacity(entries.len());
+    let mut left: HashMap<&[u8], &[u8]> = HashMap::with_capacity(entries.len());
     for entry in entries {
         // The serial number comes first, so it can be found without taking the entry apart.
-        if let Some(serial) = der::elements(entry.content).and_then(|parts| parts.first().copied())
-        {
-            left.insert(serial.whole, entry);
+        if let Some(serial) = der::head(entry.content) {
+            left.insert(serial.content, entry.whole);
         }
     }
     let listed = store.last_list()?;
-    let mut news: Vec<(Serial, Entries)> = Vec::new();
+    let (mut entry, mut all) = (Entries::default(), Entries::default());
     store.each_revoked(&mut |row| {
         if crl::is_over(row, listed) {
             return Ok(());
         }
-        let mut entry = Entries::default();
+        entry.clear();
         entry.add(row)?;
-        let serial = encode::integer(row.serial.magnitude(), row.serial.is_negative());
-        let before = left.remove(serial.as_slice());
-        if before.is_none_or(|before| before.whole != entry.bytes()) {
-            news.push((row.serial.clone(), entry));
+        let whole = der::head(entry.bytes());
+        let serial = whole.and_then(|whole| der::head(whole.content));
+        let before = serial.and_then(|serial| left.remove(serial.content));
+        if before != Some(entry.bytes()) {
+            all.append(&entry);
         }
         Ok(())
     })?;
     let removed = left.len() as u64;
     for serial in left.into_keys() {
-        let number = der::one(serial).and_then(|serial| serial.expect(tag::INTEGER));
-        let mut entry = Entries::default();
-        entry.add_bare(serial, plan.this_update, REMOVE_FROM_CRL);
-        news.push((crl::number(number.unwrap_or_default()), entry));
+        let serial = encode::element(tag::INTEGER, &[serial]);
+        all.add_bare(&serial, plan.this_update, REMOVE_FROM_CRL);
     }
-    news.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let mut all = Entries::default();
-    for (_, entry) in &news {
-        all.append(entry);
-    }
+    all.sort()?;
     let list = crl::assemble(authority, plan, all)?;
     // Who reads the two puts them together only if these are the same in both.
     let made = list.to_der();

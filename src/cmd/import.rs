@@ -59,10 +59,16 @@ options! {
 }
 
 options! {
-    /// What only `tls::import` takes.
-    struct Import, IMPORT {
+    /// Whose settings to share.
+    pub(super) struct Model, MODEL {
         model: Channel = "-model", Both, Import, "1.4", "none",
             "TLS channel whose context and callbacks to share";
+    }
+}
+
+options! {
+    /// What only `tls::import` takes.
+    struct Import, IMPORT {
         server: Bool = "-server", Both, Import, "1.4", "false", "Be the server of the handshake";
     }
 }
@@ -77,7 +83,7 @@ options! {
 /// The options of `tls::import`.
 pub(super) static TABLE: Table = Table {
     command: "tls::import",
-    groups: &[IMPORT, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST],
+    groups: &[IMPORT, MODEL, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST],
     missing: Missing::NoArgument,
 };
 
@@ -202,7 +208,7 @@ fn prepare_parts(interp: Interp<'_>, words: &[Obj]) -> Result<Parts> {
     let given = TABLE.parse(words)?;
     let own = Import::read(&given)?;
     let peer = Peer::read(&given)?;
-    let model = own
+    let model = Model::read(&given)?
         .model
         .as_ref()
         .map(|name| find_model(interp, name, &given))

@@ -3,7 +3,7 @@
 use crate::opts::groups::{IDENTITY, PROTOCOLS, TRUST};
 use crate::opts::{Missing, Table, options};
 
-use super::import::{PEER, ROLE, SESSIONS};
+use super::import::{MODEL, PEER, ROLE, SESSIONS};
 
 options! {
     /// What the procedure does itself, and what it passes to Tcl's `socket`.
@@ -31,13 +31,17 @@ options! {
 /// The options of `tls::socket`.
 pub(super) static TABLE: Table = Table {
     command: "tls::socket",
-    groups: &[SOCKET, LISTEN, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST],
+    groups: &[
+        SOCKET, LISTEN, MODEL, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST,
+    ],
     missing: Missing::MustBeFollowed,
 };
 
 /// The options of `tls::init`: the defaults of `tls::socket`. `-server` means the role here, as in `tls::import`.
 pub(super) static INIT: Table = Table {
     command: "tls::init",
-    groups: &[SOCKET, ROLE, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST],
+    groups: &[
+        SOCKET, ROLE, MODEL, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST,
+    ],
     missing: Missing::MustBeFollowed,
 };

@@ -17,7 +17,7 @@ use super::{Named, pump, refused, unreadable};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::chain;
 use crate::ossl::cms::{Chain, ContentInfo, Flags, SignerInfo};
-use crate::ossl::error::entries;
+use crate::ossl::error::{clear, entries};
 
 /// The content type of text with CR LF line ends.
 pub(super) const TEXT_WITH_CRLF: &[u8] = &[6, 11, 42, 134, 72, 134, 247, 13, 1, 9, 16, 1, 27];
@@ -219,7 +219,7 @@ fn check(
     let given = stack(settings.certificates.clone()).map_err(unreadable)?;
     let flags = Flags::NONE.and_if(settings.no_intern, Flags::NOINTERN);
     message.find_signers(Some(&given), flags);
-    drop(ErrorStack::get());
+    clear();
     let untrusted = stack(
         own.iter()
             .chain(given.iter())

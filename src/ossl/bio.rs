@@ -6,7 +6,7 @@ use libc::{c_char, c_long, c_void};
 use openssl::error::ErrorStack;
 use openssl_sys::BIO;
 
-use super::error::cvt_p;
+use super::error::{cvt_p, stack as queued};
 use crate::ffi;
 
 /// The command of `BIO_get_mem_data`.
@@ -23,7 +23,7 @@ impl MemBio {
         let method = unsafe { openssl_sys::BIO_s_mem() };
         // SAFETY: the method is valid, as just obtained.
         let bio = cvt_p(unsafe { openssl_sys::BIO_new(method) })?;
-        NonNull::new(bio).map(Self).ok_or_else(ErrorStack::get)
+        NonNull::new(bio).map(Self).ok_or_else(queued)
     }
 
     /// The raw pointer, valid as long as this value lives.

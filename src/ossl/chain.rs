@@ -11,7 +11,7 @@ use openssl::x509::store::X509StoreRef;
 use openssl::x509::verify::X509VerifyParamRef;
 use openssl::x509::{X509, X509Crl, X509Ref, X509VerifyResult};
 
-use super::error::{cvt, cvt_p};
+use super::error::{clear, cvt, cvt_p, stack as queued};
 use crate::ffi::ossl as raw;
 
 /// What a check found.
@@ -85,9 +85,9 @@ pub(crate) fn check(
     // SAFETY: the context was initialised.
     let outcome = unsafe { openssl_sys::X509_verify_cert(context.0) };
     if outcome < 0 {
-        return Err(ErrorStack::get());
+        return Err(queued());
     }
-    drop(ErrorStack::get());
+    clear();
     // SAFETY: the context was used.
     let code = unsafe { openssl_sys::X509_STORE_CTX_get_error(context.0) };
     // SAFETY: the code is one of the library's.
@@ -116,7 +116,7 @@ pub(crate) fn inherit(parameters: &mut X509VerifyParamRef, name: &str) -> Result
     // SAFETY: the name is a C string.
     let known = unsafe { raw::X509_VERIFY_PARAM_lookup(name.as_ptr()) };
     if known.is_null() {
-        drop(ErrorStack::get());
+        clear();
         return Ok(false);
     }
     // SAFETY: both are valid; what is taken over is copied.

@@ -23,7 +23,7 @@ use openssl::x509::{X509, X509Crl, X509NameRef, X509Ref};
 use openssl_sys::{BIO, OPENSSL_STACK};
 
 use super::bio::MemBio;
-use super::error::{cvt, cvt_p};
+use super::error::{cvt, cvt_p, stack as queued};
 use crate::ffi::ossl as raw;
 
 pub(crate) use receipt::{ReceiptRequest, ReceiptsFrom};
@@ -181,7 +181,7 @@ impl Drop for ContentInfo {
 impl ContentInfo {
     /// Takes a pointer that a function has returned with its ownership.
     fn owned(pointer: *mut raw::CMS_ContentInfo) -> Result<Self, ErrorStack> {
-        NonNull::new(pointer).map(Self).ok_or_else(ErrorStack::get)
+        NonNull::new(pointer).map(Self).ok_or_else(queued)
     }
 
     /// The raw pointer, valid as long as this value lives.
@@ -344,7 +344,7 @@ impl ContentInfo {
         match NonNull::new(chain) {
             Some(chain) => Ok(Chain(chain)),
             None => {
-                let errors = ErrorStack::get();
+                let errors = queued();
                 // SAFETY: on failure `end` is still ours.
                 unsafe { openssl_sys::BIO_free_all(end) };
                 Err(errors)
@@ -579,7 +579,7 @@ impl Chain {
                 openssl_sys::BIO_write(self.0.as_ptr(), part.as_ptr().cast::<c_void>(), length)
             };
             if written != length {
-                return Err(ErrorStack::get());
+                return Err(queued());
             }
         }
         Ok(())
@@ -650,10 +650,10 @@ fn set_key_option(
     value: &str,
 ) -> Result<(), ErrorStack> {
     let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
-        return Err(ErrorStack::get());
+        return Err(queued());
     };
     if context.is_null() {
-        return Err(ErrorStack::get());
+        return Err(queued());
     }
     // SAFETY: the context is valid, and both texts are.
     cvt(unsafe { raw::EVP_PKEY_CTX_ctrl_str(context, name.as_ptr(), value.as_ptr()) })?;

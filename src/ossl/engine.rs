@@ -11,7 +11,7 @@ use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl_sys as sys;
 
-use super::error::{cvt, cvt_p};
+use super::error::{cvt, cvt_p, stack as queued};
 
 /// Looks a function of the loaded libraries up. The type must be that of the function of this name, in every release
 /// that has it.
@@ -116,7 +116,7 @@ impl Engine {
 
     /// A private key that the engine keeps. `ENGINE_load_private_key`
     pub(crate) fn key(&self, id: &str) -> Result<PKey<Private>, ErrorStack> {
-        let id = CString::new(id).map_err(|_| ErrorStack::get())?;
+        let id = CString::new(id).map_err(|_| queued())?;
         let null = std::ptr::null_mut();
         // SAFETY: the engine is started, the name a C string; nobody is asked for anything.
         let key =

@@ -1,9 +1,9 @@
 //! OpenSSL's error queue as the crate's error, and a guard that keeps the queue apart from what runs in between.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::ptr;
 
-use libc::{c_char, c_int};
+use libc::{c_char, c_int, c_ulong};
 use openssl::error::ErrorStack;
 use openssl_sys as sys;
 
@@ -46,20 +46,7 @@ pub(crate) fn queue() -> Vec<OpenSslEntry> {
 
 /// Takes the earliest entry of the queue.
 fn next() -> Option<OpenSslEntry> {
-    let mut data = ptr::null();
-    let mut flags = 0;
-    let null = ptr::null_mut();
-    // SAFETY: works on the calling thread's own queue; `data` and `flags` have their places, the rest isn't wanted.
-    let code =
-        unsafe { sys::ERR_get_error_all(null, null.cast(), null, &raw mut data, &raw mut flags) };
-    if code == 0 {
-        return None;
-    }
-    let data = match flags & sys::ERR_TXT_STRING {
-        0 => String::new(),
-        // SAFETY: the flag says that the data is text; it stays until the next error is raised.
-        _ => unsafe { lossy(data) },
-    };
+    let (code, data) = next_raw()?;
     // SAFETY: any code may be asked for; an unknown one gives null.
     let library = unsafe { sys::ERR_lib_error_string(code) };
     // SAFETY: as above.
@@ -78,6 +65,39 @@ fn next() -> Option<OpenSslEntry> {
         code: number,
         data,
     })
+}
+
+/// Takes the earliest entry of the queue: its code and its data.
+fn next_raw() -> Option<(c_ulong, String)> {
+    let mut data = ptr::null();
+    let mut flags = 0;
+    let null = ptr::null_mut();
+    // SAFETY: works on the calling thread's own queue; `data` and `flags` have their places, the rest isn't wanted.
+    let code =
+        unsafe { sys::ERR_get_error_all(null, null.cast(), null, &raw mut data, &raw mut flags) };
+    if code == 0 {
+        return None;
+    }
+    let data = match flags & sys::ERR_TXT_STRING {
+        0 => String::new(),
+        // SAFETY: the flag says that the data is text; it stays until the next error is raised.
+        _ => unsafe { lossy(data) },
+    };
+    Some((code, data))
+}
+
+/// What the openssl crate's `ErrorStack::get` gives, but without its panic where the data of an entry isn't UTF-8.
+pub(crate) fn stack() -> ErrorStack {
+    let entries: Vec<(c_ulong, String)> = std::iter::from_fn(next_raw).collect();
+    for (code, data) in entries {
+        let data = CString::new(data).unwrap_or_default();
+        let (library, reason) = (sys::ERR_GET_LIB(code), sys::ERR_GET_REASON(code));
+        // SAFETY: works on the calling thread's own queue.
+        unsafe { sys::ERR_new() };
+        // SAFETY: the format takes one C string, which is copied.
+        unsafe { sys::ERR_set_error(library, reason, c"%s".as_ptr(), data.as_ptr()) };
+    }
+    ErrorStack::get()
 }
 
 /// A copy of a text, empty for null.
@@ -108,14 +128,14 @@ pub(crate) fn clear() {
 pub(crate) fn cvt(result: c_int) -> Result<c_int, ErrorStack> {
     match result {
         1.. => Ok(result),
-        _ => Err(ErrorStack::get()),
+        _ => Err(stack()),
     }
 }
 
 /// Checks a pointer result, null for failure.
 pub(crate) fn cvt_p<T>(pointer: *mut T) -> Result<*mut T, ErrorStack> {
     match pointer.is_null() {
-        true => Err(ErrorStack::get()),
+        true => Err(stack()),
         false => Ok(pointer),
     }
 }
@@ -189,4 +209,21 @@ fn errno_location() -> *mut c_int {
 fn errno_location() -> *mut c_int {
     // SAFETY: has no precondition.
     unsafe { libc::__errno() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_that_is_no_utf_8_does_no_harm() {
+        // SAFETY: works on the calling thread's own queue.
+        unsafe { sys::ERR_new() };
+        // SAFETY: the format takes one C string, which is copied; 13 is the ASN.1 library.
+        unsafe { sys::ERR_set_error(13, 100, c"%s".as_ptr(), c"caf\xe9".as_ptr()) };
+        let found = entries(&cvt(0).unwrap_err());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].code, 100);
+        assert_eq!(found[0].data, "caf\u{fffd}");
+    }
 }

@@ -116,6 +116,11 @@ pub(crate) fn one(bytes: &[u8]) -> Option<Element<'_>> {
     rest.is_empty().then_some(element)
 }
 
+/// The first element, whatever follows it.
+pub(crate) fn head(bytes: &[u8]) -> Option<Element<'_>> {
+    first(bytes, 0).map(|(element, _)| element)
+}
+
 /// All the elements that `bytes` consists of.
 pub(crate) fn elements(bytes: &[u8]) -> Option<Vec<Element<'_>>> {
     let mut all = Vec::new();

@@ -7,7 +7,7 @@ use openssl::error::ErrorStack;
 use openssl_sys::OPENSSL_STACK;
 
 use crate::ffi::ossl as raw;
-use crate::ossl::error::{cvt, cvt_p};
+use crate::ossl::error::{cvt, cvt_p, stack as queued};
 
 /// A request for a signed receipt. `CMS_ReceiptRequest`
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl ReceiptRequest {
                 to.cast(),
             )
         };
-        NonNull::new(request).map(Self).ok_or_else(ErrorStack::get)
+        NonNull::new(request).map(Self).ok_or_else(queued)
     }
 
     /// Takes over a request that a function has returned with its ownership; `None` for null.

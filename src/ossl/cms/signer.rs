@@ -16,7 +16,7 @@ use super::{
 };
 use crate::ffi;
 use crate::ffi::ossl as raw;
-use crate::ossl::error::{cvt, cvt_p};
+use crate::ossl::error::{clear, cvt, cvt_p, stack as queued};
 
 /// What a signer did, in a message.
 #[derive(Debug)]
@@ -70,10 +70,10 @@ impl<'a> SignerInfo<'a> {
         match unsafe { raw::CMS_get1_ReceiptRequest(self.pointer, &raw mut request) } {
             1.. => Ok(ReceiptRequest::owned(request)),
             0 => {
-                drop(ErrorStack::get());
+                clear();
                 Ok(None)
             }
-            _ => Err(ErrorStack::get()),
+            _ => Err(queued()),
         }
     }
 
