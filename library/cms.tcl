@@ -47,9 +47,11 @@ proc ::tls::CmsCopy {token channel from to} {
     }
     fconfigure $channel -blocking 0 -translation binary -eofchar {}
     set timer [after $cmsPatience [list ::tls::CmsWatch $token $channel $file]]
-    if {[catch {
-        fcopy $from $to -command [list ::tls::CmsCopyDone $token $channel $file $settings]
-    } message]} {
+    if {
+        [catch {
+            fcopy $from $to -command [list ::tls::CmsCopyDone $token $channel $file $settings]
+        } message]
+    } {
         after cancel $timer
         close $file
         return -code error $message
@@ -60,10 +62,12 @@ proc ::tls::CmsCopy {token channel from to} {
 #       A copy has ended: the channel gets its settings back, and the operation goes on.
 proc ::tls::CmsCopyDone {token channel file settings count {message {}}} {
     after cancel [list ::tls::CmsWatch $token $channel $file]
-    if {[catch {
-        close $file
-        fconfigure $channel {*}$settings
-    } failed] && $message eq {}} {
+    if {
+        [catch {
+            close $file
+            fconfigure $channel {*}$settings
+        } failed] && $message eq {}
+    } {
         set message $failed
     }
     CmsCopied $token {*}[expr {$message eq {} ? {} : [list $message]}]

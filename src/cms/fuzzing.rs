@@ -128,6 +128,7 @@ pub(crate) fn mail(bytes: &[u8]) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "seeds are plain files")]
 mod tests {
     use super::{mail, message};
 
