@@ -15,6 +15,7 @@ use super::disk;
 use super::folder::journal_path;
 use super::journal;
 use super::lock::Lock;
+use super::parallel;
 use super::request;
 use super::revoke::{reason_field, row_of};
 use super::row::{Row, Status};
@@ -90,19 +91,21 @@ fn certificates(folder: &Path, issuer: &X509, skipped: &mut Vec<String>) -> Resu
     let key = issuer
         .public_key()
         .map_err(|stack| crate::ossl::error::failed("can't read the authority's key", &stack))?;
-    let mut rows: HashMap<Serial, Row> = HashMap::new();
-    for path in disk::list(folder)? {
-        let shown = path.display().to_string();
-        let bytes = disk::read(&path)?.unwrap_or_default();
-        let certificate = request::certificate(&bytes, &shown).ok();
+    let paths = disk::list(folder)?;
+    let read = parallel::map(&paths, |path| {
+        let bytes = disk::read(path)?.unwrap_or_default();
+        let certificate = request::certificate(&bytes, "certificate").ok();
         let certificate = certificate.filter(|one| one.verify(&key).unwrap_or(false));
         crate::ossl::error::queue();
-        match certificate {
-            Some(certificate) => {
-                let row = row_of(&certificate)?;
+        certificate.as_ref().map(row_of).transpose()
+    })?;
+    let mut rows: HashMap<Serial, Row> = HashMap::new();
+    for (path, row) in paths.iter().zip(read) {
+        match row {
+            Some(row) => {
                 rows.insert(row.serial.clone(), row);
             }
-            None => skipped.push(shown),
+            None => skipped.push(path.display().to_string()),
         }
     }
     Ok(rows.into_values().collect())

@@ -44,7 +44,7 @@ impl Trial {
             crl_number: Some(self.path("crlnumber")),
             unique_subject: true,
         };
-        Folder::open(files, Duration::from_secs(5))
+        Folder::open(files, Duration::from_secs(300))
     }
 
     /// The rows as OpenSSL would read them: every line but comments.
