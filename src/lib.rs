@@ -41,12 +41,12 @@ mod tcl;
 pub mod fuzzing {
     /// Reads bytes as a cryptographic message, in all ways.
     pub fn cms_message(bytes: &[u8]) {
-        crate::cms::fuzzing::message(bytes);
+        crate::cmd::fuzzing::message(bytes);
     }
 
     /// Reads bytes as a mail.
     pub fn cms_mime(bytes: &[u8]) {
-        crate::cms::fuzzing::mail(bytes);
+        crate::cmd::fuzzing::mail(bytes);
     }
 }
 

@@ -37,7 +37,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("x509", &["ossl"], &["openssl"]),
     ("context", &["ossl", "x509"], &["once_cell", "openssl"]),
-    ("ca", &["ossl", "x509"], &["openssl"]),
+    ("ca", &["ossl", "x509"], &["memchr", "openssl"]),
     ("cmp", &["ossl", "x509"], &["openssl"]),
     (
         "cms",

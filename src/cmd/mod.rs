@@ -21,6 +21,8 @@ mod result;
 mod socket;
 mod staged;
 
+#[cfg(fuzzing)]
+pub(crate) use crate::cms::fuzzing;
 use crate::tcl::Interp;
 use crate::tcl::command::Command;
 

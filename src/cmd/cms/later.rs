@@ -26,7 +26,7 @@ use crate::error::{Error, Reason, Result};
 use crate::tcl::assoc::State;
 use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
-use crate::tcl::wake::Sleeper;
+use crate::tcl::wake::{Sleeper, Waker};
 use crate::tcl::{Interp, Obj};
 
 /// How long the end of an interpreter waits for a thread that was told to end. One that still waits for a pipe then
@@ -68,6 +68,24 @@ impl Shared {
     /// What is told, for one statement.
     fn told<T>(&self, look: impl FnOnce(&mut Told) -> T) -> T {
         look(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The end of a thread, also by a panic: it is told, and wakes who waits for it.
+struct Ending {
+    /// What is shared with the owner.
+    shared: Arc<Shared>,
+    /// What wakes him.
+    waker: Waker,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let panicked = Some(Err(Error::panic("tls::cms")));
+            self.shared.told(|told| told.outcome = panicked);
+        }
+        self.waker.wake();
     }
 }
 
@@ -224,13 +242,15 @@ impl Running {
             );
             shared.told(|told| told.outcome = Some(outcome.map(|finding| (finding, store))));
         };
-        let waker = self.sleeper.waker();
+        let ending = Ending {
+            shared: Arc::clone(&self.shared),
+            waker: self.sleeper.waker(),
+        };
         let thread = thread::Builder::new()
             .name("tls-cms".to_owned())
             .spawn(move || {
-                // A panic is told by there being no outcome.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-                waker.wake();
+                let _ending = ending;
+                work();
             });
         let failed =
             |error| Error::failed(Reason::CmsCreate, format!("no thread can be made: {error}"));
@@ -246,10 +266,9 @@ fn woken(interp: Interp<'_>, token: &str) {
         let (progress, outcome) = running
             .shared
             .told(|told| (told.progress.take(), told.outcome.take()));
-        let ended = running.thread.as_ref().is_some_and(JoinHandle::is_finished);
-        (running.progress.clone(), progress, outcome, ended)
+        (running.progress.clone(), progress, outcome)
     });
-    let Some((script, progress, outcome, ended)) = told else {
+    let Some((script, progress, outcome)) = told else {
         return;
     };
     if let (Some(script), Some((done, total))) = (script, progress)
@@ -260,8 +279,6 @@ fn woken(interp: Interp<'_>, token: &str) {
     match outcome {
         Some(Ok((finding, store))) => found(interp, token, finding, store),
         Some(Err(error)) => end(interp, token, Err(error)),
-        // The thread may be seen a moment before its end; it wakes once more behind that.
-        None if ended => end(interp, token, Err(Error::panic("tls::cms"))),
         None => {}
     }
 }
