@@ -4,10 +4,11 @@
 
 use openssl::x509::{X509, X509Name, X509Req};
 
-use super::inputs::{Out, Passwords, option_error, password_from};
+use super::authority::configuration;
+use super::inputs::{Out, Passwords, encoding, moment, option_error, password_from, subject};
+use super::now;
 use super::table::{Making, Output, Place};
 use super::words::Words;
-use super::{configuration, encoding, moment, now, subject};
 use crate::ca::ask::{self, Extensions, INLINE, Own};
 use crate::ca::authority::Authority;
 use crate::ca::config;

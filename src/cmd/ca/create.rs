@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::ask::Call;
-use super::inputs::option_error;
-use super::subject;
+use super::inputs::{option_error, subject};
 use super::words::Words;
 use crate::ca::{ask, create};
 use crate::error::Result;

@@ -1,19 +1,21 @@
-//! Files, passwords and keys that the options of `tls::ca` name, and the output file.
+//! Files, passwords, keys, times and names that the options of `tls::ca` give, and the output file.
 
 use std::io::{Read, Write};
 use std::path::Path;
 
 use openssl::pkey::{PKey, Private};
+use openssl::x509::{X509Crl, X509Name};
 
 use super::table::Place;
 use crate::ca::disk::{self, Staged};
+use crate::ca::request::{Encoding, check_characters};
 use crate::cmd::bytewise::Bytewise;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::secret::Secret;
 use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
-use crate::x509::{Problem, load};
+use crate::x509::{Problem, load, name, time};
 
 /// The error for options that can't be carried out.
 pub(super) fn option_error(option: &str, message: impl Into<String>) -> Error {
@@ -54,6 +56,48 @@ pub(super) fn load(option: &str, value: &str) -> Result<Vec<u8>> {
         name => files::read(name),
     };
     read.map_err(|error| Error::failed_with(Reason::CaRead, [value, option], error.message()))
+}
+
+/// The revocation list of a file.
+pub(super) fn revocation_list(option: &str, file: &str) -> Result<X509Crl> {
+    let lists = revocation_lists(option, file)?;
+    let first = lists.into_iter().next();
+    first.ok_or_else(|| Error::failed_with(Reason::CaRead, [shown(file)], "no revocation list"))
+}
+
+/// The revocation lists of a file, at least one.
+pub(super) fn revocation_lists(option: &str, file: &str) -> Result<Vec<X509Crl>> {
+    let bytes = load(option, file)?;
+    load::crls(&bytes).map_err(|problem| {
+        let file = shown(file);
+        let message = format!("can't read a revocation list from \"{file}\": {problem}");
+        Error::failed_with(Reason::CaRead, [file], message)
+    })
+}
+
+/// The form that a word names.
+pub(super) fn encoding(option: &str, word: Option<&str>) -> Result<Option<Encoding>> {
+    match word.map(str::to_ascii_uppercase).as_deref() {
+        None => Ok(None),
+        Some("PEM") => Ok(Some(Encoding::Pem)),
+        Some("DER") => Ok(Some(Encoding::Der)),
+        Some(word) => Err(option_error(
+            option,
+            format!("bad form \"{word}\": must be DER or PEM"),
+        )),
+    }
+}
+
+/// The time that an option or a key gives.
+pub(super) fn moment(what: &str, text: &str) -> Result<i64> {
+    time::parse(text).map_err(|problem| option_error(what, problem.to_string()))
+}
+
+/// The subject that `-subj` gives.
+pub(super) fn subject(text: &str, utf8: bool) -> Result<X509Name> {
+    check_characters(text, utf8, text)?;
+    let made = name::parse_slash(text).and_then(|sets| name::build(&sets));
+    made.map_err(|problem| option_error("-subj", problem.to_string()))
 }
 
 /// Where the password of the private key comes from.

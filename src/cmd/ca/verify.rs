@@ -2,8 +2,8 @@
 
 use openssl::x509::{X509, X509Crl, X509VerifyResult};
 
-use super::inputs::{load, option_error, shown};
-use super::{Job, Outcome, revocation_lists};
+use super::inputs::{load, option_error, revocation_lists, shown};
+use super::{Job, Outcome};
 use crate::ca::{delta, request};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::opts::options;

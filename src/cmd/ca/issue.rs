@@ -1,0 +1,266 @@
+//! From requests to certificates: who asks, what certificates become by options and configuration, and where they go.
+//!
+//! Reads requests and files of extensions, asks the script of `-confirm`, and commits what the domain has made. Until
+//! then nothing is changed.
+
+use std::sync::OnceLock;
+
+use openssl::ssl::{SslContext, SslMethod};
+
+use super::inputs::{encoding, load, moment, option_error, shown, subject};
+use super::{Job, Outcome};
+use crate::ca::config;
+use crate::ca::copying::Copying;
+use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
+use crate::ca::request::Applicant;
+use crate::ca::store::Store;
+use crate::error::{Error, Reason, Result};
+use crate::ossl::conf::Conf;
+use crate::tcl::Obj;
+use crate::tcl::script::Script;
+use crate::value::{Record, Value};
+
+impl Job<'_> {
+    /// Whether certificates are to be issued.
+    pub(super) fn wants_certificates(&self) -> bool {
+        let operations = &self.operations;
+        operations.input.is_some()
+            || operations.data.is_some()
+            || operations.inchan.is_some()
+            || operations.ss_cert.is_some()
+            || operations.spkac.is_some()
+            || operations.infiles.is_some()
+            || !self.words.requests.is_empty()
+    }
+
+    /// Everybody who asks for a certificate.
+    pub(super) fn applicants(&self) -> Result<Vec<Applicant>> {
+        let operations = &self.operations;
+        let parameters = self.words.texts("-vfyopt");
+        let mut applicants = Vec::new();
+        if let Some(file) = &operations.spkac {
+            let content = load("-spkac", file)?;
+            let made = self.with_mask(|| Applicant::spkac(&content, shown(file), self.utf8()));
+            let mut applicant = made?;
+            applicant.wants_der &= self.output.out.is_some() || self.output.outchan.is_some();
+            applicants.push(applicant);
+        }
+        if let Some(file) = &operations.ss_cert {
+            let bytes = load("-ss_cert", file)?;
+            applicants.push(Applicant::certificate(&bytes, shown(file), &parameters)?);
+        }
+        let encoding = encoding("-inform", operations.inform.as_deref())?;
+        let proven = operations.proven.is_some();
+        if let Some(bytes) = &operations.data {
+            let applicant = Applicant::request(bytes, proven, encoding, "-data", &parameters)?;
+            applicants.push(applicant);
+        }
+        if let Some(name) = &operations.inchan {
+            let bytes = self.everything_from(name)?;
+            applicants.push(Applicant::request(
+                &bytes,
+                proven,
+                encoding,
+                "-inchan",
+                &parameters,
+            )?);
+        }
+        let files = operations.input.iter().chain(&self.words.requests);
+        let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
+        let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
+        applicants.extend(Applicant::requests(&loaded, proven, encoding, &parameters)?);
+        if applicants.is_empty() && operations.infiles.is_some() {
+            return Err(option_error("-infiles", "-infiles without a request"));
+        }
+        Ok(applicants)
+    }
+
+    /// Whether names may go beyond Latin-1.
+    fn utf8(&self) -> bool {
+        self.making.utf8.is_some() || self.config.truth("utf8", false)
+    }
+
+    /// What is the same for every certificate.
+    pub(super) fn profile(&self, selfsign: bool) -> Result<Profile> {
+        let (making, config) = (&self.making, &self.config);
+        let policy = self.or_config(self.place.policy.as_ref(), "policy")?;
+        let (section, extension_file) = self.extensions()?;
+        Ok(Profile {
+            fields: policy_fields(config, &policy)?,
+            subject: making
+                .subj
+                .as_deref()
+                .map(|text| self.with_mask(|| subject(text, self.utf8())))
+                .transpose()?,
+            preserve: making.preserve.is_some() || config.truth_of_ca("preserve"),
+            email_in_dn: making.no_email.is_none() && config.truth("email_in_dn", true),
+            msie_hack: making.msie_hack.is_some() || config.truth_of_ca("msie_hack"),
+            strict: making.strict.is_some(),
+            selfsign,
+            start: self.start()?,
+            end: self.end()?,
+            section,
+            extension_file,
+            copying: self.copying()?,
+            numbering: match (
+                making.rand_serial.is_some() || config.truth("rand_serial", false),
+                making.create_serial.is_some(),
+            ) {
+                (true, _) => Numbering::Random,
+                (false, true) => Numbering::CounterOrStart,
+                (false, false) => Numbering::Counter,
+            },
+            folder: match (&self.connection, &self.output.outdir) {
+                (Some(_), None) => None,
+                _ => Some(self.folder()?),
+            },
+            text: self.output.notext.is_none(),
+            iso_dates: self.iso_dates()?,
+            shown: self.shown,
+            least_bits: least_bits(),
+        })
+    }
+
+    /// The section of extensions, and the file that it is in.
+    fn extensions(&self) -> Result<(Option<String>, Option<Conf>)> {
+        let asked = self.making.extensions.clone();
+        let Some(file) = &self.making.extfile else {
+            let section = asked.or_else(|| self.config.value("x509_extensions"));
+            if let Some(section) = &section {
+                self.config.section(section)?;
+            }
+            return Ok((section, None));
+        };
+        let conf = config::parse(&load("-extfile", file)?, shown(file))?;
+        let section = asked.or_else(|| conf.value(None, "extensions"));
+        let section = section.unwrap_or_else(|| "default".to_owned());
+        if conf.section(&section).is_none() {
+            let message = format!("\"{}\" has no section \"{section}\"", shown(file));
+            return Err(Error::failed_with(
+                Reason::CaRead,
+                [shown(file), &section],
+                message,
+            ));
+        }
+        Ok((Some(section), Some(conf)))
+    }
+
+    /// When certificates begin.
+    fn start(&self) -> Result<Option<i64>> {
+        let (given, what) = match &self.making.startdate {
+            Some(text) => (Some(text.clone()), "-startdate"),
+            None => (self.config.value("default_startdate"), "default_startdate"),
+        };
+        match given.as_deref() {
+            None | Some("today") => Ok(None),
+            Some(text) => moment(what, text).map(Some),
+        }
+    }
+
+    /// When certificates end.
+    fn end(&self) -> Result<End> {
+        let days = |days: i64| match days {
+            1.. => Ok(End::Days(days)),
+            _ => Err(option_error("-days", "-days must be above zero")),
+        };
+        if let Some(text) = &self.making.enddate {
+            return moment("-enddate", text).map(End::At);
+        }
+        if let Some(text) = self.config.value("default_enddate") {
+            return moment("default_enddate", &text).map(End::At);
+        }
+        if let Some(number) = self.making.days {
+            return days(number);
+        }
+        match self.config.number("default_days")? {
+            Some(number) => days(number),
+            None => Err(option_error(
+                "-days",
+                "no end: there is none of -days, -enddate, default_days and default_enddate",
+            )),
+        }
+    }
+
+    /// What becomes of requested extensions.
+    fn copying(&self) -> Result<Copying> {
+        let word = self.config.value("copy_extensions").unwrap_or_default();
+        match word.to_ascii_lowercase().as_str() {
+            "" | "none" => Ok(Copying::None),
+            "copy" => Ok(Copying::Missing),
+            "copyall" => Ok(Copying::All),
+            _ => Err(self.config.bad(
+                "copy_extensions",
+                &format!("\"{word}\" must be none, copy, or copyall"),
+            )),
+        }
+    }
+
+    /// Whether dates are shown as ISO 8601 has them.
+    fn iso_dates(&self) -> Result<bool> {
+        match self.output.dateopt.as_deref() {
+            None | Some("rfc_822") => Ok(false),
+            Some("iso_8601") => Ok(true),
+            Some(word) => Err(option_error(
+                "-dateopt",
+                format!("bad date form \"{word}\": must be iso_8601 or rfc_822"),
+            )),
+        }
+    }
+
+    /// Asks the script of `-confirm`.
+    pub(super) fn confirm(&self, issuer: &Issuer<'_>, applicants: &[Applicant]) -> Result<()> {
+        let prefix = self.output.confirm.as_ref();
+        let Some(script) = prefix.and_then(|prefix| Script::new(self.interp, prefix)) else {
+            return issuer.check(applicants, None);
+        };
+        let mut ask = |record: &Record| {
+            let answer = script.call(&[Obj::from(record)]).unwrap_or_else(|| {
+                Err(Error::failed(Reason::CaConfirm, "the interpreter is gone"))
+            })?;
+            answer.as_bool().ok_or_else(|| {
+                let message = format!(
+                    "-confirm returned \"{}\", which is no boolean",
+                    answer.as_text()
+                );
+                Error::failed(Reason::CaConfirm, message)
+            })
+        };
+        issuer.check(applicants, Some(&mut ask))
+    }
+
+    /// Issues certificates.
+    pub(super) fn issue(
+        &self,
+        issuer: &Issuer<'_>,
+        applicants: &[Applicant],
+        store: &mut dyn Store,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let issued = issuer.issue(applicants, store)?;
+        let out = self.out(&mut |sink| sink(&issued.output))?;
+        store.commit(issued.changes)?;
+        outcome.add(out.finish()?);
+        let records = issued
+            .records
+            .into_iter()
+            .map(Value::Record)
+            .collect::<Vec<_>>();
+        outcome.step(format!("issued {} certificates", applicants.len()));
+        outcome.info.put("issued", records);
+        Ok(())
+    }
+}
+
+/// How many bits of security OpenSSL wants by its default security level.
+fn least_bits() -> u32 {
+    /// The bits of the levels 0 to 5.
+    const BITS: [u32; 6] = [0, 80, 112, 128, 192, 256];
+    static LEAST: OnceLock<u32> = OnceLock::new();
+    *LEAST.get_or_init(|| {
+        let context = SslContext::builder(SslMethod::tls());
+        let level = context.map_or(1, |context| context.build().security_level());
+        BITS.get(usize::try_from(level).unwrap_or_default())
+            .copied()
+            .unwrap_or(256)
+    })
+}

@@ -1,0 +1,141 @@
+//! `tls::ca -gencrl`: revocation lists, complete ones and those that add to one.
+//!
+//! Reads the list that `-delta` names; writes the output and what the database keeps of lists.
+
+use super::inputs::{moment, option_error, revocation_list, shown};
+use super::{Job, Outcome};
+use crate::ca::authority::Authority;
+use crate::ca::crl::{self, Plan};
+use crate::ca::delta::{self, Base};
+use crate::ca::journal::Change;
+use crate::ca::store::Store;
+use crate::error::Result;
+use crate::value::Record;
+use crate::x509::time;
+
+impl Job<'_> {
+    /// Makes a revocation list.
+    pub(super) fn list(
+        &self,
+        authority: &Authority,
+        store: &mut dyn Store,
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let section = self
+            .revoking
+            .crlexts
+            .clone()
+            .or_else(|| self.config.value("crl_extensions"));
+        if let Some(section) = &section {
+            self.config.section(section)?;
+        }
+        let base = self.base(authority)?;
+        let number = store.crl_number()?;
+        let (this_update, next_update) = self.list_times()?;
+        let plan = Plan {
+            this_update,
+            next_update,
+            extensions: section
+                .as_deref()
+                .map(|section| (self.config.conf(), section)),
+            number: number.clone(),
+            base: base.as_ref().map(|(base, _)| base.number.clone()),
+        };
+        let mut record = Record::new();
+        let list = match &base {
+            Some((base, source)) => {
+                let made = delta::generate(authority, &plan, base, source, store)?;
+                record.put("base", base.number.to_string());
+                record.put("removed", i64::try_from(made.removed).unwrap_or(i64::MAX));
+                made.list
+            }
+            None => crl::generate(authority, &plan, store)?,
+        };
+        let out = self.out(&mut |sink| list.write_pem(sink))?;
+        let mut changes = Vec::new();
+        // What has ended may only leave once a complete list has had it.
+        if base.is_none() {
+            changes.push(Change::Listed(this_update));
+        }
+        changes.extend(
+            number
+                .as_ref()
+                .map(|number| Change::CrlNumber(number.next())),
+        );
+        store.commit(changes)?;
+        outcome.add(out.finish()?);
+        if let Some(number) = number {
+            record.put("number", number.to_string());
+        }
+        record.put("entries", i64::try_from(list.len()).unwrap_or(i64::MAX));
+        record.put("lastUpdate", time::text(this_update));
+        record.put("nextUpdate", time::text(next_update));
+        outcome.step(format!("made a list of {} certificates", list.len()));
+        outcome.info.put("crl", record);
+        Ok(())
+    }
+
+    /// The complete list that a delta list is to add to, and its name for messages.
+    fn base(&self, authority: &Authority) -> Result<Option<(Base, String)>> {
+        let Some(file) = &self.revoking.delta else {
+            return Ok(None);
+        };
+        let source = shown(file).to_owned();
+        let list = revocation_list("-delta", file)?;
+        let base = Base::new(&list, authority.certificate()?, &source)?;
+        Ok(Some((base, source)))
+    }
+
+    /// When the list is made, and when the next one comes.
+    fn list_times(&self) -> Result<(i64, i64)> {
+        let revoking = &self.revoking;
+        let this = match &revoking.crl_lastupdate {
+            Some(text) => moment("-crl_lastupdate", text)?,
+            None => self.now,
+        };
+        let next = match &revoking.crl_nextupdate {
+            Some(text) => moment("-crl_nextupdate", text)?,
+            None => self.now.saturating_add(self.list_span()?),
+        };
+        match next > this {
+            true => Ok((this, next)),
+            false => Err(option_error(
+                "-crl_nextupdate",
+                "the next revocation list would come before this one",
+            )),
+        }
+    }
+
+    /// How many seconds pass until the next list.
+    fn list_span(&self) -> Result<i64> {
+        let revoking = &self.revoking;
+        let given =
+            [revoking.crldays, revoking.crlhours, revoking.crlsec].map(Option::unwrap_or_default);
+        if given.iter().any(|number| *number < 0) {
+            return Err(option_error(
+                "-crldays",
+                "the time until the next list can't be below zero",
+            ));
+        }
+        let [days, hours, seconds] = match given {
+            [0, 0, 0] => [
+                self.config.number("default_crl_days")?.unwrap_or_default(),
+                self.config.number("default_crl_hours")?.unwrap_or_default(),
+                0,
+            ],
+            given => given,
+        };
+        let span = days
+            .saturating_mul(86_400)
+            .saturating_add(hours.saturating_mul(3_600))
+            .saturating_add(seconds);
+        match span {
+            0 => Err(option_error(
+                "-crldays",
+                "nothing says when the next revocation list comes: neither -crldays, -crlhours, -crlsec or \
+                 -crl_nextupdate nor default_crl_days or default_crl_hours",
+            )),
+            span => Ok(span),
+        }
+    }
+}
