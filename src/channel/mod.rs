@@ -32,7 +32,7 @@ use crate::tcl::timer::Timer;
 
 use buffers::Growth;
 use callbacks::Callbacks;
-use engine::Engine;
+use engine::{Engine, Phase};
 use interest::Situation;
 use parent::{Below, Parent};
 
@@ -442,8 +442,11 @@ impl TlsChannel {
     /// The events that there are, whether or not the channel still is.
     fn due(&self, mask: Mask, wanted: Mask) -> Mask {
         // A handler that has yet to ask for the handshake is told of its end as well, or it might wait for ever: the
-        // peer may wait for it to say the first word. One that blocks isn't, because it may read a line right away.
-        let newly = !self.is_open() && !self.below.is_blocking();
+        // peer may wait for it to say the first word. One that blocks isn't, because it may read a line right away. The
+        // engine knows the first handshake from a renegotiation, which is carried on by reading.
+        let first = self.engine.try_borrow();
+        let first = first.is_ok_and(|engine| matches!(engine.phase(), Phase::Handshake(_)));
+        let newly = first && !self.below.is_blocking();
         match self.run(Engine::handshake) {
             Ok(Progress::Done(())) if self.awaited.take() || newly => return wanted,
             Ok(Progress::Done(())) => {}
