@@ -18,6 +18,21 @@ impl Table {
         )
     }
 
+    /// The summary that `-help` returns: how the command is called, and a line for each name of an option.
+    pub(crate) fn summary(&self, usage: &str) -> String {
+        let mut text = format!("Usage: {usage}\n");
+        for spec in self.specs() {
+            for name in std::iter::once(&spec.name).chain(spec.aliases) {
+                let left = match spec.takes_value {
+                    true => format!("{name} {}", spec.kind),
+                    false => (*name).to_owned(),
+                };
+                text.push_str(&format!(" {left:<26} {}\n", spec.help));
+            }
+        }
+        text
+    }
+
     /// The error for an option without its value.
     pub(crate) fn missing_value(&self, name: &str) -> Error {
         Error::usage(["TCL", "WRONGARGS"], self.missing.sentence(name))

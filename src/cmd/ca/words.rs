@@ -127,15 +127,5 @@ fn check_alone(given: &Given<Obj>) -> Result<()> {
 
 /// The summary of `-help`.
 pub(super) fn help() -> String {
-    let mut text = String::from("Usage: ca [options] [certreq...]\n");
-    for spec in TABLE.specs() {
-        for name in std::iter::once(&spec.name).chain(spec.aliases) {
-            let left = match spec.takes_value {
-                true => format!("{name} {}", spec.kind),
-                false => (*name).to_owned(),
-            };
-            text.push_str(&format!(" {left:<26} {}\n", spec.help));
-        }
-    }
-    text
+    TABLE.summary("ca [options] [certreq...]")
 }

@@ -265,16 +265,7 @@ fn add_key_option(party: Option<&mut Party>, text: &str) -> Result<()> {
 
 /// The summary of `-help`.
 pub(super) fn help() -> String {
-    let mut text = String::from("Usage: cms [options] [cert...]\n");
-    for spec in TABLE.specs() {
-        for name in std::iter::once(&spec.name).chain(spec.aliases) {
-            let left = match spec.takes_value {
-                true => format!("{name} {}", spec.kind),
-                false => (*name).to_owned(),
-            };
-            text.push_str(&format!(" {left:<26} {}\n", spec.help));
-        }
-    }
+    let mut text = TABLE.summary("cms [options] [cert...]");
     text.push_str(&format!(
         " {:<26} The encryption algorithm to use (any supported cipher)\n",
         "-*"
