@@ -1,7 +1,7 @@
 # cmp.tcl --
 #       tls::cmp, and what its transactions want. Native are the messages themselves: tls::CmpStart
 #       begins a transaction in a thread of its own, which wakes tls::CmpWake when it wants something.
-#       cmpclient.tcl carries messages to a server, cmphttp.tcl serves them, and cmpserver.tcl decides
+#       cmpclient.tcl carries messages to a server, cmphttp.tcl serves them, and cmpserver.tcl says
 #       what the real server answers.
 
 namespace eval ::tls {
