@@ -77,11 +77,14 @@ impl Applicant {
     }
 
     /// A self-signed certificate, which is taken for its subject and its key.
-    pub(crate) fn certificate(bytes: &[u8], source: &str, parameters: &[String]) -> Result<Self> {
-        let certificate = certificate(bytes, source)?;
+    pub(crate) fn certificate(
+        certificate: &X509,
+        source: &str,
+        parameters: &[String],
+    ) -> Result<Self> {
         let key = certificate.public_key().map_err(|_| no_key(source))?;
         for parameter in parameters {
-            ossl::sign::set_certificate_id(&certificate, &signer_id(parameter)?).map_err(
+            ossl::sign::set_certificate_id(certificate, &signer_id(parameter)?).map_err(
                 |stack| ossl::error::failed("can't set the signer's identifier", &stack),
             )?;
         }

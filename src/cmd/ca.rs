@@ -35,6 +35,7 @@ use crate::ca::config::{self, Config};
 use crate::ca::issue::{Issuer, Numbering};
 use crate::ca::store::{Purpose, Store};
 use crate::cmd::library::Library;
+use crate::cmd::pki::Inputs;
 use crate::error::Result;
 use crate::tcl::{Interp, Obj, files};
 use crate::value::Record;
@@ -72,6 +73,8 @@ struct Job<'a> {
     making: Making<Obj>,
     /// Revocation.
     revoking: Revoking<Obj>,
+    /// Reads what options name.
+    inputs: Inputs<'a>,
     /// The configuration.
     config: Config,
     /// The TDBC connection that `-database` names.
@@ -116,7 +119,8 @@ impl<'a> Job<'a> {
     fn new(interp: Interp<'a>, mut words: Words) -> Result<Self> {
         let given = &words.given;
         let mut place = Place::read(given)?;
-        let (text, file) = configuration(place.config.as_deref())?;
+        let inputs = place.inputs(interp);
+        let (text, file) = configuration(&inputs, place.config.as_deref())?;
         let conf = config::parse(&text, &file)?;
         // A file that can't be read is passed over, as the program does.
         if let Some(objects) = config::object_file(&conf)
@@ -127,7 +131,7 @@ impl<'a> Job<'a> {
         config::create_objects(&conf, &file)?;
         let config = Config::new(conf, &file, place.name.as_deref())?;
         let shown = surroundings::shown_form(&config)?;
-        let library = surroundings::library(interp, &words, &config)?;
+        let library = surroundings::library(&inputs, &words, &config)?;
         let mut operations = Operations::read(given)?;
         let mut output = Output::read(given)?;
         let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
@@ -152,6 +156,7 @@ impl<'a> Job<'a> {
                 .as_deref()
                 .and_then(|word| connection(interp, word)),
             place,
+            inputs,
             words,
             shown,
             library,

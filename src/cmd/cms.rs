@@ -166,10 +166,7 @@ impl<'a> Job<'a> {
 
     /// The certificate of an option.
     fn certificate(&self, option: &str, file: &str) -> Result<X509> {
-        self.certificates(option, file)?
-            .into_iter()
-            .next()
-            .ok_or_else(|| Error::failed_with(Reason::CmsRead, [option], "no certificate"))
+        self.inputs.certificate(option, file, self.password())
     }
 
     /// The certificates of an option.
@@ -187,9 +184,6 @@ impl<'a> Job<'a> {
 
     /// Where the passwords of keys come from.
     fn password(&self) -> PasswordOption<'_> {
-        PasswordOption {
-            name: "-passin",
-            source: self.keys.passin.as_deref(),
-        }
+        PasswordOption::new("-passin", self.keys.passin.as_deref())
     }
 }

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 
 use openssl::pkey::{PKey, Private};
-use openssl::x509::X509;
+use openssl::x509::{X509, X509Crl};
 
 use super::bytewise::Bytewise;
 use super::staged::{self, Staged};
@@ -34,13 +34,25 @@ impl Kinds {
     pub(super) fn refuse(self, option: &str, message: impl Into<String>) -> Error {
         Error::failed_with(self.option, [option], message)
     }
+
+    /// The channel of an option, which must be open in a direction.
+    pub(super) fn channel(
+        self,
+        interp: Interp<'_>,
+        option: &str,
+        name: &Obj,
+        direction: Mask,
+    ) -> Result<Bytewise> {
+        Bytewise::find(interp, name, direction)
+            .map_err(|message| Error::failed_with(self.option, [option, &*name.as_text()], message))
+    }
 }
 
-/// What a value is called in messages: a name, or the text that stands in its place.
-fn shown(value: &str) -> String {
+/// What a value is called in messages: a name, or what stands in its place.
+pub(super) fn shown(value: &str) -> &str {
     match is_text(value) {
-        true => "the text".to_owned(),
-        false => format!("\"{value}\""),
+        true => "PEM text",
+        false => value,
     }
 }
 
@@ -67,6 +79,19 @@ pub(super) struct PasswordOption<'a> {
     pub(super) name: &'a str,
     /// The source, `pass:…` and its like.
     pub(super) source: Option<&'a str>,
+    /// The password itself, which an option of its own may give; it comes before the source.
+    pub(super) itself: Option<&'a str>,
+}
+
+impl<'a> PasswordOption<'a> {
+    /// The source that an option may give.
+    pub(super) fn new(name: &'a str, source: Option<&'a str>) -> Self {
+        Self {
+            name,
+            source,
+            itself: None,
+        }
+    }
 }
 
 /// Reads what options name.
@@ -107,8 +132,33 @@ impl Inputs<'_> {
             .map_err(|error| Error::failed_with(self.kinds.read, [option, value], error.message()))
     }
 
+    /// The same for what a command works on, where a dash is the standard input.
+    pub(super) fn document(&self, option: &str, value: &str) -> Result<Vec<u8>> {
+        match value {
+            "-" => self.everything_from(option, &Obj::text("stdin")),
+            _ => self.content(option, value),
+        }
+    }
+
+    /// Everything that comes through a channel.
+    pub(super) fn everything_from(&self, option: &str, name: &Obj) -> Result<Vec<u8>> {
+        let mut channel = self
+            .kinds
+            .channel(self.interp, option, name, Mask::READABLE)?;
+        let mut bytes = Vec::new();
+        channel.read_to_end(&mut bytes).map_err(|error| {
+            let name = name.as_text();
+            let message = format!("can't read the channel \"{name}\": {error}");
+            Error::failed_with(self.kinds.read, [option, &*name], message)
+        })?;
+        Ok(bytes)
+    }
+
     /// The password of an option or of the script.
     fn password(&self, option: PasswordOption<'_>) -> Result<Secret> {
+        if let Some(password) = option.itself {
+            return Ok(Secret::from(password.as_bytes()));
+        }
         if let Some(source) = option.source {
             return self.password_from(option.name, source);
         }
@@ -210,8 +260,8 @@ impl Inputs<'_> {
                 ),
                 None => (self.kinds.read, problem.to_string()),
             };
-            let message = format!("can't read {} of {option}: {why}", shown(value));
-            Error::failed_with(reason, [option], message)
+            let message = format!("can't read \"{}\" of {option}: {why}", shown(value));
+            Error::failed_with(reason, [option, shown(value)], message)
         })
     }
 
@@ -247,11 +297,7 @@ impl Inputs<'_> {
                 })
                 .collect();
             return match found.is_empty() {
-                true => Err(Error::failed_with(
-                    self.kinds.read,
-                    [option, value],
-                    format!("there is no certificate in \"{value}\" of {option}"),
-                )),
+                true => Err(self.nothing(option, value, "certificate")),
                 false => Ok(found),
             };
         }
@@ -266,6 +312,46 @@ impl Inputs<'_> {
                 false => Ok(all),
             }
         })
+    }
+
+    /// The first certificate of a file or store.
+    pub(super) fn certificate(
+        &self,
+        option: &str,
+        value: &str,
+        password: PasswordOption<'_>,
+    ) -> Result<X509> {
+        let all = self.certificates(option, value, password)?;
+        self.first(all, option, value, "certificate")
+    }
+
+    /// The first of what was found.
+    fn first<T>(&self, found: Vec<T>, option: &str, value: &str, what: &str) -> Result<T> {
+        let first = found.into_iter().next();
+        first.ok_or_else(|| self.nothing(option, value, what))
+    }
+
+    /// The error for a value behind which there isn't what was wanted.
+    fn nothing(&self, option: &str, value: &str, what: &str) -> Error {
+        let value = shown(value);
+        let message = format!("there is no {what} in \"{value}\" of {option}");
+        Error::failed_with(self.kinds.read, [option, value], message)
+    }
+
+    /// The revocation lists of a file, at least one.
+    pub(super) fn revocation_lists(&self, option: &str, value: &str) -> Result<Vec<X509Crl>> {
+        let content = self.document(option, value)?;
+        load::crls(&content).map_err(|problem| {
+            let value = shown(value);
+            let message = format!("can't read a revocation list from \"{value}\": {problem}");
+            Error::failed_with(self.kinds.read, [option, value], message)
+        })
+    }
+
+    /// The first revocation list of a file.
+    pub(super) fn revocation_list(&self, option: &str, value: &str) -> Result<X509Crl> {
+        let all = self.revocation_lists(option, value)?;
+        self.first(all, option, value, "revocation list")
     }
 
     /// The private key of a file.

@@ -5,7 +5,7 @@
 use openssl::x509::{X509, X509Name, X509Req};
 
 use super::authority::configuration;
-use super::inputs::{Out, Passwords, encoding, moment, option_error, password_from, subject};
+use super::inputs::{Out, encoding, moment, option_error, subject};
 use super::now;
 use super::table::{Making, Output, Place};
 use super::words::Words;
@@ -16,6 +16,7 @@ use crate::ca::issue::random_serial;
 use crate::ca::newkey::{KeyKind, Lock};
 use crate::ca::request::Encoding;
 use crate::ca::serial::Serial;
+use crate::cmd::pki::Inputs;
 use crate::error::{Error, Reason, Result};
 use crate::opts::options;
 use crate::ossl::conf::Conf;
@@ -76,11 +77,11 @@ struct Settings {
 
 impl Settings {
     /// Reads the configuration of `-config`, if there is one.
-    fn read(place: &Place<Obj>) -> Result<Option<Self>> {
+    fn read(place: &Place<Obj>, inputs: &Inputs<'_>) -> Result<Option<Self>> {
         let Some(given) = &place.config else {
             return Ok(None);
         };
-        let (text, file) = configuration(Some(given))?;
+        let (text, file) = configuration(inputs, Some(given))?;
         let conf = config::parse(&text, &file)?;
         if let Some(objects) = config::object_file(&conf)
             && let Ok(text) = files::read(&objects)
@@ -133,6 +134,8 @@ pub(super) struct Call<'a> {
     pub(super) place: Place<Obj>,
     /// Where it goes.
     pub(super) output: Output<Obj>,
+    /// Reads what options name.
+    inputs: Inputs<'a>,
     /// The configuration.
     settings: Option<Settings>,
 }
@@ -160,14 +163,16 @@ impl<'a> Call<'a> {
     pub(super) fn new(interp: Interp<'a>, words: &'a Words) -> Result<Self> {
         let given = &words.given;
         let place = Place::read(given)?;
+        let inputs = place.inputs(interp);
         Ok(Self {
             interp,
             words,
             asking: Asking::read(given)?,
             making: Making::read(given)?,
             output: Output::read(given)?,
-            settings: Settings::read(&place)?,
+            settings: Settings::read(&place, &inputs)?,
             place,
+            inputs,
         })
     }
 
@@ -263,7 +268,7 @@ impl<'a> Call<'a> {
     /// How a new key is written.
     pub(super) fn lock(&self) -> Result<Lock> {
         let password = match (&self.asking.passout, self.asking.clear) {
-            (Some(source), None) => Some(password_from("-passout", source)?),
+            (Some(source), None) => Some(self.inputs.password_from("-passout", source)?),
             _ => None,
         };
         if password
@@ -300,7 +305,7 @@ impl<'a> Call<'a> {
     pub(super) fn asker(&self) -> Result<Authority> {
         let properties = self.making.propquery.clone();
         let key = match &self.place.keyfile {
-            Some(file) => Passwords::of(self.interp, &self.place).key("-keyfile", file)?,
+            Some(file) => self.inputs.key("-keyfile", file, self.place.password())?,
             None => {
                 let word = self.asking.newkey.as_deref().unwrap_or("ec:P-256");
                 let kind = KeyKind::parse(word, &self.words.texts("-pkeyopt"))?;

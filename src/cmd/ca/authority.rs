@@ -5,16 +5,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
 use super::Job;
 use super::database::Database;
-use super::inputs::{Passwords, encoding, load, option_error, shown};
+use super::inputs::{encoding, option_error};
 use crate::ca::authority::Authority;
 use crate::ca::disk;
 use crate::ca::folder::Folder;
-use crate::ca::request;
 use crate::ca::store::{Files, Purpose, Store};
+use crate::cmd::pki::Inputs;
 use crate::error::{Error, Reason, Result};
 
 impl Job<'_> {
@@ -24,12 +25,8 @@ impl Job<'_> {
             && self.operations.spkac.is_none()
             && self.operations.ss_cert.is_none()
             && self.operations.gencrl.is_none();
-        let passwords = Passwords::of(self.interp, &self.place);
         let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
-        let key = match self.library.engine_key("-keyfile", &file) {
-            Some(key) => key?,
-            None => passwords.key("-keyfile", &file)?,
-        };
+        let key = self.key("-keyfile", &file)?;
         let certificate = match own {
             true => None,
             false => Some(self.certificate()?),
@@ -55,7 +52,16 @@ impl Job<'_> {
             encoding("-certform", form)?;
         }
         let file = self.or_config(self.place.cert.as_ref(), "certificate")?;
-        request::certificate(&load("-cert", &file)?, shown(&file))
+        self.inputs
+            .certificate("-cert", &file, self.place.password())
+    }
+
+    /// The private key of an option.
+    pub(super) fn key(&self, option: &str, file: &str) -> Result<PKey<Private>> {
+        match self.library.engine_key(option, file) {
+            Some(key) => key,
+            None => self.inputs.key(option, file, self.place.password()),
+        }
     }
 
     /// The value of an option, or else of a key that must then be there.
@@ -128,7 +134,10 @@ impl Job<'_> {
 }
 
 /// The configuration's text and its name.
-pub(super) fn configuration(option: Option<&str>) -> Result<(Vec<u8>, String)> {
+pub(super) fn configuration(
+    inputs: &Inputs<'_>,
+    option: Option<&str>,
+) -> Result<(Vec<u8>, String)> {
     if let Some(text) = option.filter(|value| value.contains('\n')) {
         return Ok((text.as_bytes().to_vec(), "configuration text".to_owned()));
     }
@@ -136,7 +145,7 @@ pub(super) fn configuration(option: Option<&str>) -> Result<(Vec<u8>, String)> {
         Some(file) => file.to_owned(),
         None => std::env::var("OPENSSL_CONF").unwrap_or_else(|_| built_in_configuration()),
     };
-    load("-config", &file).map(|bytes| (bytes, file))
+    inputs.document("-config", &file).map(|bytes| (bytes, file))
 }
 
 /// The configuration that OpenSSL was built to use.

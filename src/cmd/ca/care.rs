@@ -2,7 +2,7 @@
 //!
 //! Unlike the other operations they may work on the files and the folder directly; `-check` changes nothing.
 
-use super::inputs::{option_error, revocation_list};
+use super::inputs::option_error;
 use super::{Job, Outcome};
 use crate::ca::store::Purpose;
 use crate::ca::{check, rebuild, transfer};
@@ -16,11 +16,11 @@ impl Job<'_> {
         let issuer = self.certificate()?;
         let list = match (&self.operations.crlfile, self.config.value("crl")) {
             (None, Some(file)) if files::native(&file).is_ok_and(|path| path.exists()) => {
-                Some(revocation_list("crl", &file)?)
+                Some(self.inputs.revocation_list("crl", &file)?)
             }
             (file, _) => file
                 .as_ref()
-                .map(|file| revocation_list("-crlfile", file))
+                .map(|file| self.inputs.revocation_list("-crlfile", file))
                 .transpose()?,
         };
         let findings = match self.database(Purpose::Look)? {
@@ -51,7 +51,7 @@ impl Job<'_> {
         }
         let (issuer, folder) = (self.certificate()?, self.folder()?);
         let list = self.operations.crlfile.as_ref();
-        let list = list.map(|file| revocation_list("-crlfile", file));
+        let list = list.map(|file| self.inputs.revocation_list("-crlfile", file));
         let list = list.transpose()?;
         let files = self.files()?;
         let made = rebuild::rebuild(

@@ -1,33 +1,33 @@
 //! Files, passwords, keys, times and names that the options of `tls::ca` give, and the output file.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
-use openssl::pkey::{PKey, Private};
-use openssl::x509::{X509Crl, X509Name};
+use openssl::x509::X509Name;
 
 use super::table::Place;
 use crate::ca::disk::{self, Staged};
 use crate::ca::request::{Encoding, check_characters};
 use crate::cmd::bytewise::Bytewise;
+use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::secret::Secret;
 use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
-use crate::x509::{Problem, load, name, time};
+use crate::x509::{name, time};
+
+/// The reasons that this command gives.
+pub(super) const KINDS: Kinds = Kinds {
+    option: Reason::CaOption,
+    read: Reason::CaRead,
+    password: Reason::CaPassword,
+    write: Reason::CaWrite,
+};
 
 /// The error for options that can't be carried out.
 pub(super) fn option_error(option: &str, message: impl Into<String>) -> Error {
     Error::failed_with(Reason::CaOption, [option], message)
-}
-
-/// What a value is called in messages: a name, or the text that stands in its place.
-pub(super) fn shown(value: &str) -> &str {
-    match value.starts_with("-----BEGIN ") {
-        true => "PEM text",
-        false => value,
-    }
 }
 
 /// Refuses files in a safe interpreter.
@@ -39,40 +39,6 @@ pub(super) fn check_access(interp: Interp<'_>) -> Result<()> {
         )),
         false => Ok(()),
     }
-}
-
-/// The content that an option names: PEM text itself, a file, or standard input.
-pub(super) fn load(option: &str, value: &str) -> Result<Vec<u8>> {
-    if value.starts_with("-----BEGIN ") {
-        return Ok(value.as_bytes().to_vec());
-    }
-    let read = match value {
-        "-" => {
-            let mut bytes = Vec::new();
-            let done = std::io::stdin().read_to_end(&mut bytes);
-            done.map(|_| bytes)
-                .map_err(|error| option_error(option, error.to_string()))
-        }
-        name => files::read(name),
-    };
-    read.map_err(|error| Error::failed_with(Reason::CaRead, [value, option], error.message()))
-}
-
-/// The revocation list of a file.
-pub(super) fn revocation_list(option: &str, file: &str) -> Result<X509Crl> {
-    let lists = revocation_lists(option, file)?;
-    let first = lists.into_iter().next();
-    first.ok_or_else(|| Error::failed_with(Reason::CaRead, [shown(file)], "no revocation list"))
-}
-
-/// The revocation lists of a file, at least one.
-pub(super) fn revocation_lists(option: &str, file: &str) -> Result<Vec<X509Crl>> {
-    let bytes = load(option, file)?;
-    load::crls(&bytes).map_err(|problem| {
-        let file = shown(file);
-        let message = format!("can't read a revocation list from \"{file}\": {problem}");
-        Error::failed_with(Reason::CaRead, [file], message)
-    })
 }
 
 /// The form that a word names.
@@ -100,119 +66,24 @@ pub(super) fn subject(text: &str, utf8: bool) -> Result<X509Name> {
     made.map_err(|problem| option_error("-subj", problem.to_string()))
 }
 
-/// Where the password of the private key comes from.
-pub(super) struct Passwords {
-    /// `-key`.
-    given: Option<String>,
-    /// `-passin`.
-    source: Option<String>,
-    /// `-password`.
-    script: Option<Script>,
-}
-
-impl Passwords {
-    /// Those that the options give.
-    pub(super) fn of(interp: Interp<'_>, place: &Place<Obj>) -> Self {
-        let prefix = place.password.as_ref();
-        Self {
-            given: place.key.clone(),
-            source: place.passin.clone(),
+impl Place<Obj> {
+    /// Reads what options name, with the script of `-password`.
+    pub(super) fn inputs<'a>(&self, interp: Interp<'a>) -> Inputs<'a> {
+        let prefix = self.password.as_ref();
+        Inputs {
+            interp,
+            kinds: KINDS,
             script: prefix.and_then(|prefix| Script::new(interp, prefix)),
         }
     }
 
-    /// The private key of a file.
-    pub(super) fn key(&self, option: &str, value: &str) -> Result<PKey<Private>> {
-        let bytes = Secret::from(load(option, value)?);
-        let mut failure = None;
-        let mut asked = false;
-        let mut ask = || {
-            asked = true;
-            self.password().map_err(|error| {
-                let problem = Problem::new(error.message());
-                failure = Some(error);
-                problem
-            })
-        };
-        let key = load::private_key(&bytes, &mut ask);
-        let name = shown(value);
-        key.map_err(|problem| match failure {
-            Some(error) => error,
-            None => {
-                let (reason, why) = match asked {
-                    true => (Reason::CaPassword, ", perhaps because of a wrong password"),
-                    false => (Reason::CaRead, ""),
-                };
-                let message = format!("can't read the private key \"{name}\"{why}: {problem}");
-                Error::failed_with(reason, [name], message)
-            }
-        })
-    }
-
-    /// The password.
-    fn password(&self) -> Result<Secret> {
-        if let Some(given) = &self.given {
-            return Ok(Secret::from(given.as_bytes()));
-        }
-        if let Some(source) = &self.source {
-            return password_from("-passin", source);
-        }
-        let refused = |message: String| Error::failed(Reason::CaPassword, message);
-        let script = self.script.as_ref().ok_or_else(|| {
-            refused(
-                "the private key is encrypted, and there is no -passin, -key or -password"
-                    .to_owned(),
-            )
-        })?;
-        match script.call(&[]) {
-            None => Err(refused("the interpreter is gone".to_owned())),
-            Some(Err(error)) => Err(refused(format!(
-                "the password script failed: {}",
-                error.message()
-            ))),
-            Some(Ok(password)) => Ok(Secret::from(password.as_text().as_bytes())),
+    /// Where the password of the private key comes from.
+    pub(super) fn password(&self) -> PasswordOption<'_> {
+        PasswordOption {
+            itself: self.key.as_deref(),
+            ..PasswordOption::new("-passin", self.passin.as_deref())
         }
     }
-}
-
-/// The password that a source of the program's kind leads to; `option` names the source.
-pub(super) fn password_from(option: &str, source: &str) -> Result<Secret> {
-    let bad = || {
-        let message = format!("{option} must be pass:, env:, file: or fd: with a value, or stdin");
-        option_error(option, message)
-    };
-    if source == "stdin" {
-        let mut line = String::new();
-        let done = std::io::stdin().read_line(&mut line);
-        let line = Secret::from(line.into_bytes());
-        return match done {
-            Ok(_) => Ok(first_line(&line)),
-            Err(error) => Err(option_error(option, error.to_string())),
-        };
-    }
-    let (kind, rest) = source.split_once(':').ok_or_else(bad)?;
-    match kind {
-        "pass" => Ok(Secret::from(rest.as_bytes())),
-        "env" => std::env::var(rest)
-            .map(|value| Secret::from(value.into_bytes()))
-            .map_err(|_| {
-                let message = format!("there is no environment variable \"{rest}\"");
-                Error::failed(Reason::CaPassword, message)
-            }),
-        "file" => load(option, rest).map(|bytes| first_line(&Secret::from(bytes))),
-        "fd" => {
-            let number: u32 = rest.parse().map_err(|_| bad())?;
-            let bytes = load(option, &format!("/dev/fd/{number}"))?;
-            Ok(first_line(&Secret::from(bytes)))
-        }
-        _ => Err(bad()),
-    }
-}
-
-/// The first line of a text.
-fn first_line(text: &Secret) -> Secret {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Secret::from(line.trim_ascii_end())
 }
 
 /// An output on its way: whatever could fail has happened when this is made.

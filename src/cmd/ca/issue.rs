@@ -7,13 +7,14 @@ use std::sync::OnceLock;
 
 use openssl::ssl::{SslContext, SslMethod};
 
-use super::inputs::{encoding, load, moment, option_error, shown, subject};
+use super::inputs::{encoding, moment, option_error, subject};
 use super::{Job, Outcome};
 use crate::ca::config;
 use crate::ca::copying::Copying;
 use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
 use crate::ca::request::Applicant;
 use crate::ca::store::Store;
+use crate::cmd::pki::shown;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
 use crate::tcl::Obj;
@@ -39,15 +40,17 @@ impl Job<'_> {
         let parameters = self.words.texts("-vfyopt");
         let mut applicants = Vec::new();
         if let Some(file) = &operations.spkac {
-            let content = load("-spkac", file)?;
+            let content = self.inputs.document("-spkac", file)?;
             let made = self.with_mask(|| Applicant::spkac(&content, shown(file), self.utf8()));
             let mut applicant = made?;
             applicant.wants_der &= self.output.out.is_some() || self.output.outchan.is_some();
             applicants.push(applicant);
         }
         if let Some(file) = &operations.ss_cert {
-            let bytes = load("-ss_cert", file)?;
-            applicants.push(Applicant::certificate(&bytes, shown(file), &parameters)?);
+            let password = self.place.password();
+            let certificate = self.inputs.certificate("-ss_cert", file, password)?;
+            let applicant = Applicant::certificate(&certificate, shown(file), &parameters)?;
+            applicants.push(applicant);
         }
         let encoding = encoding("-inform", operations.inform.as_deref())?;
         let proven = operations.proven.is_some();
@@ -56,7 +59,7 @@ impl Job<'_> {
             applicants.push(applicant);
         }
         if let Some(name) = &operations.inchan {
-            let bytes = self.everything_from(name)?;
+            let bytes = self.inputs.everything_from("-inchan", name)?;
             applicants.push(Applicant::request(
                 &bytes,
                 proven,
@@ -66,7 +69,7 @@ impl Job<'_> {
             )?);
         }
         let files = operations.input.iter().chain(&self.words.requests);
-        let loaded = files.map(|file| Ok((file.as_str(), load("-in", file)?)));
+        let loaded = files.map(|file| Ok((file.as_str(), self.inputs.document("-in", file)?)));
         let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
         applicants.extend(Applicant::requests(&loaded, proven, encoding, &parameters)?);
         if applicants.is_empty() && operations.infiles.is_some() {
@@ -131,7 +134,7 @@ impl Job<'_> {
             }
             return Ok((section, None));
         };
-        let conf = config::parse(&load("-extfile", file)?, shown(file))?;
+        let conf = config::parse(&self.inputs.document("-extfile", file)?, shown(file))?;
         let section = asked.or_else(|| conf.value(None, "extensions"));
         let section = section.unwrap_or_else(|| "default".to_owned());
         if conf.section(&section).is_none() {

@@ -2,13 +2,14 @@
 //!
 //! Reads the list that `-delta` names; writes the output and what the database keeps of lists.
 
-use super::inputs::{moment, option_error, revocation_list, shown};
+use super::inputs::{moment, option_error};
 use super::{Job, Outcome};
 use crate::ca::authority::Authority;
 use crate::ca::crl::{self, Plan};
 use crate::ca::delta::{self, Base};
 use crate::ca::journal::Change;
 use crate::ca::store::Store;
+use crate::cmd::pki::shown;
 use crate::error::Result;
 use crate::value::Record;
 use crate::x509::time;
@@ -81,7 +82,7 @@ impl Job<'_> {
             return Ok(None);
         };
         let source = shown(file).to_owned();
-        let list = revocation_list("-delta", file)?;
+        let list = self.inputs.revocation_list("-delta", file)?;
         let base = Base::new(&list, authority.certificate()?, &source)?;
         Ok(Some((base, source)))
     }

@@ -2,16 +2,16 @@
 
 use openssl::x509::X509;
 
-use super::inputs::{Passwords, load, option_error, shown};
+use super::inputs::option_error;
 use super::{Job, Outcome};
 use crate::ca::authority::Authority;
 use crate::ca::ocsp::{self, Responder};
-use crate::ca::request;
 use crate::ca::store::Purpose;
-use crate::error::{Error, Reason, Result};
+use crate::cmd::pki::shown;
+use crate::error::Result;
 use crate::opts::options;
 use crate::tcl::Obj;
-use crate::x509::{load as read, pem};
+use crate::x509::pem;
 
 options! {
     /// Answering OCSP requests.
@@ -47,13 +47,10 @@ impl Job<'_> {
         let issuer = self.certificate()?;
         let signer = self.signer(answering, &issuer)?;
         let others = match &answering.rother {
-            Some(file) => read::certificates(&load("-rother", file)?).map_err(|problem| {
-                let message = format!(
-                    "can't read certificates from \"{}\": {problem}",
-                    shown(file)
-                );
-                Error::failed_with(Reason::CaRead, [shown(file)], message)
-            })?,
+            Some(file) => {
+                let password = self.place.password();
+                self.inputs.certificates("-rother", file, password)?
+            }
             None => Vec::new(),
         };
         let responder = Responder {
@@ -83,9 +80,9 @@ impl Job<'_> {
             .collect();
         let bytes = match (&operations.data, &operations.inchan, files.as_slice()) {
             (Some(bytes), None, []) => bytes.clone(),
-            (None, Some(name), []) => self.everything_from(name)?,
-            (None, None, [file]) => load("-ocsp", file)?,
-            (None, None, []) => load("-ocsp", "-")?,
+            (None, Some(name), []) => self.inputs.everything_from("-inchan", name)?,
+            (None, None, [file]) => self.inputs.document("-ocsp", file)?,
+            (None, None, []) => self.inputs.document("-ocsp", "-")?,
             _ => {
                 let message = "only one OCSP request can be answered: by -in, -data or -inchan";
                 return Err(option_error("-ocsp", message));
@@ -102,22 +99,22 @@ impl Job<'_> {
 
     /// Who signs: the authority, or somebody who has the right from it.
     fn signer(&self, answering: &Answering<Obj>, issuer: &X509) -> Result<Authority> {
-        let passwords = Passwords::of(self.interp, &self.place);
         let (certificate, key) = match &answering.rsigner {
             None if answering.rkey.is_some() => {
                 return Err(option_error("-rkey", "-rkey needs -rsigner"));
             }
             None => {
                 let file = self.or_config(self.place.keyfile.as_ref(), "private_key")?;
-                (issuer.clone(), passwords.key("-keyfile", &file)?)
+                (issuer.clone(), self.key("-keyfile", &file)?)
             }
             Some(file) => {
-                let certificate = request::certificate(&load("-rsigner", file)?, shown(file))?;
+                let password = self.place.password();
+                let certificate = self.inputs.certificate("-rsigner", file, password)?;
                 if self.place.force.is_none() {
                     ocsp::check_signer(&certificate, issuer, shown(file), self.now)?;
                 }
                 let key = answering.rkey.as_ref().unwrap_or(file);
-                (certificate, passwords.key("-rkey", key)?)
+                (certificate, self.key("-rkey", key)?)
             }
         };
         let digest = match answering.rmd.as_ref().or(self.making.md.as_ref()) {

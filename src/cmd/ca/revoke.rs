@@ -4,9 +4,8 @@
 
 use openssl::x509::X509;
 
-use super::inputs::{load, option_error, shown};
+use super::inputs::option_error;
 use super::{Job, Outcome};
-use crate::ca::request;
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
 use crate::ca::store::{Purpose, Store};
@@ -20,7 +19,8 @@ impl Job<'_> {
             Some(_) => "-revoke",
             None => "-valid",
         };
-        let certificate = request::certificate(&load(option, file)?, shown(file))?;
+        let password = self.place.password();
+        let certificate = self.inputs.certificate(option, file, password)?;
         Ok((certificate, self.certificate()?))
     }
 

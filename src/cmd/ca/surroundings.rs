@@ -1,21 +1,17 @@
 //! What a call of `tls::ca` needs of the library around it: random numbers, the string types of names, the form in
 //! which certificates are shown.
 
-use std::io::Read;
-
-use super::inputs::{Out, option_error};
+use super::inputs::{KINDS, Out, option_error};
 use super::{Job, Words};
 use crate::ca::config::Config;
-use crate::cmd::bytewise::Bytewise;
 use crate::cmd::library::Library;
-use crate::cmd::pki::{Inputs, Kinds};
-use crate::error::{Error, Reason, Result};
+use crate::cmd::pki::Inputs;
+use crate::error::Result;
 use crate::opts::{Given, options};
 use crate::ossl::secret::Secret;
 use crate::ossl::x509_name::Mask;
 use crate::ossl::{library, print};
-use crate::tcl::channel::Mask as Direction;
-use crate::tcl::{Interp, Obj, files};
+use crate::tcl::{Obj, files};
 use crate::x509::name;
 
 options! {
@@ -37,28 +33,15 @@ options! {
     }
 }
 
-/// The reasons for what goes wrong.
-const KINDS: Kinds = Kinds {
-    option: Reason::CaOption,
-    read: Reason::CaRead,
-    password: Reason::CaPassword,
-    write: Reason::CaWrite,
-};
-
 /// Does what the options say of the library, and what `RANDFILE` does.
-pub(super) fn library(interp: Interp<'_>, words: &Words, config: &Config) -> Result<Library> {
-    let inputs = Inputs {
-        interp,
-        kinds: KINDS,
-        script: None,
-    };
+pub(super) fn library(inputs: &Inputs<'_>, words: &Words, config: &Config) -> Result<Library> {
     // As in the program, the file need not be there yet.
     if let Some(name) = config.random_file()
         && let Ok(bytes) = files::read(&name)
     {
         library::add_random(&bytes);
     }
-    Library::load(&inputs, &words.given, false)
+    Library::load(inputs, &words.given, false)
 }
 
 /// Writes random bytes to the file that `-writerand`, or else `RANDFILE`, names.
@@ -122,19 +105,5 @@ impl Job<'_> {
             (None, Some(channel)) => Out::channel(self.interp, channel, write),
             (name, None) => Out::stage(name.as_deref(), write),
         }
-    }
-
-    /// Everything that comes through a channel.
-    pub(super) fn everything_from(&self, name: &Obj) -> Result<Vec<u8>> {
-        let refused = |message: String| {
-            let name = name.as_text();
-            Error::failed_with(Reason::CaRead, [&*name, "-inchan"], message)
-        };
-        let mut channel =
-            Bytewise::find(self.interp, name, Direction::READABLE).map_err(refused)?;
-        let mut bytes = Vec::new();
-        let done = channel.read_to_end(&mut bytes);
-        done.map_err(|error| refused(error.to_string()))?;
-        Ok(bytes)
     }
 }

@@ -2,9 +2,10 @@
 
 use openssl::x509::{X509, X509Crl, X509VerifyResult};
 
-use super::inputs::{load, option_error, revocation_lists, shown};
+use super::inputs::option_error;
 use super::{Job, Outcome};
-use crate::ca::{delta, request};
+use crate::ca::delta;
+use crate::cmd::pki::shown;
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::opts::options;
 use crate::ossl::chain as ossl_chain;
@@ -91,8 +92,8 @@ impl Job<'_> {
         };
         let mut found = Vec::new();
         for file in files {
-            let bytes = load("-verify", file)?;
-            let certificate = request::certificate(&bytes, shown(file))?;
+            let password = self.place.password();
+            let certificate = self.inputs.certificate("-verify", file, password)?;
             let none = openssl::stack::Stack::<X509>::new()
                 .map_err(|stack| failed("can't check certificates", &stack))?;
             let checked = ossl_chain::check(&store, &certificate, &none, &[], c"default");
@@ -139,7 +140,7 @@ impl Job<'_> {
         }
         let mut lists = Vec::new();
         for file in &files {
-            let found = revocation_lists("-crlfile", file)?;
+            let found = self.inputs.revocation_lists("-crlfile", file)?;
             // Where nobody asked for delta lists, the library would take one for a complete list.
             lists.extend(
                 found

@@ -80,18 +80,12 @@ impl<'a> Loader<'a> {
 
     /// The password for what others have made.
     fn other(&self) -> PasswordOption<'_> {
-        PasswordOption {
-            name: "-otherpass",
-            source: self.other.as_deref(),
-        }
+        PasswordOption::new("-otherpass", self.other.as_deref())
     }
 
     /// The password of an option.
     pub(super) fn pass<'p>(name: &'p str, source: Option<&'p String>) -> PasswordOption<'p> {
-        PasswordOption {
-            name,
-            source: filled(source),
-        }
+        PasswordOption::new(name, filled(source))
     }
 
     /// The secret of an option.
@@ -215,12 +209,9 @@ impl<'a> Loader<'a> {
         option: &str,
         value: Option<&String>,
     ) -> Result<Option<X509Crl>> {
-        let Some(value) = filled(value) else {
-            return Ok(None);
-        };
-        let content = self.inputs.content(option, value)?;
-        let lists = load::crls(&content).map_err(|problem| unreadable(option, &problem))?;
-        Ok(lists.into_iter().next())
+        filled(value)
+            .map(|value| self.inputs.revocation_list(option, value))
+            .transpose()
     }
 
     /// A PKCS#10 request.

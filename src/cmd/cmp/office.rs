@@ -57,10 +57,7 @@ impl Authority {
             Some(name) => name,
             None => config.required("certificate").map_err(unfit)?,
         };
-        let none = PasswordOption {
-            name: "-otherpass",
-            source: None,
-        };
+        let none = PasswordOption::new("-otherpass", None);
         let certificates = loader.inputs.certificates("-ca", &name, none)?;
         let certificate = certificates.into_iter().next().ok_or_else(|| {
             Error::failed_with(
