@@ -18,9 +18,20 @@ namespace eval ::tls {
     variable cmpLargestRequest 1048576
     variable cmpLargestHead 16384
 
-    # How long a client of a server may be silent, in milliseconds, and how many may be connected.
+    # How long a client of a server may take for a request or an answer, and how long his last bytes are
+    # waited for, in milliseconds; how many bytes of a long answer are enough for more time; and how
+    # many clients may be connected.
     variable cmpSilence 30000
+    variable cmpSlowest 65536
+    variable cmpFarewell 2000
     variable cmpMost 1000
+
+    # What the clients of servers have sent that isn't answered yet, and bodies that come in chunks, by
+    # connection.
+    variable cmpInputs
+    array set cmpInputs {}
+    variable cmpBodies
+    array set cmpBodies {}
 
     namespace export cmp
 }

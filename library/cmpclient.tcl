@@ -414,24 +414,9 @@ proc ::tls::CmpParse {input ended} {
 #       As of CmpParse.
 proc ::tls::CmpUnchunk {input keep} {
     set body {}
-    set at 0
-    while {[set end [string first \r\n $input $at]] >= 0} {
-        set line [string range $input $at $end-1]
-        if {![regexp {^([0-9A-Fa-f]{1,7})\s*(;.*)?$} $line -> size]} {
-            CmpRefuse http "the answer's chunks are malformed"
-        }
-        scan $size %x size
-        set start [expr {$end + 2}]
-        if {$size == 0} {
-            # Perhaps some more fields, then an empty line.
-            set rest [string range $input $end end]
-            return [expr {[string first \r\n\r\n $rest] >= 0 ? [list keep $keep body $body] : {}}]
-        }
-        set at [expr {$start + $size + 2}]
-        if {[string length $input] < $at} {
-            break
-        }
-        append body [string range $input $start [expr {$start + $size - 1}]]
+    switch [CmpChunks input body] {
+        bad {CmpRefuse http "the answer's chunks are malformed"}
+        done {return [list keep $keep body $body]}
     }
     return {}
 }

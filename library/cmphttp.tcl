@@ -47,7 +47,7 @@ proc ::tls::CmpEnd {token} {
     catch {close [dict get $cmpJobs($token) listener]}
     dict for {channel state} [dict get $cmpJobs($token) clients] {
         after cancel [dict get $state timer]
-        catch {close $channel}
+        CmpLetGo $channel
     }
     unset cmpJobs($token)
     return
@@ -65,6 +65,7 @@ proc ::tls::CmpEnd {token} {
 #       None.
 proc ::tls::CmpAccept {token channel args} {
     variable cmpJobs
+    variable cmpInputs
     variable cmpMost
     if {[dict size [dict get $cmpJobs($token) clients]] >= $cmpMost} {
         close $channel
@@ -83,7 +84,8 @@ proc ::tls::CmpAccept {token channel args} {
             return -code error $message
         }
     }
-    dict set cmpJobs($token) clients $channel {input {} timer {}}
+    dict set cmpJobs($token) clients $channel {timer {} head {} ended 0}
+    set cmpInputs($channel) {}
     CmpPatience $token $channel
     fileevent $channel readable [list ::tls::CmpServe $token $channel]
     return
@@ -102,8 +104,31 @@ proc ::tls::CmpPatience {token channel} {
     variable cmpJobs
     variable cmpSilence
     after cancel [dict get $cmpJobs($token) clients $channel timer]
-    set timer [after $cmpSilence [list ::tls::CmpPart $token $channel]]
+    set left [chan pending output $channel]
+    set timer [after $cmpSilence [list ::tls::CmpExpire $token $channel $left]]
     dict set cmpJobs($token) clients $channel timer $timer
+    return
+}
+
+# tls::CmpExpire --
+#       Closes the connection of a client whose time is over. Only who is reading a long answer, if not
+#       too slowly, gets some more.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#       left        How much of the answer he had to read before.
+#
+# Results:
+#       None.
+proc ::tls::CmpExpire {token channel left} {
+    variable cmpSlowest
+    set now [chan pending output $channel]
+    if {$now > 0 && $now + $cmpSlowest <= $left} {
+        CmpPatience $token $channel
+    } else {
+        CmpPart $token $channel
+    }
     return
 }
 
@@ -120,6 +145,28 @@ proc ::tls::CmpPart {token channel} {
     variable cmpJobs
     after cancel [dict get $cmpJobs($token) clients $channel timer]
     dict unset cmpJobs($token) clients $channel
+    CmpLetGo $channel
+    return
+}
+
+# tls::CmpLetGo --
+#       Closes a connection for good, also one whose client doesn't read what is on its way to him: Tcl
+#       would keep that one open in the background.
+#
+# Arguments:
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpLetGo {channel} {
+    variable cmpInputs
+    variable cmpBodies
+    unset -nocomplain cmpInputs($channel) cmpBodies($channel)
+    catch {
+        if {[chan pending output $channel] > 0} {
+            CmpSever $channel
+        }
+    }
     catch {close $channel}
     return
 }
@@ -135,16 +182,39 @@ proc ::tls::CmpPart {token channel} {
 #       None.
 proc ::tls::CmpServe {token channel} {
     variable cmpJobs
-    if {[catch {read $channel 65536} piece] || [eof $channel]} {
+    variable cmpInputs
+    if {[catch {read $channel 65536} piece]} {
         CmpPart $token $channel
         return
     }
-    set input [dict get $cmpJobs($token) clients $channel input]$piece
+    append cmpInputs($channel) $piece
+    if {[eof $channel]} {
+        # He may have closed his side only, and still wait for answers.
+        fileevent $channel readable {}
+        dict set cmpJobs($token) clients $channel ended 1
+    }
+    CmpTakeUp $token $channel
+    return
+}
+
+# tls::CmpTakeUp --
+#       Answers the requests that are complete. A client that doesn't read his answers gets no others.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpTakeUp {token channel} {
+    variable cmpJobs
     while {1} {
-        lassign [CmpRequest $input] what keep body input
+        lassign [CmpTake $token $channel] what keep body
         switch -- $what {
             more {
-                dict set cmpJobs($token) clients $channel input $input
+                if {[dict get $cmpJobs($token) clients $channel ended]} {
+                    CmpPart $token $channel
+                }
                 return
             }
             answer {
@@ -169,7 +239,6 @@ proc ::tls::CmpServe {token channel} {
                 } {
                     return
                 }
-                fileevent $channel readable [list ::tls::CmpServe $token $channel]
             }
             default {
                 set status $what
@@ -178,61 +247,234 @@ proc ::tls::CmpServe {token channel} {
         if {![CmpRespond $token $channel $status $keep $body]} {
             return
         }
+        if {[chan pending output $channel] > 0} {
+            fileevent $channel readable {}
+            fileevent $channel writable [list ::tls::CmpDrained $token $channel $keep]
+            return
+        }
+        if {!$keep} {
+            CmpSeeOff $token $channel
+            return
+        }
+        CmpListenOn $token $channel
     }
 }
 
-# tls::CmpRequest --
-#       Takes a request apart.
+# tls::CmpDrained --
+#       Goes on with a client that has read his answer at last.
 #
 # Arguments:
-#       input       What was read so far.
+#       token       The server.
+#       channel     The connection.
+#       keep        Whether the connection is kept.
 #
 # Results:
-#       A list: "more", 0, nothing and the input if it isn't complete; "answer", whether to keep the
-#       connection, the body and the rest; or an HTTP status, 0 and a text for what can't be
-#       answered.
-proc ::tls::CmpRequest {input} {
+#       None.
+proc ::tls::CmpDrained {token channel keep} {
+    fileevent $channel writable {}
+    if {!$keep} {
+        CmpSeeOff $token $channel
+        return
+    }
+    CmpPatience $token $channel
+    CmpListenOn $token $channel
+    CmpTakeUp $token $channel
+    return
+}
+
+# tls::CmpListenOn --
+#       Has further requests read, unless no more come.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpListenOn {token channel} {
+    variable cmpJobs
+    if {![dict get $cmpJobs($token) clients $channel ended]} {
+        fileevent $channel readable [list ::tls::CmpServe $token $channel]
+    }
+    return
+}
+
+# tls::CmpTake --
+#       Takes a request from what was read.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#
+# Results:
+#       A list: "more" if it isn't complete; "answer", whether to keep the connection, and the body; or
+#       an HTTP status, 0 and a text for what can't be answered.
+proc ::tls::CmpTake {token channel} {
+    variable cmpJobs
+    variable cmpInputs
+    variable cmpBodies
     variable cmpLargestHead
     variable cmpLargestRequest
-    set end [string first \r\n\r\n $input]
-    if {$end < 0} {
-        if {[string length $input] > $cmpLargestHead} {
-            return {"431 Request Header Fields Too Large" 0 {} {}}
+    set head [dict get $cmpJobs($token) clients $channel head]
+    if {$head eq {}} {
+        set end [string first \r\n\r\n $cmpInputs($channel)]
+        if {$end > $cmpLargestHead || $end < 0 && [string length $cmpInputs($channel)] > $cmpLargestHead} {
+            return {"431 Request Header Fields Too Large" 0 {}}
         }
-        return [list more 0 {} $input]
+        if {$end < 0} {
+            return more
+        }
+        set head [CmpHead [string range $cmpInputs($channel) 0 $end-1]]
+        if {[dict exists $head status]} {
+            return [list [dict get $head status] 0 [dict get $head text]]
+        }
+        set cmpInputs($channel) [string range $cmpInputs($channel) $end+4 end]
+        set cmpBodies($channel) {}
+        dict set cmpJobs($token) clients $channel head $head
+        if {[dict get $head expects] && $cmpInputs($channel) eq {}} {
+            catch {
+                puts -nonewline $channel "HTTP/1.1 100 Continue\r\n\r\n"
+                flush $channel
+            }
+        }
     }
-    set lines [split [string map [list \r\n \n] [string range $input 0 $end-1]] \n]
+    set length [dict get $head length]
+    if {$length < 0} {
+        switch [CmpChunks cmpInputs($channel) cmpBodies($channel)] {
+            bad {return {"400 Bad Request" 0 "the chunks are malformed\n"}}
+            more {
+                set length [string length $cmpBodies($channel)]
+                if {$length + [string length $cmpInputs($channel)] > $cmpLargestRequest} {
+                    return {"413 Content Too Large" 0 {}}
+                }
+                return more
+            }
+        }
+        set body $cmpBodies($channel)
+        if {[string length $body] > $cmpLargestRequest} {
+            return {"413 Content Too Large" 0 {}}
+        }
+    } else {
+        if {[string length $cmpInputs($channel)] < $length} {
+            return more
+        }
+        set body [string range $cmpInputs($channel) 0 [expr {$length - 1}]]
+        set cmpInputs($channel) [string range $cmpInputs($channel) $length end]
+    }
+    dict set cmpJobs($token) clients $channel head {}
+    # A client that has closed his side is answered what he has sent, and no more.
+    set last [expr {[dict get $cmpJobs($token) clients $channel ended] && $cmpInputs($channel) eq {}}]
+    return [list answer [expr {[dict get $head keep] && !$last}] $body]
+}
+
+# tls::CmpHead --
+#       Takes the head of a request apart.
+#
+# Arguments:
+#       head        The head, without its last line end.
+#
+# Results:
+#       A dict: the length of the body, less than 0 for one in chunks; whether to keep the
+#       connection; and whether the client expects to be told to go on. Or the HTTP status for what
+#       can't be answered, and a text.
+proc ::tls::CmpHead {head} {
+    variable cmpLargestRequest
+    set lines [split [string map [list \r\n \n] $head] \n]
     if {![regexp {^(\S+) (\S+) HTTP/1\.(\d)$} [lindex $lines 0] -> method target minor]} {
-        return {"400 Bad Request" 0 {} {}}
+        return {status "400 Bad Request" text {}}
     }
     if {$method ne "POST"} {
-        return {"405 Method Not Allowed" 0 {} {}}
+        return {status "405 Method Not Allowed" text {}}
     }
-    regsub {^http://[^/]*} $target {} target
+    regsub {^https?://[^/]*} $target {} target
     if {![regexp {^/?$|^/pkix/?$|^/\.well-known/cmp(/|$)} $target]} {
-        return {"404 Not Found" 0 "the path must be empty, pkix/ or .well-known/cmp\n" {}}
+        return {status "404 Not Found" text "the path must be empty, pkix/ or .well-known/cmp\n"}
     }
-    set fields [CmpFields [lrange $lines 1 end]]
+    set lines [lrange $lines 1 end]
+    set fields [CmpFields $lines]
+    # What another server in front may understand in another way isn't guessed at.
+    foreach name {host content-length transfer-encoding} {
+        if {[llength [lsearch -all -nocase -regexp $lines "^$name\\s*:"]] > 1} {
+            return {status "400 Bad Request" text "a field is there twice\n"}
+        }
+    }
+    if {[lsearch -not -regexp $lines {^[^:\s]+:}] >= 0} {
+        return {status "400 Bad Request" text "a line is no field\n"}
+    }
+    if {$minor ne "0" && ![dict exists $fields host]} {
+        return {status "400 Bad Request" text "the field Host is missing\n"}
+    }
     set type [string tolower [string trim [lindex [split [CmpField $fields content-type] ";"] 0]]]
     if {$type ne "application/pkixcmp"} {
-        return {"415 Unsupported Media Type" 0 {} {}}
+        return {status "415 Unsupported Media Type" text {}}
     }
     set length [CmpField $fields content-length]
-    if {![regexp {^\d{1,9}$} $length]} {
-        return {"411 Length Required" 0 {} {}}
+    set coding [string tolower [CmpField $fields transfer-encoding]]
+    if {$coding ne {}} {
+        if {$length ne {} || $minor eq "0"} {
+            return {status "400 Bad Request" text "chunks have no length\n"}
+        }
+        if {$coding ne "chunked"} {
+            return {status "501 Not Implemented" text {}}
+        }
+        set length -1
+    } elseif {![regexp {^0*(\d+)$} $length -> length]} {
+        return {status "411 Length Required" text {}}
+    } elseif {[string length $length] > 9 || $length > $cmpLargestRequest} {
+        return {status "413 Content Too Large" text {}}
     }
-    scan $length %d length
-    if {$length > $cmpLargestRequest} {
-        return {"413 Content Too Large" 0 {} {}}
+    set connection [split [string tolower [string map {" " {}} [CmpField $fields connection]]] ,]
+    set keep [expr {$minor eq "0" ? "keep-alive" in $connection : "close" ni $connection}]
+    set expects [expr {$minor ne "0" && [string tolower [CmpField $fields expect]] eq "100-continue"}]
+    return [dict create length $length keep $keep expects $expects]
+}
+
+# tls::CmpChunks --
+#       Puts the chunks of a body together that are there.
+#
+# Arguments:
+#       inputVar    The variable with what was read; only what isn't dealt with yet stays in it.
+#       bodyVar     The variable that the body is appended to.
+#
+# Results:
+#       "done", "more", or "bad".
+proc ::tls::CmpChunks {inputVar bodyVar} {
+    variable cmpLargestHead
+    upvar 1 $inputVar input $bodyVar body
+    set at 0
+    set outcome more
+    while {[set end [string first \r\n $input $at]] >= 0} {
+        if {![regexp {^([0-9A-Fa-f]{1,7})[ \t]*(;.*)?$} [string range $input $at $end-1] -> size]} {
+            return bad
+        }
+        scan $size %x size
+        if {$size == 0} {
+            # Perhaps some more fields, then an empty line.
+            set last [string first \r\n\r\n $input $end]
+            if {$last >= 0} {
+                set at [expr {$last + 4}]
+                set outcome done
+            } elseif {[string length $input] - $at > $cmpLargestHead} {
+                return bad
+            }
+            break
+        }
+        set next [expr {$end + $size + 4}]
+        if {[string length $input] < $next} {
+            break
+        }
+        if {[string range $input $next-2 $next-1] ne "\r\n"} {
+            return bad
+        }
+        append body [string range $input $end+2 $next-3]
+        set at $next
     }
-    set start [expr {$end + 4}]
-    if {[string length $input] < $start + $length} {
-        return [list more 0 {} $input]
+    if {$at > 0} {
+        set input [string range $input $at end]
+    } elseif {$end < 0 && [string length $input] > $cmpLargestHead} {
+        return bad
     }
-    set connection [string tolower [CmpField $fields connection]]
-    set keep [expr {$minor eq "0" ? $connection eq "keep-alive" : $connection ne "close"}]
-    set body [string range $input $start [expr {$start + $length - 1}]]
-    return [list answer $keep $body [string range $input $start+$length end]]
+    return $outcome
 }
 
 # tls::CmpRespond --
@@ -249,11 +491,15 @@ proc ::tls::CmpRequest {input} {
 #       Whether the connection is there any more.
 proc ::tls::CmpRespond {token channel status keep body} {
     variable cmpJobs
-    set type [expr {[string match 2* $status] ? "application/pkixcmp" : "text/plain"}]
+    set answered [string match 2* $status]
+    set type [expr {$answered ? "application/pkixcmp" : "text/plain"}]
     set head "HTTP/1.1 $status\r\nContent-Type: $type\r\nContent-Length: [string length $body]\r\n"
+    if {[string match 405* $status]} {
+        append head "Allow: POST\r\n"
+    }
     append head "Connection: [expr {$keep ? "keep-alive" : "close"}]\r\n\r\n"
     set failed [catch {puts -nonewline $channel $head$body; flush $channel}]
-    if {[string match 2* $status]} {
+    if {$answered} {
         dict incr cmpJobs($token) answered
     }
     set most [dict get $cmpJobs($token) most]
@@ -262,12 +508,56 @@ proc ::tls::CmpRespond {token channel status keep body} {
         CmpEnd $token
         return 0
     }
-    if {$failed || !$keep} {
+    if {$failed} {
         CmpPart $token $channel
         return 0
     }
     CmpPatience $token $channel
     return 1
+}
+
+# tls::CmpSeeOff --
+#       Ends a connection after its last answer. What the client still sends is read away for a
+#       moment: closed over it, the connection would be reset, and the answer perhaps lost.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpSeeOff {token channel} {
+    variable cmpJobs
+    variable cmpFarewell
+    set secure [dict get $cmpJobs($token) secure]
+    if {
+        [dict get $cmpJobs($token) clients $channel ended]
+        || [catch {expr {$secure ? [closewrite $channel] : [close $channel write]}}]
+    } {
+        CmpPart $token $channel
+        return
+    }
+    after cancel [dict get $cmpJobs($token) clients $channel timer]
+    set timer [after $cmpFarewell [list ::tls::CmpPart $token $channel]]
+    dict set cmpJobs($token) clients $channel timer $timer
+    fileevent $channel readable [list ::tls::CmpDiscard $token $channel]
+    return
+}
+
+# tls::CmpDiscard --
+#       Reads away what a client sends that won't be answered any more.
+#
+# Arguments:
+#       token       The server.
+#       channel     The connection.
+#
+# Results:
+#       None.
+proc ::tls::CmpDiscard {token channel} {
+    if {[catch {read $channel 65536}] || [eof $channel]} {
+        CmpPart $token $channel
+    }
+    return
 }
 
 # tls::CmpFields --

@@ -38,6 +38,17 @@ pub(super) fn closewrite(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     Ok(Obj::bool(tls.close_write()? == Progress::Done(())))
 }
 
+/// `tls::CmpSever channel`: ends the connection of a socket, whatever waits to be written. The channel stays.
+pub(super) fn sever(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    let [name] = words else {
+        return Err(Error::wrong_args("tls::CmpSever channel"));
+    };
+    if let Some(channel) = Channel::find(interp, name) {
+        channel.sever();
+    }
+    Ok(Obj::empty())
+}
+
 /// `tls::unimport channel`: takes TLS off a channel. The number of bytes that were received and not read yet: decrypted
 /// ones, and what follows the end of TLS. They are what is read from the channel next.
 pub(super) fn unimport(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {

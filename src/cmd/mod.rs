@@ -67,6 +67,7 @@ commands! {
     "tls::CmpPassword" => cmp::password;
     "tls::CmpReply" => cmp::reply;
     "tls::CmpSay" => cmp::office::say;
+    "tls::CmpSever" => channel::sever;
     "tls::CmpStart" => cmp::start;
     "tls::connection" => channel::connection;
     #[cfg(debug_assertions)]

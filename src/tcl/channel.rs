@@ -258,6 +258,15 @@ impl Channel {
         }
     }
 
+    /// Ends a socket's connection in both directions: what waits to be written won't be. What is no socket stays.
+    pub(crate) fn sever(self) {
+        let handle = self.os_handle(Mask::WRITABLE);
+        if let Some(Ok(descriptor)) = handle.map(|handle| c_int::try_from(handle.addr())) {
+            // SAFETY: touches no memory; for what is no socket the call fails.
+            unsafe { libc::shutdown(descriptor, libc::SHUT_RDWR) };
+        }
+    }
+
     /// The port that a TCP socket is connected to; `None` for what is no such socket or not connected yet.
     pub(crate) fn peer_port(self) -> Option<u16> {
         let descriptor = c_int::try_from(self.os_handle(Mask::WRITABLE)?.addr()).ok()?;
