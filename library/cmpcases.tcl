@@ -3,8 +3,8 @@
 #       disk too, and what is too late among them.
 
 namespace eval ::tls {
-    # The transactions, by server and number: a dict with
-    #   phase        waiting for a decision, issued and not confirmed, or done
+    # The transactions that are under way, by server and number: a dict with
+    #   phase        waiting for a decision, or issued and not confirmed
     #   request      the first message
     #   digest       that of the last message, whose repetition gets the same answer
     #   answer       the last answer
@@ -15,11 +15,20 @@ namespace eval ::tls {
     variable cmpCases
     array set cmpCases {}
 
-    # How many transactions may be under way.
-    variable cmpMostCases 10000
+    # The transactions that are over, by server: a dict with two dicts, new and old, and when old was new.
+    # In cmpOver they have the digest of the last message and its answer, by number; in cmpUsed there
+    # are numbers only, for as long as somebody could send the messages once more.
+    variable cmpOver
+    array set cmpOver {}
+    variable cmpUsed
+    array set cmpUsed {}
 
-    # How long a request may wait for a decision, and how long a transaction that is over is
-    # remembered, in seconds.
+    # How many transactions may be under way, and of how many the last answer is kept.
+    variable cmpMostCases 10000
+    variable cmpMostAnswers 10000
+
+    # How long a request may wait for a decision, and for how long at least the last answer of a
+    # transaction that is over is kept, in seconds.
     variable cmpLongestWait 2592000
     variable cmpMemory 60
 }
@@ -74,37 +83,114 @@ proc ::tls::CmpKeepCase {token id case} {
     variable cmpJobs
     variable cmpCases
     set folder [dict get $cmpJobs($token) state]
-    set open [expr {[dict get $case phase] ne "done"}]
     if {$folder ne {}} {
-        if {$open} {
-            CmpKeep $folder $id.case [encoding convertto utf-8 $case]
-        } elseif {[file exists [file join $folder $id.case]]} {
-            CmpKeep $folder $id.case
-        }
+        CmpKeep $folder $id.case [encoding convertto utf-8 $case]
     }
     set cmpCases($token,$id) $case
     return
 }
 
-# tls::CmpRemember --
-#       Remembers the answer to a transaction that is over, in case its client asks again.
+# tls::CmpEndCase --
+#       Ends a transaction. Its last answer is remembered, in case its client asks again, and its number, so
+#       that nobody begins with it once more.
 #
 # Arguments:
 #       token       The server.
 #       id          The number of the transaction.
-#       heard       What is known of the message.
-#       answer      The answer.
+#       digest      The digest of its last message.
+#       answer      The last answer.
 #
 # Results:
 #       None.
-proc ::tls::CmpRemember {token id heard answer} {
-    variable cmpMemory
+#
+# Errors:
+#       Its file can't be removed.
+proc ::tls::CmpEndCase {token id digest answer} {
+    variable cmpJobs
     variable cmpCases
-    variable cmpMostCases
-    if {$id ne {} && [array size cmpCases] < $cmpMostCases} {
-        CmpKeepCase $token $id [dict create phase done digest [dict get $heard digest] \
-            answer $answer deadline [expr {[clock seconds] + $cmpMemory}]]
+    variable cmpOver
+    variable cmpUsed
+    variable cmpMostAnswers
+    set folder [dict get $cmpJobs($token) state]
+    if {$folder ne {} && [file exists [file join $folder $id.case]]} {
+        CmpKeep $folder $id.case
     }
+    unset -nocomplain cmpCases($token,$id)
+    dict set cmpUsed($token) new $id {}
+    if {[dict size [dict get $cmpOver($token) new]] >= $cmpMostAnswers} {
+        CmpTurn cmpOver($token)
+    }
+    dict set cmpOver($token) new $id [list $digest $answer]
+    return
+}
+
+# tls::CmpTurn --
+#       Forgets what is old, and has grow old what is new.
+#
+# Arguments:
+#       name        The name of the variable.
+#
+# Results:
+#       None.
+proc ::tls::CmpTurn {name} {
+    upvar #0 ::tls::$name memory
+    set memory [dict create new {} old [dict get $memory new] turned [clock seconds]]
+    return
+}
+
+# tls::CmpLastAnswer --
+#       The answer to the last message of a transaction that is over.
+#
+# Arguments:
+#       token       The server.
+#       id          The number of the transaction.
+#       digest      The digest of the message.
+#
+# Results:
+#       The answer; empty if there is no such transaction, or it ended with another message.
+proc ::tls::CmpLastAnswer {token id digest} {
+    variable cmpOver
+    foreach age {new old} {
+        if {[dict exists $cmpOver($token) $age $id]} {
+            lassign [dict get $cmpOver($token) $age $id] last answer
+            return [expr {$last eq $digest ? $answer : {}}]
+        }
+    }
+    return {}
+}
+
+# tls::CmpIsUsed --
+#       Whether a number is that of another transaction, perhaps one that is over.
+#
+# Arguments:
+#       token       The server.
+#       id          The number.
+#
+# Results:
+#       A boolean.
+proc ::tls::CmpIsUsed {token id} {
+    variable cmpCases
+    variable cmpUsed
+    return [expr {
+        [info exists cmpCases($token,$id)] || [dict exists $cmpUsed($token) new $id]
+        || [dict exists $cmpUsed($token) old $id]
+    }]
+}
+
+# tls::CmpForget --
+#       Forgets all transactions of a server.
+#
+# Arguments:
+#       token       The server.
+#
+# Results:
+#       None.
+proc ::tls::CmpForget {token} {
+    variable cmpCases
+    variable cmpOver
+    variable cmpUsed
+    array unset cmpCases $token,*
+    unset -nocomplain cmpOver($token) cmpUsed($token)
     return
 }
 
@@ -119,22 +205,28 @@ proc ::tls::CmpRemember {token id heard answer} {
 proc ::tls::CmpSweep {token} {
     variable cmpJobs
     variable cmpCases
+    variable cmpOver
+    variable cmpUsed
+    variable cmpMemory
     if {![info exists cmpJobs($token)]} {
-        array unset cmpCases $token,*
+        CmpForget $token
         return
     }
     after 1000 [list ::tls::CmpSweep $token]
     set now [clock seconds]
+    if {[dict get $cmpOver($token) turned] + $cmpMemory <= $now} {
+        CmpTurn cmpOver($token)
+    }
+    # A message may be from ahead by the window, and is taken until it is behind by as much.
+    if {[dict get $cmpUsed($token) turned] + 2 * [dict get $cmpJobs($token) window] + 1 <= $now} {
+        CmpTurn cmpUsed($token)
+    }
     foreach key [array names cmpCases $token,*] {
         if {![info exists cmpCases($key)] || [dict get $cmpCases($key) deadline] > $now} {
             continue
         }
         set id [string range $key [string length $token,] end]
         set case $cmpCases($key)
-        if {[dict get $case phase] eq "done"} {
-            unset cmpCases($key)
-            continue
-        }
         # What fails is tried again.
         try {
             if {[dict get $case phase] eq "issued"} {
@@ -142,9 +234,7 @@ proc ::tls::CmpSweep {token} {
             } else {
                 CmpReport $token expired [dict create transaction $id]
             }
-            dict set case phase done
-            CmpKeepCase $token $id $case
-            unset -nocomplain cmpCases($key)
+            CmpEndCase $token $id {} {}
         } on error {message options} {
             dict set cmpCases($key) deadline [expr {$now + 10}]
             after 0 [list return -options $options $message]

@@ -30,7 +30,8 @@ proc ::tls::CmpDecide {token facts} {
     if {[CmpIsRevoked $token $facts]} {
         return {tell 2 certRevoked "the certificate of the request's signer is revoked"}
     }
-    lassign [CmpJudge $token $facts] word first second
+    set verdict [CmpJudge $token $facts]
+    lassign $verdict word first second
     switch $word {
         later {
             return [list later [expr {$first eq {} ? [dict get $cmpJobs($token) later] : $first}]]
@@ -39,20 +40,22 @@ proc ::tls::CmpDecide {token facts} {
             return [list tell 2 [expr {$first eq {} ? "notAuthorized" : $first}] $second]
         }
     }
-    return [CmpIssue $token $facts]
+    return [CmpIssue $token $facts [lrange $verdict 1 end]]
 }
 
 # tls::CmpJudge --
 #       Judges a request: by default, who knows a secret gets what the authority gives, a holder of a
 #       certificate gets another one for the same names, and has his own revoked, and a registration
-#       authority gets and revokes any.
+#       authority gets and revokes any. But nobody gets a certificate of an authority, or one by a profile,
+#       which a script alone knows.
 #
 # Arguments:
 #       token       The server.
 #       facts       What is asked for.
 #
 # Results:
-#       A list: yes; no, perhaps with reasons and a text; or later, perhaps with seconds.
+#       A list: yes, perhaps with words for tls::ca; no, perhaps with reasons and a text; or later, perhaps
+#       with seconds.
 #
 # Errors:
 #       Those of the script of -approve.
@@ -64,11 +67,16 @@ proc ::tls::CmpJudge {token facts} {
         && [dict get $facts kind] in {ir cr p10cr}
     }]
     set default [expr {$authority || $first || [dict get $facts own] ? "yes" : "no"}]
+    if {[dict exists $facts ca] && [dict get $facts ca]} {
+        set default {no badCertTemplate "certificates of authorities aren't given"}
+    } elseif {[dict get $facts profiles] ne {} && [dict get $facts kind] ne "rr"} {
+        set default {no badRequest "the profile isn't known"}
+    }
     set script [dict get $cmpJobs($token) approve]
     if {$script eq {}} {
         return $default
     }
-    dict set facts default $default
+    dict set facts default [lindex $default 0]
     set verdict [uplevel #0 [list {*}$script $facts]]
     set word [lindex $verdict 0]
     if {$word ne "later" && ![string is boolean -strict $word]} {
@@ -105,10 +113,11 @@ proc ::tls::CmpCa {token args} {
 # Arguments:
 #       token       The server.
 #       facts       What is asked for.
+#       more        Further words for tls::ca.
 #
 # Results:
 #       A decision for tls::CmpSay.
-proc ::tls::CmpIssue {token facts} {
+proc ::tls::CmpIssue {token facts more} {
     variable cmpJobs
     set words [list -notext -proven -inform DER -data [dict get $facts request]]
     # A client may want less time than the authority gives, and a later start.
@@ -126,7 +135,7 @@ proc ::tls::CmpIssue {token facts} {
         lappend words -enddate [clock format $end {*}$stamp]
     }
     try {
-        set certificate [CmpCa $token {*}$words]
+        set certificate [CmpCa $token {*}$words {*}$more]
     } trap {TLS CA POLICY} {message} {
         return [list tell 2 badCertTemplate $message]
     } trap {TLS CA VERIFY} {message} {

@@ -16,21 +16,24 @@
 #       The folder of the state can't be read; the port can't be listened at.
 proc ::tls::CmpOpen {plan} {
     variable cmpJobs
-    variable cmpCases
+    variable cmpOver
+    variable cmpUsed
     set token [dict get $plan token]
-    set plan [dict merge $plan {list {} listed 0 sweeper {}}]
+    set plan [dict merge $plan {list {} listed 0}]
+    set cmpOver($token) [dict create new {} old {} turned [clock seconds]]
+    set cmpUsed($token) $cmpOver($token)
     try {
         CmpRecall $token [dict get $plan state]
     } on error {message} {
         CmpDrop $token
-        array unset cmpCases $token,*
+        CmpForget $token
         return -code error -errorcode [list TLS CMP READ -state] \
             "can't read the state in \"[dict get $plan state]\": $message"
     }
     try {
         set result [CmpListen $plan [list ::tls::CmpServeMessage $token]]
     } on error {message options} {
-        array unset cmpCases $token,*
+        CmpForget $token
         return -options $options $message
     }
     CmpSweep $token
@@ -81,15 +84,17 @@ proc ::tls::CmpServeMessage {token message} {
     set heard [CmpHear $message]
     set id [dict get $heard transaction]
     set kind [dict get $heard kind]
-    set known [info exists cmpCases($token,$id)]
-    if {$known && [dict get $cmpCases($token,$id) digest] eq [dict get $heard digest]} {
-        return [dict get $cmpCases($token,$id) answer]
+    set answer [CmpLastAnswer $token $id [dict get $heard digest]]
+    if {$answer ne {}} {
+        return $answer
     }
-    if {
-        $kind in {certConf pollReq error} && $known
-        && [dict get $cmpCases($token,$id) phase] ne "done"
-    } {
-        return [CmpGoOn $token $id $message $heard]
+    if {[info exists cmpCases($token,$id)]} {
+        if {[dict get $cmpCases($token,$id) digest] eq [dict get $heard digest]} {
+            return [dict get $cmpCases($token,$id) answer]
+        }
+        if {$kind in {certConf pollReq error}} {
+            return [CmpGoOn $token $id $message $heard]
+        }
     }
     set secret [CmpSecret $token $heard]
     set later [list later [dict get $cmpJobs($token) later]]
@@ -100,6 +105,13 @@ proc ::tls::CmpServeMessage {token message} {
         return [dict get $said answer]
     }
     set facts [CmpFacts $token $message $secret]
+    if {$kind ne "genm"} {
+        set decision [CmpIsFresh $token $id $heard]
+        if {$decision ne {}} {
+            CmpReport $token refused [dict remove $facts request]
+            return [dict get [CmpSay $token $message $secret $decision] answer]
+        }
+    }
     switch $kind {
         genm {
             set decision [CmpTell $token [dict get $facts questions]]
@@ -114,8 +126,41 @@ proc ::tls::CmpServeMessage {token message} {
         return [dict get $said answer]
     }
     set said [CmpSay $token $message $secret $decision]
-    CmpRemember $token $id $heard [dict get $said answer]
+    if {$id ne {}} {
+        CmpEndCase $token $id [dict get $heard digest] [dict get $said answer]
+    }
     return [dict get $said answer]
+}
+
+# tls::CmpIsFresh --
+#       Whether a transaction may begin: under a number of its own, and with a message that isn't an old one.
+#
+# Arguments:
+#       token       The server.
+#       id          The number of the transaction.
+#       heard       What is known of the message.
+#
+# Results:
+#       Nothing, or the decision by which the message is refused.
+proc ::tls::CmpIsFresh {token id heard} {
+    variable cmpJobs
+    variable cmpCases
+    variable cmpMostCases
+    if {$id eq {} || [string length $id] > 128} {
+        return {tell 2 badRequest "the transaction needs a number of at most 64 bytes"}
+    }
+    if {[CmpIsUsed $token $id]} {
+        return {tell 2 transactionIdInUse "the transaction's number is in use"}
+    }
+    set window [dict get $cmpJobs($token) window]
+    set time [dict get $heard time]
+    if {$window > 0 && $time ne {} && abs([clock seconds] - $time) > $window} {
+        return {tell 2 badTime "the time of the message isn't near that of the server"}
+    }
+    if {[array size cmpCases] >= $cmpMostCases} {
+        return {tell 2 systemUnavail "too many transactions are under way"}
+    }
+    return {}
 }
 
 # tls::CmpSecret --
@@ -159,46 +204,32 @@ proc ::tls::CmpSecret {token heard} {
 proc ::tls::CmpBegin {token id message heard facts secret said} {
     variable cmpJobs
     variable cmpCases
-    variable cmpMostCases
-    if {$id eq {} || [string length $id] > 128} {
-        set decision {tell 2 badRequest "the transaction needs a number of at most 64 bytes"}
-    } elseif {[info exists cmpCases($token,$id)]} {
-        # Not remembered, for the number is another transaction's.
-        return [dict get [CmpSay $token $message $secret \
-            {tell 2 transactionIdInUse "the transaction's number is in use"}] answer]
-    } elseif {[array size cmpCases] >= $cmpMostCases} {
-        set decision {tell 2 systemUnavail "too many transactions are under way"}
-    } else {
-        set case [dict create phase waiting request $message digest [dict get $heard digest] \
-            answer [dict get $said answer] nonce [dict get $said nonce] certificate {} \
-            reference [dict get $heard reference] protection [dict get $heard protection] \
-            kind [dict get $facts kind] deadline 0]
-        # The place is taken while scripts decide.
-        dict set case deadline [expr {[clock seconds] + $::tls::cmpLongestWait}]
-        set cmpCases($token,$id) $case
-        try {
-            set decision [CmpDecide $token $facts]
-        } finally {
-            unset -nocomplain cmpCases($token,$id)
-        }
-        if {![info exists cmpJobs($token)]} {
-            return [dict get $said answer]
-        }
-        if {[lindex $decision 0] eq "later"} {
-            if {[lindex $decision 1] != [dict get $cmpJobs($token) later]} {
-                set said [CmpSay $token $message $secret $decision]
-                dict set case answer [dict get $said answer]
-                dict set case nonce [dict get $said nonce]
-            }
-            CmpKeepCase $token $id $case
-            CmpReport $token waiting [dict remove $facts request]
-            return [dict get $said answer]
-        }
-        return [CmpConclude $token $id $case $message $secret $decision {}]
+    variable cmpLongestWait
+    set case [dict create phase waiting request $message digest [dict get $heard digest] \
+        answer [dict get $said answer] nonce [dict get $said nonce] certificate {} \
+        reference [dict get $heard reference] protection [dict get $heard protection] \
+        kind [dict get $facts kind] deadline [expr {[clock seconds] + $cmpLongestWait}]]
+    # The place is taken while scripts decide.
+    set cmpCases($token,$id) $case
+    try {
+        set decision [CmpDecide $token $facts]
+    } finally {
+        unset -nocomplain cmpCases($token,$id)
     }
-    set said [CmpSay $token $message $secret $decision]
-    CmpReport $token refused [dict remove $facts request]
-    return [dict get $said answer]
+    if {![info exists cmpJobs($token)]} {
+        return [dict get $said answer]
+    }
+    if {[lindex $decision 0] eq "later"} {
+        if {[lindex $decision 1] != [dict get $cmpJobs($token) later]} {
+            set said [CmpSay $token $message $secret $decision]
+            dict set case answer [dict get $said answer]
+            dict set case nonce [dict get $said nonce]
+        }
+        CmpKeepCase $token $id $case
+        CmpReport $token waiting [dict remove $facts request]
+        return [dict get $said answer]
+    }
+    return [CmpConclude $token $id $case $message $secret $decision {}]
 }
 
 # tls::CmpConclude --
@@ -220,7 +251,6 @@ proc ::tls::CmpBegin {token id message heard facts secret said} {
 #       The server fails; a certificate that was issued is revoked.
 proc ::tls::CmpConclude {token id case message secret decision earlier} {
     variable cmpJobs
-    variable cmpMemory
     set words [list $token $message $secret $decision]
     if {$earlier ne {}} {
         lappend words $earlier
@@ -230,16 +260,17 @@ proc ::tls::CmpConclude {token id case message secret decision earlier} {
         dict set case answer [dict get $said answer]
         dict set case nonce [dict get $said nonce]
         dict set case digest [dict get [CmpHear $message] digest]
-        if {[lindex $decision 0] eq "issue" && [dict get $said counted]} {
+        if {
+            [lindex $decision 0] eq "issue" && [dict get $said counted]
+            && ![CmpIsFinal [dict get $said answer]]
+        } {
             dict set case certificate [lindex $decision 1]
-            dict set case phase [expr {[CmpIsFinal [dict get $said answer]] ? "done" : "issued"}]
+            dict set case phase issued
+            dict set case deadline [expr {[clock seconds] + [dict get $cmpJobs($token) patience]}]
+            CmpKeepCase $token $id $case
         } else {
-            dict set case phase done
+            CmpEndCase $token $id [dict get $case digest] [dict get $case answer]
         }
-        set issued [expr {[dict get $case phase] eq "issued"}]
-        set time [expr {$issued ? [dict get $cmpJobs($token) patience] : $cmpMemory}]
-        dict set case deadline [expr {[clock seconds] + $time}]
-        CmpKeepCase $token $id $case
     } on error {message options} {
         # What the client won't hear of mustn't stay.
         if {[lindex $decision 0] eq "issue"} {
@@ -329,11 +360,7 @@ proc ::tls::CmpGoOn {token id message heard} {
         }
     }
     # Before the client hears of it: otherwise a death in between would have it revoked after all.
-    dict set case phase done
-    dict set case digest [dict get $heard digest]
-    dict set case answer [dict get $said answer]
-    dict set case deadline [expr {[clock seconds] + $::tls::cmpMemory}]
-    CmpKeepCase $token $id $case
+    CmpEndCase $token $id [dict get $heard digest] [dict get $said answer]
     CmpReport $token $fate [dict create transaction $id certificate [dict get $case certificate]]
     return [dict get $said answer]
 }

@@ -51,6 +51,23 @@ impl Proof {
     }
 }
 
+impl Demand {
+    /// Whether the certificate is to be an authority's; also if that can't be told for certain.
+    pub(crate) fn wants_authority(&self) -> bool {
+        /// basicConstraints
+        const CONSTRAINTS: &str = "2.5.29.19";
+        let is_leaf = |whole: &[u8]| {
+            let parts = one(whole)?.open(tag::SEQUENCE)?;
+            let value = one(parts.last()?.expect(tag::OCTET_STRING)?)?;
+            let fields = value.open(tag::SEQUENCE)?;
+            let first = fields.first();
+            Some(!first.is_some_and(|field| field.tag == tag::BOOLEAN && field.content != [0]))
+        };
+        let mut all = self.extensions.iter();
+        all.any(|(kind, whole)| kind == CONSTRAINTS && is_leaf(whole) != Some(true))
+    }
+}
+
 /// A wish for a revocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recall {
@@ -375,6 +392,25 @@ mod tests {
         );
         assert_eq!(demand(&whole(&[])).unwrap().proof, Proof::None);
         assert_eq!(demand(&whole(&[0xa1, 0])).unwrap().proof, Proof::Signature);
+    }
+
+    #[test]
+    fn an_authority_is_known_by_its_constraints() {
+        let wish = |value: &[u8]| {
+            let parts = [
+                wrap(tag::OID, &[0x55, 29, 19]),
+                wrap(tag::OCTET_STRING, value),
+            ];
+            let whole = wrap(tag::SEQUENCE, &parts.concat());
+            let extensions = extensions(&whole).unwrap();
+            let request = unsigned_request(&name(1), &name(2), &extensions);
+            pkcs10(one(&request).unwrap()).unwrap().wants_authority()
+        };
+        assert!(!wish(&[0x30, 0]));
+        assert!(!wish(&[0x30, 3, 1, 1, 0]));
+        assert!(wish(&[0x30, 3, 1, 1, 0xff]));
+        assert!(wish(&[0x30, 6, 1, 1, 1, 2, 1, 0]));
+        assert!(wish(&[5, 0]));
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use super::body::informations;
 use super::names::{self, Information};
-use crate::x509::der::{Element, oid, one, tag, wrap};
+use crate::x509::der::{Element, integer, oid, one, tag, wrap};
+use crate::x509::time;
 
 /// The parts of a message that matter to who carries it, or has to find out whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
+    /// The version of the protocol.
+    pub(crate) version: i64,
     /// The number of the body's kind.
     pub(crate) kind: u8,
     /// The transaction id; empty where there is none.
@@ -21,6 +24,10 @@ pub(crate) struct Message {
     pub(crate) extra: Vec<Vec<u8>>,
     /// Whether the confirmation of certificates is left out, or shall be.
     pub(crate) implicit: bool,
+    /// When the sender made it, if he says so.
+    pub(crate) time: Option<i64>,
+    /// The names of the profiles that certificates shall follow.
+    pub(crate) profiles: Vec<String>,
 }
 
 /// How a message is protected.
@@ -73,6 +80,9 @@ const BY_SECRET: [&str; 4] = [
 
 /// id-it-implicitConfirm
 const IMPLICIT: &str = "1.3.6.1.5.5.7.4.13";
+
+/// id-it-certProfile
+const PROFILE: &str = "1.3.6.1.5.5.7.4.21";
 
 /// A message in pieces: the fields of the header, the body, and what follows it.
 pub(super) struct Pieces<'a> {
@@ -137,7 +147,17 @@ pub(crate) fn message(bytes: &[u8]) -> Option<Message> {
         None => Vec::new(),
     };
     let general = pieces.field(8).and_then(informations).unwrap_or_default();
+    let mut profiles = Vec::new();
+    for piece in general.iter().filter(|piece| piece.kind == PROFILE) {
+        let names = one(piece.value.as_deref()?)?.open(tag::SEQUENCE)?;
+        for name in names {
+            profiles.push(name.text()?);
+        }
+    }
     Some(Message {
+        version: integer(pieces.header.first()?.expect(tag::INTEGER)?)?,
+        time: pieces.field(0).and_then(time::seconds),
+        profiles,
         implicit: general.iter().any(|piece| piece.kind == IMPLICIT),
         kind: pieces.body.tag & 0x1f,
         transaction: pieces.octets(4)?,
@@ -190,6 +210,43 @@ pub(crate) fn with_information(bytes: &[u8], pieces: &[Information]) -> Option<V
     Some(join(&fields, parts.body.whole, &parts.rest))
 }
 
+/// A message with an error as its body, a rejection; its protection doesn't fit any more. `None` if it is no message.
+pub(crate) fn with_error(bytes: &[u8], failures: u32, text: &str) -> Option<Vec<u8>> {
+    /// The status of a rejection.
+    const REJECTION: u8 = 2;
+    let parts = split(bytes)?;
+    let status = [
+        wrap(tag::INTEGER, &[REJECTION]),
+        wrap(tag::SEQUENCE, &wrap(tag::UTF8, text.as_bytes())),
+        wrap(tag::BIT_STRING, &named_bits(failures)),
+    ];
+    let error = wrap(tag::SEQUENCE, &wrap(tag::SEQUENCE, &status.concat()));
+    let fields: Vec<&[u8]> = parts.header.iter().map(|field| field.whole).collect();
+    let body = wrap(tag::constructed(body::ERROR), &error);
+    Some(join(&fields, &body, &parts.rest))
+}
+
+/// The number of the error in an error message.
+pub(crate) fn error_code(bytes: &[u8]) -> Option<i64> {
+    let body = split(bytes)?.body;
+    let error = one(body.expect(tag::constructed(body::ERROR))?)?.open(tag::SEQUENCE)?;
+    let code = error.iter().find(|part| part.tag == tag::INTEGER)?;
+    integer(code.content)
+}
+
+/// The content of a BIT STRING with these bits, without zeros at its end.
+fn named_bits(bits: u32) -> Vec<u8> {
+    let bytes = bits.reverse_bits().to_be_bytes();
+    let count = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    let kept = &bytes[..count];
+    let unused = kept.last().map_or(0, |last| last.trailing_zeros());
+    let unused = u8::try_from(unused).unwrap_or(0);
+    [&[unused], kept].concat()
+}
+
 /// A message of its pieces.
 fn join(header: &[&[u8]], body: &[u8], rest: &[Element<'_>]) -> Vec<u8> {
     let mut whole = wrap(tag::SEQUENCE, &header.concat());
@@ -233,6 +290,20 @@ mod tests {
         assert_eq!(answers.len(), 1);
         assert_eq!(answers[0].kind, "1.2.3");
         assert_eq!(answers[0].value, None);
+    }
+
+    #[test]
+    fn an_error_takes_the_place_of_a_body() {
+        assert_eq!(named_bits(0), [0]);
+        assert_eq!(named_bits(0b10), [6, 0x40]);
+        assert_eq!(named_bits(1 << 9 | 1), [6, 0x80, 0x40]);
+        let name = wrap(0xa4, &wrap(tag::SEQUENCE, &[]));
+        let fields = [wrap(tag::INTEGER, &[2]), name.clone(), name];
+        let header = wrap(tag::SEQUENCE, &fields.concat());
+        let whole = wrap(tag::SEQUENCE, &[header, wrap(0xb3, &[5, 0])].concat());
+        let error = with_error(&whole, 0b10, "no").unwrap();
+        assert_eq!(message(&error).unwrap().kind, body::ERROR);
+        assert!(error.ends_with(&[0x0c, 2, b'n', b'o', 3, 2, 6, 0x40]));
     }
 
     #[test]

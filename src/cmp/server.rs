@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::ffi::CString;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::pkey::{PKey, Private};
@@ -17,13 +18,14 @@ use super::client::{equip, stack};
 use super::header::{self, Message as Header, Protection};
 use super::names::{self, Information};
 use super::settings::Credentials;
+use super::status;
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl::chain;
 use crate::ossl::cmp::without_notes;
 use crate::ossl::cmp_message::Message;
 use crate::ossl::cmp_server::{
-    BAD_REQUEST_ID, Confirmation, General, HASH_UNMATCHED, Issued, NOT_ACCEPTED, Poll, Refusal,
-    Request, Responder, Server, Status, confirmation_hash,
+    BAD_REQUEST_ID, Confirmation, General, HASH_UNMATCHED, Issued, NONCE_UNMATCHED, NOT_ACCEPTED,
+    Poll, Refusal, Request, Responder, Server, Status, UNEXPECTED_VERSION, confirmation_hash,
 };
 use crate::ossl::error::clear;
 use crate::ossl::secret::Secret;
@@ -97,6 +99,12 @@ pub(crate) enum Decision {
     Tell(Status),
     /// The answers to a general message.
     Answers(Vec<Information>),
+}
+
+impl Default for Decision {
+    fn default() -> Self {
+        Self::Later(1)
+    }
 }
 
 /// The first message of a transaction, and where it stands.
@@ -207,7 +215,8 @@ impl Office {
             // There is nothing to protect them with.
             server.send_unprotected_errors();
         }
-        if self.accept_unprotected {
+        // Who is known has protected his first message, and so has to protect the others.
+        if self.accept_unprotected && matches!(identity, Identity::Nobody) {
             server.accept_unprotected();
         }
         if self.grant_implicit {
@@ -259,15 +268,54 @@ impl Office {
             let verdicts = body::verdicts(message).unwrap_or_default();
             fits && !verdicts.is_empty() && verdicts.iter().all(|verdict| verdict.accepted)
         });
-        let message = match kind == Some(header::body::GENP) && !answers.is_empty() {
-            true => amend(&mut server, &encoded, &answers)?,
-            false => encoded,
+        let message = match kind {
+            Some(header::body::GENP) if !answers.is_empty() => {
+                let amended = header::with_answers(&encoded, &answers);
+                protect_anew(&mut server, amended)?
+            }
+            Some(header::body::ERROR) if !counted => {
+                let right = Self::is_protected(&mut server, identity, message);
+                match flaw(&encoded, &header, identity, right) {
+                    Some(flaw) => self.refuse(&header, message, flaw)?,
+                    None => encoded,
+                }
+            }
+            _ => encoded,
         };
         Ok(Answer {
             message,
             counted,
             confirmed,
         })
+    }
+
+    /// Whether a message's protection is that of its sender.
+    fn is_protected(server: &mut Server, identity: &Identity, message: &[u8]) -> bool {
+        let Ok(message) = Message::decode(message) else {
+            return false;
+        };
+        let check = || server.with_context(|context| context.validates(&message));
+        !matches!(identity, Identity::Nobody) && without_notes(check)
+    }
+
+    /// Whether a message is somebody's, so that what belongs to him counts.
+    pub(crate) fn is_from(&self, identity: &Identity, message: &[u8]) -> Result<bool> {
+        if matches!(identity, Identity::Nobody) {
+            return Ok(false);
+        }
+        let header = read(message)?;
+        let mut server = self.open(identity, &header.reference, &Desk::default())?;
+        Ok(Self::is_protected(&mut server, identity, message))
+    }
+
+    /// Refuses a message. Who isn't known to have sent it learns nothing by the answer's protection: neither whether there
+    /// is a secret for his reference, nor anything made with it that he could try secrets on.
+    fn refuse(&self, header: &Header, message: &[u8], flaw: Flaw) -> Result<Vec<u8>> {
+        let mut server = self.open(&Identity::Nobody, &header.reference, &Desk::default())?;
+        let answer = reply(&mut server, message)?.encode().map_err(refused)?;
+        let failures = status::bits(&[flaw.name.to_owned()]).unwrap_or(0);
+        let amended = header::with_error(&answer, failures, flaw.text);
+        protect_anew(&mut server, amended)
     }
 
     /// Brings a server where it was after an earlier message.
@@ -420,16 +468,57 @@ fn reply(server: &mut Server, message: &[u8]) -> Result<Message> {
     without_notes(|| server.answer(&message)).map_err(refused)
 }
 
-/// Puts answers into a message, and protects it anew if it was protected.
-fn amend(server: &mut Server, message: &[u8], answers: &[Information]) -> Result<Vec<u8>> {
-    let amended = header::with_answers(message, answers).ok_or_else(unreadable)?;
-    let amended = Message::decode(&amended).map_err(refused)?;
-    let done = server.with_context(|context| context.protect(&amended));
+/// Protects a message that was changed anew, if it was protected.
+fn protect_anew(server: &mut Server, changed: Option<Vec<u8>>) -> Result<Vec<u8>> {
+    let changed = Message::decode(&changed.ok_or_else(unreadable)?).map_err(refused)?;
+    let done = server.with_context(|context| context.protect(&changed));
     done.map_err(refused)?;
-    amended.encode().map_err(refused)
+    changed.encode().map_err(refused)
+}
+
+/// The versions of the protocol that there are; the last one isn't known to every library.
+const VERSIONS: RangeInclusive<i64> = 2..=3;
+
+/// What is wrong with a message, where OpenSSL says no more than that it is.
+#[derive(Clone, Copy)]
+struct Flaw {
+    /// The name of the failure.
+    name: &'static str,
+    /// The text for the client.
+    text: &'static str,
+}
+
+/// What is wrong with a message that OpenSSL has answered with an error, unless the error says it; `right` tells whether
+/// its protection is.
+fn flaw(answer: &[u8], header: &Header, identity: &Identity, right: bool) -> Option<Flaw> {
+    let reason = header::error_code(answer);
+    let known = VERSIONS.contains(&header.version);
+    if !known || reason == Some(i64::from(UNEXPECTED_VERSION)) {
+        return Some(Flaw {
+            name: "unsupportedVersion",
+            text: "the version of the protocol isn't supported",
+        });
+    }
+    match (header.protection, identity) {
+        (Protection::None, _) => None,
+        (Protection::Signature, Identity::Nobody) => Some(Flaw {
+            name: "signerNotTrusted",
+            text: "the signer isn't trusted",
+        }),
+        _ if !right => Some(Flaw {
+            name: "badMessageCheck",
+            text: "the protection isn't right",
+        }),
+        _ if reason == Some(i64::from(NONCE_UNMATCHED)) => Some(Flaw {
+            name: "badRecipientNonce",
+            text: "the nonce isn't that of the last answer",
+        }),
+        _ => None,
+    }
 }
 
 /// What a clerk works by.
+#[derive(Default)]
 struct State {
     /// What was decided.
     decision: Decision,

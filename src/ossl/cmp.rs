@@ -17,7 +17,7 @@ use openssl::x509::{X509, X509Extension, X509NameRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
 use super::cmp_message::{Entries, Itav, Message, OctetString, length_of, octets};
-use super::error::{checked, checked_p, queue};
+use super::error::{checked, checked_p, clear, queue};
 use super::secret::Secret;
 use crate::ffi::ossl as ffi;
 
@@ -303,6 +303,14 @@ impl Context {
         // SAFETY: both are alive, and OpenSSL copies the nonce.
         checked(unsafe { ffi::OSSL_CMP_CTX_set1_senderNonce(self.raw, nonce.as_ptr()) })?;
         Ok(())
+    }
+
+    /// Whether the protection of the other side's message is right (OSSL_CMP_validate_msg).
+    pub(crate) fn validates(&mut self, message: &Message) -> bool {
+        // SAFETY: both are alive.
+        let right = unsafe { ffi::OSSL_CMP_validate_msg(self.raw, message.as_ptr()) };
+        clear();
+        right == 1
     }
 
     /// Protects a message of this side anew if it was protected.

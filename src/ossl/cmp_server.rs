@@ -223,6 +223,10 @@ pub(crate) const PROCESSING: c_int = ffi::CMP_R_ERROR_PROCESSING_MESSAGE;
 pub(crate) const NOT_ACCEPTED: c_int = ffi::CMP_R_REQUEST_NOT_ACCEPTED;
 /// There is no request with this number.
 pub(crate) const BAD_REQUEST_ID: c_int = ffi::CMP_R_BAD_REQUEST_ID;
+/// The message is of a version that the library doesn't know.
+pub(crate) const UNEXPECTED_VERSION: c_int = ffi::CMP_R_UNEXPECTED_PVNO;
+/// The message doesn't answer to the last one.
+pub(crate) const NONCE_UNMATCHED: c_int = ffi::CMP_R_RECIPNONCE_UNMATCHED;
 /// The certificate that is confirmed isn't the one that was issued.
 pub(crate) const HASH_UNMATCHED: c_int = ffi::CMP_R_CERTHASH_UNMATCHED;
 

@@ -169,6 +169,7 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
             "patience",
             seconds("-confirm_timeout", serving.confirm_timeout, 60)?,
         ),
+        ("window", seconds("-time_window", serving.time_window, 300)?),
         ("secure", Obj::bool(tls.tls_used.is_some())),
         ("tls", security),
     ]);
@@ -253,14 +254,19 @@ fn desk(interp: Interp<'_>, token: &Obj) -> Result<Rc<Desk>> {
 
 impl Desk {
     /// Who sent a message; `secret` is what the script has found for him.
-    fn identify(&self, header: &header::Message, secret: &Obj) -> Identity {
+    fn identify(&self, header: &header::Message, message: &[u8], secret: &Obj) -> Result<Identity> {
         let found = secret.as_bytes().filter(|bytes| !bytes.is_empty());
         let found = match found {
             Some(secret) => Some(Secret::from(secret)),
             None if self.reference == header.reference => self.secret.clone(),
             None => None,
         };
-        self.office.identify(header, found)
+        let identity = self.office.identify(header, found);
+        // Where protection needn't be right, nobody is who he says before it is.
+        if self.office.accept_unprotected && !self.office.is_from(&identity, message)? {
+            return Ok(Identity::Nobody);
+        }
+        Ok(identity)
     }
 }
 
@@ -297,6 +303,10 @@ pub(in crate::cmd) fn hear(_interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         String::from_utf8_lossy(&header.reference).into_owned(),
     );
     record.put("implicit", header.implicit);
+    record.put(
+        "time",
+        header.time.map_or_else(|| Value::from(""), Value::from),
+    );
     let digest = openssl::sha::sha256(&message);
     record.put("digest", hex(&digest));
     Ok(Obj::from(&record))
@@ -319,18 +329,21 @@ pub(in crate::cmd) fn facts(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let desk = desk(interp, token)?;
     let message = message.as_bytes().unwrap_or_default();
     let header = server::read(&message)?;
-    let identity = desk.identify(&header, secret);
+    let identity = desk.identify(&header, &message, secret)?;
+    let (protection, reference) = match &identity {
+        Identity::Nobody => ("none", String::new()),
+        Identity::Signer { .. } => ("signature", String::new()),
+        Identity::Secret(_) => (
+            "secret",
+            String::from_utf8_lossy(&header.reference).into_owned(),
+        ),
+    };
     let mut record = Record::new();
     record.put("kind", kind_word(header.kind));
     record.put("transaction", hex(&header.transaction));
-    record.put("protection", protection(header.protection));
-    record.put(
-        "reference",
-        match header.protection {
-            header::Protection::Secret => String::from_utf8_lossy(&header.reference).into_owned(),
-            _ => String::new(),
-        },
-    );
+    record.put("protection", protection);
+    record.put("reference", reference);
+    record.put("profiles", header.profiles);
     if let Identity::Signer {
         certificate,
         authority,
@@ -371,6 +384,7 @@ fn put_demand(record: &mut Record, demand: &Demand) {
     /// subjectAltName
     const NAMES: &str = "2.5.29.17";
     record.put("subject", slash(&demand.subject));
+    record.put("ca", demand.wants_authority());
     record.put("proof", demand.proof.word());
     record.put("request", demand.request.clone());
     let names = frame::request(&demand.request).and_then(|request| {
@@ -429,7 +443,7 @@ pub(in crate::cmd) fn say(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         Some(earlier) => server::read(&earlier.request)?,
         None => header,
     };
-    let identity = desk.identify(&begun, secret);
+    let identity = desk.identify(&begun, first, secret)?;
     let answer = desk
         .office
         .answer(&identity, &message, decision, earlier.as_ref())?;

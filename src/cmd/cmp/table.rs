@@ -241,6 +241,8 @@ options! {
             "Folder for requests that wait and certificates that aren't confirmed";
         confirm_timeout: Int = "-confirm_timeout", Server, Command, "3.0", "60",
             "Seconds after which a certificate that isn't confirmed is revoked";
+        time_window: Int = "-time_window", Server, Command, "3.0", "300",
+            "Seconds that the time of a request may be off, 0 for any";
         ra_trusted: Text = "-ra_trusted", Server, Command, "3.0", "none",
             "Trusted certificates for registration authorities";
         rsp_crl: File = "-rsp_crl", Server, Command, "3.0", "made by the authority",
