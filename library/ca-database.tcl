@@ -17,14 +17,15 @@ namespace eval ::tls::CaDatabase {
     variable readAtOnce 5000
 
     # Words that databases have different ones for: a number that counts up by itself, a text of any
-    # length, a text that can be a key, what follows a table's columns; and how the columns of many
-    # rows become one text.
+    # length, a text that can be a key, what follows a table's columns; what makes a row that is read
+    # others' to wait for; and how the columns of many rows become one text.
     variable dialects {
         sqlite3 {
             @key@ {INTEGER PRIMARY KEY AUTOINCREMENT}
             @text@ TEXT
             @word@ TEXT
             @end@ {}
+            @lock@ {}
             @lines@ {group_concat(
                 serial || char(9) || expiry || char(9) || revocation || char(9) || expires
                     || char(9) || place,
@@ -35,6 +36,7 @@ namespace eval ::tls::CaDatabase {
             @text@ TEXT
             @word@ TEXT
             @end@ {}
+            @lock@ {FOR UPDATE}
             @lines@ {string_agg(
                 concat_ws(chr(9), serial, expiry, revocation, expires, place),
                 chr(10))}
@@ -44,6 +46,7 @@ namespace eval ::tls::CaDatabase {
             @text@ MEDIUMTEXT
             @word@ {VARCHAR(255)}
             @end@ {ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin}
+            @lock@ {FOR UPDATE}
             @lines@ {group_concat(
                 concat_ws(char(9), serial, expiry, revocation, expires, place)
                 separator '
@@ -122,7 +125,8 @@ proc ::tls::CaDatabase::kind {database} {
 }
 
 # tls::CaDatabase db begin --
-#       Begins a transaction. One that changes anything waits until no other does.
+#       Begins a transaction. One that changes anything waits until no other does. One that only looks
+#       sees everything as it was at one moment.
 #
 # Arguments:
 #       database    The connection.
@@ -132,21 +136,22 @@ proc ::tls::CaDatabase::kind {database} {
 # Results:
 #       A list of the next serial number, the next CRL number, whether subjects are unique, and when
 #       the last revocation list was made; what isn't known is empty.
+#
+# Errors:
+#       When the connection is in a transaction, which stays as it is.
 proc ::tls::CaDatabase::begin {database purpose patience} {
     set kind [kind $database]
     Begin $database $kind $purpose $patience
     try {
-        set state [State $database]
+        set state [State $database $kind [expr {$purpose eq "change"}]]
         # Who adds under a random serial number needs nobody to wait, unless for the subject's sake.
-        if {$kind ne "sqlite3" && ($purpose eq "change" || $purpose eq "add" && [lindex $state 2])} {
-            # This is the lock: it lasts as long as the transaction.
-            Ask $database {UPDATE tls_ca_state SET changes = changes + 1 WHERE id = 1}
-            set state [State $database]
+        if {$purpose eq "add" && [lindex $state 2]} {
+            set state [State $database $kind 1]
         }
         return $state
     } on error {message options} {
         catch {rollback $database}
-        Explain $database $message $options
+        Explain $database $kind $message $options
     }
 }
 
@@ -160,9 +165,9 @@ proc ::tls::CaDatabase::begin {database purpose patience} {
 #       None.
 proc ::tls::CaDatabase::commit {database} {
     try {
-        $database commit
+        End $database commit
     } on error {message options} {
-        catch {$database rollback}
+        catch {End $database rollback}
         return -options $options $message
     } finally {
         Restore $database
@@ -171,7 +176,7 @@ proc ::tls::CaDatabase::commit {database} {
 }
 proc ::tls::CaDatabase::rollback {database} {
     try {
-        $database rollback
+        End $database rollback
     } finally {
         Restore $database
     }
@@ -190,11 +195,9 @@ proc ::tls::CaDatabase::rollback {database} {
 #       None.
 #
 # Errors:
-#       When there is an authority already.
+#       When there is an authority already, or a table of somebody else's.
 proc ::tls::CaDatabase::create {database unique patience} {
     variable version
-    variable dialects
-    variable schema
     set kind [kind $database]
     if {$kind eq "sqlite3"} {
         # Readers and a writer don't wait for each other then. Where it can't be had, they do.
@@ -202,25 +205,22 @@ proc ::tls::CaDatabase::create {database unique patience} {
     }
     Begin $database $kind change $patience
     try {
-        if {[dict size [$database tables tls_ca_version]] == 0} {
-            if {$kind eq "mysql"} {
-                # What is there without a version was begun by a command that died.
-                $database allrows {DROP TABLE IF EXISTS tls_ca_state, tls_ca_certificate}
-            }
-            foreach statement $schema {
-                $database allrows [string map [dict get $dialects $kind] $statement]
-            }
+        if {![Present $database $kind tls_ca_version]} {
+            Tables $database $kind
             if {$kind eq "mysql"} {
                 # Making a table has ended the transaction.
                 commit $database
                 Begin $database $kind change $patience
             }
         }
-        if {[llength [Ask $database {SELECT version FROM tls_ca_version}]] == 0} {
+        set found [Version $database]
+        if {$found eq {}} {
             Ask $database {INSERT INTO tls_ca_version (version) VALUES (:version)} \
                 [dict create version $version]
+        } elseif {$found ne $version} {
+            Unknown $found
         }
-        if {[llength [State $database]] > 0} {
+        if {[llength [State $database $kind 1]] > 0} {
             throw {TLS CA DATABASE present} "the database has an authority already"
         }
         Ask $database {
@@ -424,99 +424,234 @@ proc ::tls::CaDatabase::expire {database now} {
     return
 }
 
-# tls::CaDatabase db serial, tls::CaDatabase db crlNumber, tls::CaDatabase db lastList --
-#       Change what the next certificate or revocation list will get, and when the last list was
-#       made.
+# tls::CaDatabase db state --
+#       Changes what the next certificate or revocation list will get, and when the last list was made.
+#       Counts the change, whatever it was.
 #
 # Arguments:
 #       database    The connection.
-#       value       The number, or the time in seconds since 1970.
+#       values      A dict with any of serial, crl_number and last_list.
 #
 # Results:
 #       None.
-proc ::tls::CaDatabase::serial {database value} {
-    Ask $database {UPDATE tls_ca_state SET serial = :value WHERE id = 1} \
-        [dict create value $value]
-    return
-}
-proc ::tls::CaDatabase::crlNumber {database value} {
-    Ask $database {UPDATE tls_ca_state SET crl_number = :value WHERE id = 1} \
-        [dict create value $value]
-    return
-}
-proc ::tls::CaDatabase::lastList {database value} {
-    Ask $database {UPDATE tls_ca_state SET last_list = :value WHERE id = 1} \
-        [dict create value $value]
+proc ::tls::CaDatabase::state {database values} {
+    set changes [list {changes = changes + 1}]
+    foreach column {serial crl_number last_list} {
+        if {[dict exists $values $column]} {
+            lappend changes "$column = :$column"
+        }
+    }
+    Ask $database "UPDATE tls_ca_state SET [join $changes {, }] WHERE id = 1" $values
     return
 }
 
-# Begins a transaction.
+# ---- Transactions ---------------------------------------------------------------------------------
+
+# Begins a transaction, with what must be so for its time. The caller's own is never taken for one.
+#
+# In servers, one that changes anything sees at each question what others have done by then: it asks
+# when it has the lock, and nothing that was seen before counts.
 proc ::tls::CaDatabase::Begin {database kind purpose patience} {
-    switch $kind {
-        sqlite3 {
-            # The connection gets its own patience back when the transaction ends.
-            namespace upvar [info object namespace $database] tlsTimeout timeout
-            if {![info exists timeout]} {
-                set timeout [$database configure -timeout]
-            }
-            $database configure -timeout $patience
-            # Only so does a commit wait for the disk. In a transaction of the caller's it fails, as the next does.
-            catch {Ask $database {PRAGMA synchronous = FULL}}
-            try {
-                Ask $database [expr {$purpose eq "look" ? "BEGIN" : "BEGIN IMMEDIATE"}]
-            } on error {message options} {
-                Restore $database
-                return -options $options $message
-            }
+    Begin($kind) $database $purpose $patience
+}
+proc ::tls::CaDatabase::Begin(sqlite3) {database purpose patience} {
+    # SQLite's own way to wait for others sleeps longer and longer, and nobody works meanwhile.
+    set handle [$database getDBhandle]
+    Keep $database [list apply {{database handle busy} {
+        $handle busy {}
+        $database configure -timeout [$database configure -timeout]
+        if {$busy ne {}} {
+            $handle busy $busy
         }
-        postgres {
-            $database begintransaction
-            Ask $database {SELECT set_config('lock_timeout', :patience, true)} \
-                [dict create patience $patience]
-        }
-        mysql {
-            set seconds [expr {max(1, ($patience + 999) / 1000)}]
-            # The server takes no bound variable here.
-            Ask $database "SET SESSION innodb_lock_wait_timeout = $seconds"
-            Ask $database {SET SESSION group_concat_max_len = 16777216}
-            $database begintransaction
+    }} $database $handle [$handle busy]]
+    $handle busy [list ::tls::CaDatabase::Waited [expr {[clock milliseconds] + $patience}]]
+    set synchronous [lindex [Ask $database {PRAGMA synchronous}] 0 0]
+    if {$synchronous < 2 && $purpose ne "look"} {
+        # Only so does a commit wait for the disk. In a transaction of the caller's it fails, as the next does.
+        catch {
+            Ask $database {PRAGMA synchronous = FULL}
+            Keep $database [list ::tls::CaDatabase::Ask $database "PRAGMA synchronous = $synchronous"]
         }
     }
-    return
+    try {
+        Ask $database [expr {$purpose eq "look" ? "BEGIN" : "BEGIN IMMEDIATE"}]
+    } on error {message options} {
+        Restore $database
+        if {[string match "*within a transaction*" $message]} {
+            Inside
+        }
+        return -options $options $message
+    }
+}
+proc ::tls::CaDatabase::Begin(postgres) {database purpose patience} {
+    # PostgreSQL only warns of a transaction in a transaction. But a setting that is local to one is gone
+    # with the next statement, unless there was one.
+    Ask $database {SELECT set_config('tls_ca.inside', 'yes', true)}
+    if {[lindex [Ask $database {SHOW tls_ca.inside}] 0 0] eq "yes"} {
+        Inside
+    }
+    Ask $database "BEGIN ISOLATION LEVEL [expr {
+    $purpose eq "look" ? "REPEATABLE READ, READ ONLY" : "READ COMMITTED"
+}]"
+    Ask $database "SET LOCAL lock_timeout = [expr {max(1, $patience)}]"
+}
+proc ::tls::CaDatabase::Begin(mysql) {database purpose patience} {
+    # The server takes no bound variables here, and TDBC takes the server's own for such, but not in what
+    # only the server knows to be no comment.
+    set save {}
+    set change {}
+    set restore {}
+    foreach {variable value} [list innodb_lock_wait_timeout [expr {max(1, ($patience + 999) / 1000)}] \
+        group_concat_max_len 16777216 sql_mode 'STRICT_ALL_TABLES' character_set_client utf8mb4 \
+        character_set_connection utf8mb4 character_set_results utf8mb4] {
+        lappend save "@tls_$variable = @@SESSION.$variable"
+        lappend change "SESSION $variable = $value"
+        lappend restore "SESSION $variable = @tls_$variable"
+    }
+    Ask $database "/*! SET [join [concat $save $change] ,] */"
+    Keep $database [list ::tls::CaDatabase::Ask $database "/*! SET [join $restore ,] */"]
+    try {
+        # This is refused in a transaction of the caller's, which beginning another one would end.
+        Ask $database "SET TRANSACTION ISOLATION LEVEL [expr {
+    $purpose eq "look" ? "REPEATABLE READ" : "READ COMMITTED"
+}]"
+        $database begintransaction
+    } on error {message options} {
+        Restore $database
+        if {[lindex [dict get $options -errorcode] 2] in {25001 HYC00}} {
+            Inside
+        }
+        return -options $options $message
+    }
+}
+
+# Ends a transaction, by commit or rollback.
+proc ::tls::CaDatabase::End {database how} {
+    switch [kind $database] {
+        mysql {
+            $database $how
+        }
+        default {
+            Ask $database [string toupper $how]
+        }
+    }
+}
+
+# Says that the caller has begun a transaction.
+proc ::tls::CaDatabase::Inside {} {
+    throw {TLS CA DATABASE transaction} \
+        "the connection is in a transaction, and each command is one of its own"
+}
+
+# Notes what gives a connection back what Begin has changed.
+proc ::tls::CaDatabase::Keep {database script} {
+    namespace upvar [info object namespace $database] tlsKept kept
+    lappend kept $script
 }
 
 # Gives a connection back what Begin has changed.
 proc ::tls::CaDatabase::Restore {database} {
-    namespace upvar [info object namespace $database] tlsTimeout timeout
-    if {[info exists timeout]} {
-        $database configure -timeout $timeout
-        unset timeout
+    namespace upvar [info object namespace $database] tlsKept kept
+    if {![info exists kept]} {
+        return
     }
-    return
+    set scripts $kept
+    unset kept
+    foreach script $scripts {
+        # A connection that was lost has nothing to be given back.
+        catch {{*}$script}
+    }
 }
 
-# What the database says of the authority, once it is known that this file understands it.
-proc ::tls::CaDatabase::State {database} {
+# What SQLite does when another has what it needs: waits a little, or gives up when true.
+proc ::tls::CaDatabase::Waited {deadline count} {
+    if {[clock milliseconds] >= $deadline} {
+        return 1
+    }
+    after [expr {$count < 10 ? 1 : 2}]
+    return 0
+}
+
+# ---- The tables -----------------------------------------------------------------------------------
+
+# What the database says of the authority, once it is known that this file understands it; nothing if
+# there is none. With a lock no other command that changes anything has one before the transaction ends.
+proc ::tls::CaDatabase::State {database kind lock} {
     variable version
-    set found [concat {*}[Ask $database {SELECT version FROM tls_ca_version}]]
-    if {$found ne $version} {
-        throw [list TLS CA DATABASE version $found] \
-            "the database has version $found of the schema, and this package knows $version"
+    variable dialects
+    set row [lindex [Ask $database "
+        SELECT (SELECT max(version) FROM tls_ca_version), serial, crl_number, unique_subject, last_list
+        FROM tls_ca_state WHERE id = 1 [expr {$lock ? [dict get $dialects $kind @lock@] : {}}]
+    "] 0]
+    if {$row ne {} && [lindex $row 0] ne $version} {
+        Unknown [lindex $row 0]
     }
-    return [concat {*}[Ask $database {
-        SELECT serial, crl_number, unique_subject, last_list FROM tls_ca_state WHERE id = 1
-    }]]
+    return [lrange $row 1 end]
 }
 
-# Raises an error again, unless it only says that the database has no authority: then says that.
-proc ::tls::CaDatabase::Explain {database message options} {
-    set none [expr {![catch {$database tables tls_ca_version} tables] && [dict size $tables] == 0}]
-    if {$none} {
-        throw {TLS CA DATABASE absent} \
-            "the database has no authority: tls::ca -import makes one"
+# The version of the tables that are there.
+proc ::tls::CaDatabase::Version {database} {
+    return [lindex [Ask $database {SELECT max(version) FROM tls_ca_version}] 0 0]
+}
+
+# Says that the tables have a version that this file doesn't know.
+proc ::tls::CaDatabase::Unknown {found} {
+    variable version
+    throw [list TLS CA DATABASE version $found] \
+        "the database has version $found of the schema, and this package knows $version"
+}
+
+# Raises an error again, unless the database has no authority, or one of another version: then says that.
+proc ::tls::CaDatabase::Explain {database kind message options} {
+    variable version
+    if {![catch {Present $database $kind tls_ca_version} present] && !$present} {
+        throw {TLS CA DATABASE absent} "the database has no authority: tls::ca -import makes one"
+    }
+    if {![catch {Version $database} found] && $found ne $version} {
+        Unknown $found
     }
     return -options $options $message
 }
+
+# Whether there is a table of this name.
+proc ::tls::CaDatabase::Present {database kind name} {
+    set sql [dict get {
+        sqlite3 {SELECT name FROM sqlite_master WHERE lower(name) = :name}
+        postgres {SELECT 1 WHERE to_regclass(:name) IS NOT NULL}
+        mysql {
+            SELECT 1 FROM information_schema.tables
+            WHERE table_schema = DATABASE() AND table_name = :name
+        }
+    } $kind]
+    return [expr {[llength [Ask $database $sql [dict create name $name]]] > 0}]
+}
+
+# Makes the tables.
+proc ::tls::CaDatabase::Tables {database kind} {
+    variable dialects
+    variable schema
+    foreach name {tls_ca_state tls_ca_certificate} column {changes subject_hash} {
+        if {![Present $database $kind $name]} {
+            continue
+        }
+        # In MySQL a command that died can have left one, empty. Whatever else has this name is somebody else's.
+        set ours [expr {
+            $kind eq "mysql" && ![catch {
+                Ask $database "SELECT $column FROM $name LIMIT 1"
+            } rows] && [llength $rows] == 0
+        }]
+        if {!$ours} {
+            throw [list TLS CA DATABASE foreign $name] \
+                "the database has a table \"$name\" that is none of an authority's"
+        }
+        $database allrows "DROP TABLE $name"
+    }
+    foreach statement $schema {
+        $database allrows [string map [dict get $dialects $kind] $statement]
+    }
+}
+
+# ---- Questions ------------------------------------------------------------------------------------
 
 # The rows that a statement gives, as lists. The statement is prepared once.
 proc ::tls::CaDatabase::Ask {database sql {values {}}} {

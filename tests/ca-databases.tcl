@@ -14,6 +14,25 @@ namespace eval databases {
     # How many databases there were.
     variable count 0
 
+    # How to connect to the last one that was made, and its kind.
+    variable connect {}
+    variable made files
+
+    # What the index of an authority in a database begins with: records of all kinds, some strange.
+    variable records [join {
+        "V\t310101000000Z\t\t01\tunknown\t/O=Trial/CN=valid"
+        "V\t20550101000000Z\t\t02\tunknown\t/O=Trial/CN=beyond 2049"
+        "R\t310101000000Z\t200101000000Z,keyCompromise\t03\tunknown\t/O=Trial/CN=revoked"
+        "R\t310101000000Z\t200102000000Z,holdInstruction,holdInstructionReject\t040000\tunknown\t/CN=held"
+        "R\t310101000000Z\t200103000000Z,CAkeyTime,20190101000000Z\t05\tunknown\t/CN=since"
+        "E\t200101000000Z\t\t06\tunknown\t/O=Trial/CN=expired"
+        "V\t200101000000Z\t\t07\tunknown\t/O=Trial/CN=ended"
+        "V\t200102000000Z\t\t-08\tunknown\t/O=Trial/CN=ended, too"
+        "V\t310101000000Z\t\tFF00FF00FF00FF00FF00FF00FF00FF00FF00FF00\tunknown\t/CN=long"
+        "V\t310101000000Z\t\tABCDEF\tfile \\\twith tab\t/CN=x\\x0A\\\ty'; DROP TABLE tls_ca_state; --"
+        "V\t310101000000Z\t\t09\tunknown\t/CN=M\\xC3\\xBCller \$dollar :colon {brace} \[bracket\]"
+    } \n]\n
+
     # Runs a server until its standard input ends.
     variable keeper {
         folder=$1 signal=$2
@@ -109,7 +128,8 @@ proc databases::Mysql {} {
     }
     # A server that was only unpacked has its messages beside it.
     set messages [file join [file dirname $program] .. share mysql]
-    Start TERM {*}$as $program --no-defaults --datadir=$data --socket=$socket --skip-networking \
+    # It has nothing to tidy up that isn't removed with its folder.
+    Start KILL {*}$as $program --no-defaults --datadir=$data --socket=$socket --skip-networking \
         --skip-grant-tables --lc-messages-dir=$messages --pid-file=[file join $data pid]
     helpers::until {
         expr {![catch {tdbc::mysql::connection create ::probe -socket $socket -user root}]}
@@ -201,6 +221,100 @@ proc databases::connect {command {name ::db}} {
 #       The values of all rows in one list.
 proc databases::ask {sql} {
     return [concat {*}[::db allrows -as lists $sql]]
+}
+
+# databases::authority --
+#       Makes an authority that has the records.
+#
+# Arguments:
+#       name            the folder's name
+#       kind            files, or the kind of the database that it is imported into; the connection is
+#                       then ::db
+#       configuration   its configuration, if it isn't the usual one
+#
+# Results:
+#       The folder.
+proc databases::authority {name kind {configuration {}}} {
+    variable records
+    variable connect
+    variable made $kind
+    set folder [authority::make $name $configuration]
+    authority::put $folder/index.txt [encoding convertto utf-8 $records]
+    authority::put $folder/serial 10\n
+    if {$kind ne "files"} {
+        set connect [make $kind]
+        connect $connect
+        authority::ours $folder -import -database ::db
+    }
+    return $folder
+}
+
+# databases::ca --
+#       Runs tls::ca on an authority, wherever it is.
+#
+# Arguments:
+#       folder  the folder
+#       args    the words behind the command's name
+#
+# Results:
+#       The result.
+#
+# Errors:
+#       Those of tls::ca.
+proc databases::ca {folder args} {
+    set database [expr {[info commands ::db] ne {} ? {-database ::db} : {}}]
+    return [uplevel 1 [list authority::ours $folder {*}$database {*}$args]]
+}
+
+# databases::outcome --
+#       Runs tls::ca and tells what came of it.
+#
+# Arguments:
+#       folder  the folder
+#       args    the words behind the command's name
+#
+# Results:
+#       The result, PEM for a certificate or list, or the error's code.
+proc databases::outcome {folder args} {
+    if {[catch {ca $folder {*}$args} result options]} {
+        return [lrange [dict get $options -errorcode] 0 4]
+    }
+    return [expr {[string match -----BEGIN* $result] ? "PEM" : $result}]
+}
+
+# databases::launch --
+#       Starts a process that issues certificates, each with a subject of its own, from the authority that
+#       was made last.
+#
+# Arguments:
+#       folder  the authority's folder
+#       name    what the subjects begin with
+#       count   how many; below zero, some are revoked and lists are made, too
+#
+# Results:
+#       Its handle.
+proc databases::launch {folder name count} {
+    variable made
+    variable connect
+    return [helpers::start [info nameofexecutable] [file join $helpers::root tests ca-worker.tcl] \
+        $helpers::folder $folder $name $count {*}[expr {
+            $made eq "files" ? {} : [list $made [lmap word $connect {
+                expr {$word eq "@" ? "::db" : $word}
+            }]]
+        }]]
+}
+
+# databases::forget --
+#       Removes an authority and closes its connection.
+#
+# Arguments:
+#       folder  the folder
+#
+# Results:
+#       None.
+proc databases::forget {folder} {
+    catch {::db close}
+    file delete -force $folder
 }
 
 # databases::end --

@@ -217,35 +217,36 @@ impl Database {
         }
     }
 
-    /// Carries one change out; records to be added are kept in `added` and go in together.
-    fn change(&self, change: Change, added: &mut Vec<Kept>) -> Result<()> {
+    /// Carries one change out. Records to be added are kept in `added` and go in together, what is written beside the
+    /// records in `state`.
+    fn change(&self, change: Change, added: &mut Vec<Kept>, state: &mut Vec<Obj>) -> Result<()> {
         match change {
-            Change::Record(Edit::Add(row)) => {
-                added.push(Kept {
-                    row,
-                    certificate: None,
-                });
-                return Ok(());
-            }
+            Change::Record(Edit::Add(row)) => added.push(Kept {
+                row,
+                certificate: None,
+            }),
             // What it holds is with its record already.
-            Change::Certificate { .. } => return Ok(()),
-            _ => {}
+            Change::Certificate { .. } => {}
+            Change::Serial(serial) => {
+                state.extend(["serial", &serial.to_string()].map(Obj::text));
+            }
+            Change::CrlNumber(number) => {
+                state.extend(["crl_number", &number.to_string()].map(Obj::text));
+            }
+            Change::Listed(at) => state.extend([Obj::text("last_list"), Obj::int(at)]),
+            Change::Record(Edit::Update { after, .. }) => {
+                self.add(std::mem::take(added))?;
+                let serial = after.serial.to_string();
+                let status = after.status.letter().to_string();
+                let words = ["change", &serial, &status, &after.revocation];
+                self.ask(&words.map(Obj::text))?;
+            }
+            Change::Record(Edit::Expire(now)) => {
+                self.add(std::mem::take(added))?;
+                self.ask(&[Obj::text("expire"), Obj::int(now)])?;
+            }
         }
-        self.add(std::mem::take(added))?;
-        let words = match change {
-            Change::Record(Edit::Update { after, .. }) => vec![
-                Obj::text("change"),
-                Obj::text(&after.serial.to_string()),
-                Obj::text(&after.status.letter().to_string()),
-                Obj::text(&after.revocation),
-            ],
-            Change::Record(Edit::Expire(now)) => vec![Obj::text("expire"), Obj::int(now)],
-            Change::Serial(serial) => number("serial", &serial),
-            Change::CrlNumber(serial) => number("crlNumber", &serial),
-            Change::Listed(at) => vec![Obj::text("lastList"), Obj::int(at)],
-            Change::Record(Edit::Add(_)) | Change::Certificate { .. } => return Ok(()),
-        };
-        self.ask(&words).map(|_| ())
+        Ok(())
     }
 
     /// Adds records.
@@ -290,9 +291,9 @@ impl Database {
                 certificates.insert(serial.to_string(), pem(bytes));
             }
         }
-        let mut added = Vec::new();
+        let (mut added, mut state) = (Vec::new(), Vec::new());
         for change in changes {
-            self.change(change, &mut added)?;
+            self.change(change, &mut added, &mut state)?;
             if let Some(kept) = added.last_mut()
                 && kept.certificate.is_none()
             {
@@ -300,6 +301,10 @@ impl Database {
             }
         }
         self.add(added)?;
+        // Those who only add don't wait for each other, and change nothing else.
+        if !state.is_empty() || self.purpose == Purpose::Change {
+            self.ask(&[Obj::text("state"), Obj::list(state)])?;
+        }
         self.end()
     }
 
@@ -532,11 +537,6 @@ impl Drop for Database {
     fn drop(&mut self) {
         self.forget();
     }
-}
-
-/// The words that set a number.
-fn number(command: &str, serial: &Serial) -> Vec<Obj> {
-    vec![Obj::text(command), Obj::text(&serial.to_string())]
 }
 
 /// What a subject is found by: subjects themselves can be too long for an index.
