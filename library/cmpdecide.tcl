@@ -276,6 +276,9 @@ proc ::tls::CmpTell {token questions} {
         switch $question {
             caCerts {lappend answers caCerts [dict get $cmpJobs($token) authorities]}
             rootCaCert {lappend answers rootCaKeyUpdate [dict get $cmpJobs($token) update]}
+            certReqTemplate {
+                lappend answers certReqTemplate [list [dict get $cmpJobs($token) issuer]]
+            }
             currentCRL {lappend answers currentCRL [list [CmpList $token]]}
             crlStatusList {lappend answers crls [list [CmpList $token]]}
         }

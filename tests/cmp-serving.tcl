@@ -35,6 +35,21 @@ if {[tcltest::testConstraint openssl]} {
     }
 }
 
+# A root's next certificate, and what binds the two: files newroot.pem, newbyold.pem, oldbynew.pem.
+proc NextRoot {} {
+    Key newroot.key
+    exec [program openssl] req -x509 -new -key newroot.key -subj /O=Test/CN=Authority -days 9 \
+        -out newroot.pem
+    foreach {name key cert signer} {
+        newbyold newroot.key authority/cacert.pem authority/private/cakey.pem
+        oldbynew authority/private/cakey.pem newroot.pem newroot.key
+    } {
+        exec [program openssl] req -new -key $key -subj /O=Test/CN=Authority -out $name.csr
+        exec [program openssl] x509 -req -in $name.csr -CA $cert -CAkey $signer -days 9 \
+            -set_serial 77 -out $name.pem 2>@1
+    }
+}
+
 # What servers report: events, and their facts.
 set events {}
 proc Report {event facts} {
@@ -213,14 +228,18 @@ proc Told {der} {
     return [concat $name $told]
 }
 
-# A message without protection of a version, with a body; id is in hexadecimal digits, and empty for none.
-proc Message {version id kind body} {
+# A message without protection of a version, with a body; id is in hexadecimal digits, and empty for none. The
+# nonce is that of the message that it answers to.
+proc Message {version id kind body {nonce {}}} {
     set name [binary format H* a4023000]
     set fields [Der 02 [binary format c $version]]$name$name
     if {$id ne {}} {
         append fields [Der a4 [Der 04 [binary format H* $id]]]
     }
     append fields [Der a5 [Der 04 [binary format H* 000102030405060708090a0b0c0d0e0f]]]
+    if {$nonce ne {}} {
+        append fields [Der a6 [Der 04 $nonce]]
+    }
     return [Der 30 [Der 30 $fields][Der [format %x [expr {0xa0 + $kind}]] $body]]
 }
 

@@ -206,10 +206,8 @@ fn start_server(
         ("token", Obj::text(&token)),
         ("port", Obj::int(port)),
         ("most", Obj::int(most)),
-        (
-            "announce",
-            Obj::bool(verbosity.is_some_and(|level| level >= 6)),
-        ),
+        // The program says so at any level; here a level must be asked for.
+        ("announce", Obj::bool(verbosity.is_some())),
     ]))
 }
 

@@ -173,6 +173,25 @@ pub(crate) fn demand(bytes: &[u8]) -> Option<Demand> {
     }
 }
 
+/// Whether a message asks for a certificate without saying for which key: one is to be made for it.
+pub(crate) fn wants_key(bytes: &[u8]) -> bool {
+    let read = || {
+        let part = split(bytes)?.body;
+        if ![body::IR, body::CR, body::KUR].contains(&(part.tag & 0x1f)) {
+            return None;
+        }
+        let message = only(one(part.content)?)?.open(tag::SEQUENCE)?;
+        let request = message.first()?.open(tag::SEQUENCE)?;
+        let template = Template(request.get(1)?.open(tag::SEQUENCE)?);
+        // A field that has an algorithm and no key counts as none.
+        Some(template.field(6).is_none_or(|key| {
+            let bits = elements(key.content).and_then(|parts| Some(parts.last()?.content.len()));
+            bits.is_none_or(|length| length <= 1)
+        }))
+    };
+    read().unwrap_or(false)
+}
+
 /// A request by PKCS#10.
 fn pkcs10(request: Element<'_>) -> Option<Demand> {
     /// The attribute that holds extensions.

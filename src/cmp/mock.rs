@@ -7,11 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509NameRef};
 
 use super::client::equip;
-use super::header;
+use super::general::protect_anew;
+use super::names::Information;
 use super::settings::Credentials;
+use super::{body, header};
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl::cmp::without_notes;
 use crate::ossl::cmp_message::Message;
@@ -59,6 +62,10 @@ pub(crate) struct MockSettings {
     pub(crate) accept_unprotected: bool,
     /// Whether it takes the word of a registration authority for the possession of keys.
     pub(crate) accept_ra_verified: bool,
+    /// The key that it hands out where a client wants one made.
+    pub(crate) key: Option<PKey<Private>>,
+    /// What it answers to a question, by its type; other questions it sends back.
+    pub(crate) answers: Vec<(String, Information)>,
 }
 
 /// The server.
@@ -126,13 +133,34 @@ impl MockServer {
             Some((_, server)) => server,
             None => self.begin()?,
         };
+        if let Some(key) = &self.settings.key
+            && body::wants_key(request)
+        {
+            let done = server.with_context(|context| context.set_new_key(key, true));
+            done.map_err(refused)?;
+        }
         let answer = without_notes(|| server.answer(&message)).map_err(unreadable)?;
-        let answer = answer.encode().map_err(refused)?;
+        let answer = self.tell(&mut server, request, answer.encode().map_err(refused)?)?;
         if !id.is_empty() && goes_on(&answer) {
             self.make_room();
             self.transactions.insert(id, (Instant::now(), server));
         }
         Ok(answer)
+    }
+
+    /// Puts the answer to a question, if there is one, in place of the question that was sent back.
+    fn tell(&self, server: &mut Server, request: &[u8], answer: Vec<u8>) -> Result<Vec<u8>> {
+        let questions = body::questions(request);
+        let [question] = questions.as_slice() else {
+            return Ok(answer);
+        };
+        let known = self.settings.answers.iter();
+        let found = known.filter(|(kind, _)| *kind == question.kind);
+        let found: Vec<Information> = found.map(|(_, information)| information.clone()).collect();
+        match header::with_answers(&answer, &found) {
+            Some(changed) if !found.is_empty() => protect_anew(server, Some(changed)),
+            _ => Ok(answer),
+        }
     }
 
     /// Forgets transactions that won't go on.

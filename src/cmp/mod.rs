@@ -8,6 +8,7 @@
 pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod client;
+pub(crate) mod general;
 pub(crate) mod header;
 pub(crate) mod mock;
 pub(crate) mod names;

@@ -15,8 +15,9 @@ use openssl::x509::{X509, X509Name, X509NameRef, X509VerifyResult};
 
 use super::body::{self, Demand, Recall};
 use super::client::{equip, stack};
+use super::general::protect_anew;
 use super::header::{self, Message as Header, Protection};
-use super::names::{self, Information};
+use super::names::Information;
 use super::settings::Credentials;
 use super::status;
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
@@ -435,45 +436,10 @@ pub(crate) fn differs(demand: &Demand, certificate: &X509) -> bool {
     renamed || shortened || !demand.extensions.iter().all(has)
 }
 
-/// A piece of information: encoded certificates or revocation lists of a type. `None` for a type that has none.
-pub(crate) fn information(kind: &str, all: &[Vec<u8>]) -> Option<Information> {
-    let one = all.first().filter(|one| !one.is_empty());
-    let value = match kind {
-        "caCerts" | "crls" => Some(wrap(tag::SEQUENCE, &all.concat())),
-        "currentCRL" => Some(one?.clone()),
-        // The new certificate, perhaps the new one by the old key, perhaps the old one by the new key.
-        "rootCaKeyUpdate" => match one {
-            None => None,
-            Some(new) => {
-                let mut content = new.clone();
-                for (number, part) in all.iter().skip(1).enumerate() {
-                    if let (false, Ok(number)) = (part.is_empty(), u8::try_from(number)) {
-                        content.extend(wrap(tag::constructed(number), part));
-                    }
-                }
-                Some(wrap(tag::SEQUENCE, &content))
-            }
-        },
-        _ => return None,
-    };
-    Some(Information {
-        kind: names::info_type(kind).ok()?,
-        value,
-    })
-}
-
 /// Answers an encoded message.
 fn reply(server: &mut Server, message: &[u8]) -> Result<Message> {
     let message = Message::decode(message).map_err(|_| unreadable())?;
     without_notes(|| server.answer(&message)).map_err(refused)
-}
-
-/// Protects a message that was changed anew, if it was protected.
-fn protect_anew(server: &mut Server, changed: Option<Vec<u8>>) -> Result<Vec<u8>> {
-    let changed = Message::decode(&changed.ok_or_else(unreadable)?).map_err(refused)?;
-    let done = server.with_context(|context| context.protect(&changed));
-    done.map_err(refused)?;
-    changed.encode().map_err(refused)
 }
 
 /// The versions of the protocol that there are; the last one isn't known to every library.

@@ -5,6 +5,7 @@ use openssl::stack::Stack;
 use openssl::x509::store::X509Store;
 use openssl::x509::{X509, X509Crl, X509Extension, X509Name, X509Req};
 
+use super::table::Serving;
 use super::words::Words;
 use crate::cmd::library::Library;
 use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
@@ -105,6 +106,16 @@ impl<'a> Loader<'a> {
             all.extend(self.inputs.certificates(option, source, self.other())?);
         }
         Ok(all)
+    }
+
+    /// The update of a root that a server tells: the new root, that one by the old one's key, and the other way round.
+    pub(super) fn update(&self, serving: &Serving<Obj>) -> Result<[Option<X509>; 3]> {
+        let read = |option, value: &Option<String>| self.others_certificate(option, value.as_ref());
+        Ok([
+            read("-rsp_newwithnew", &serving.rsp_newwithnew)?,
+            read("-rsp_newwithold", &serving.rsp_newwithold)?,
+            read("-rsp_oldwithnew", &serving.rsp_oldwithnew)?,
+        ])
     }
 
     /// The trusted certificates of a list of sources, as a store.

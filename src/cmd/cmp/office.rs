@@ -17,7 +17,7 @@ use crate::cmd::pki::PasswordOption;
 use crate::cmp::body::{self, Demand};
 use crate::cmp::outcome::pem;
 use crate::cmp::server::{self, Decision, Earlier, Identity, Office};
-use crate::cmp::{header, names, status};
+use crate::cmp::{general, header, names, status};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::cmp_server::Status;
 use crate::ossl::secret::Secret;
@@ -110,18 +110,8 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
         list if list.is_empty() => vec![authority.certificate.clone()],
         list => list,
     };
-    let update = [
-        ("-rsp_newwithnew", &serving.rsp_newwithnew),
-        ("-rsp_newwithold", &serving.rsp_newwithold),
-        ("-rsp_oldwithnew", &serving.rsp_oldwithnew),
-    ];
-    let update = update
-        .into_iter()
-        .map(|(option, value)| {
-            let found = loader.others_certificate(option, value.as_ref())?;
-            Ok(Obj::text(&found.as_ref().map(pem).unwrap_or_default()))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let update = loader.update(&serving)?;
+    let update = update.map(|one| Obj::text(&one.as_ref().map(pem).unwrap_or_default()));
     let texts = |all: &[X509]| Obj::list(all.iter().map(|one| Obj::text(&pem(one))));
     let script = |value: &Option<Obj>| value.clone().unwrap_or_else(Obj::empty);
     let seconds = |option, value, default| {
@@ -153,6 +143,7 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
             "authority",
             Obj::text(&name::oneline(authority.certificate.subject_name())),
         ),
+        ("issuer", Obj::text(&pem(&authority.certificate))),
         ("authorities", texts(&authorities)),
         ("update", Obj::list(update)),
         (
@@ -526,8 +517,12 @@ impl Desk {
     }
 }
 
-/// A piece of information about certificates or revocation lists.
+/// A piece of information about certificates or revocation lists, or about what requests should have.
 fn information(kind: &str, texts: &[Obj]) -> Option<names::Information> {
+    if kind == "certReqTemplate" {
+        let issuer = X509::from_pem(texts.first()?.as_text().as_bytes()).ok()?;
+        return general::template(&issuer.subject_name().to_der().ok()?, None);
+    }
     let all: Option<Vec<Vec<u8>>> = texts
         .iter()
         .map(|text| {
@@ -539,7 +534,7 @@ fn information(kind: &str, texts: &[Obj]) -> Option<names::Information> {
             }
         })
         .collect();
-    server::information(kind, &all?)
+    general::information(kind, &all?)
 }
 
 /// `tls::CmpKeep folder name ?bytes?`: keeps something in a file, on the disk and whole, or removes the file.

@@ -1,9 +1,13 @@
 //! From the options of `tls::cmp` to the settings of the test server.
 
+use openssl::x509::X509;
+
 use super::inputs::{Loader, filled, option_error, small, within};
-use super::table::{Checking, Mock, Own};
+use super::table::{Checking, Mock, Own, Serving};
 use super::words::Words;
+use crate::cmp::general;
 use crate::cmp::mock::{MockServer, MockSettings};
+use crate::cmp::names::{self, Information};
 use crate::cmp::settings::Credentials;
 use crate::cmp::status::{FAILURE_COUNT, STATE_COUNT};
 use crate::error::Result;
@@ -54,12 +58,26 @@ pub(super) fn mock(words: &Words, loader: &Loader<'_>) -> Result<MockServer> {
         unprotected_errors: mock.accept_unprot_err.is_some(),
         ignore_key_usage: checking.ignore_keyusage.is_some(),
     };
+    let certificate = loader.others_certificate("-rsp_cert", mock.rsp_cert.as_ref())?;
+    let reference = loader.others_certificate("-ref_cert", mock.ref_cert.as_ref())?;
+    let authorities = loader.list("-rsp_capubs", mock.rsp_capubs.as_ref())?;
+    let password = Loader::pass("-rsp_keypass", mock.rsp_keypass.as_ref());
+    let key = loader.key("-rsp_key", mock.rsp_key.as_ref(), password)?;
+    if key.is_some() && openssl::version::number() < CENTRAL_KEYS {
+        let version = openssl::version::version();
+        let message = format!("{version} can't hand out keys; 3.5 and later can");
+        return refuse("-rsp_key", &message);
+    }
+    let issuer = reference.as_ref().or(certificate.as_ref());
+    let answers = answers(words, loader, &authorities, issuer)?;
     MockServer::new(MockSettings {
         credentials,
-        certificate: loader.others_certificate("-rsp_cert", mock.rsp_cert.as_ref())?,
-        reference: loader.others_certificate("-ref_cert", mock.ref_cert.as_ref())?,
+        key,
+        answers,
+        certificate,
+        reference,
         extra: loader.list("-rsp_extracerts", mock.rsp_extracerts.as_ref())?,
-        authorities: loader.list("-rsp_capubs", mock.rsp_capubs.as_ref())?,
+        authorities,
         polls: within("-poll_count", mock.poll_count, 0, i64::MAX)?.map_or(0, i64::unsigned_abs),
         check_after: within("-check_after", mock.check_after, 0, i64::MAX)?.unwrap_or(1),
         status: status(&mock)?,
@@ -69,6 +87,49 @@ pub(super) fn mock(words: &Words, loader: &Loader<'_>) -> Result<MockServer> {
         accept_unprotected: mock.accept_unprotected.is_some(),
         accept_ra_verified: mock.accept_raverified.is_some(),
     })
+}
+
+/// The first version of OpenSSL that makes keys for clients.
+const CENTRAL_KEYS: i64 = 0x3050_0000;
+
+/// What the server answers to questions, by their types.
+fn answers(
+    words: &Words,
+    loader: &Loader<'_>,
+    authorities: &[X509],
+    issued: Option<&X509>,
+) -> Result<Vec<(String, Information)>> {
+    let serving: Serving<Obj> = Serving::read(&words.given)?;
+    let encoded = |certificate: &X509| certificate.to_der().unwrap_or_default();
+    let mut found = Vec::new();
+    if !authorities.is_empty() {
+        let all: Vec<Vec<u8>> = authorities.iter().map(encoded).collect();
+        found.push(("caCerts", general::information("caCerts", &all)));
+    }
+    let update = loader.update(&serving)?;
+    if let [Some(_), ..] = &update {
+        let all: Vec<Vec<u8>> = update
+            .iter()
+            .map(|one| one.as_ref().map(encoded).unwrap_or_default())
+            .collect();
+        let update = general::information("rootCaKeyUpdate", &all);
+        found.push(("rootCaCert", update));
+    }
+    if let Some(list) = loader.list_of_revocations("-rsp_crl", serving.rsp_crl.as_ref())? {
+        let list = [list.to_der().unwrap_or_default()];
+        found.push(("crlStatusList", general::information("crls", &list)));
+        found.push(("currentCRL", general::information("currentCRL", &list)));
+    }
+    if let Some(issued) = issued {
+        let issuer = issued.issuer_name().to_der().unwrap_or_default();
+        // As the program has it.
+        let template = general::template(&issuer, Some(4096));
+        found.push(("certReqTemplate", template));
+    }
+    let pairs = found.into_iter().filter_map(|(question, information)| {
+        Some((names::info_type(question).ok()?, information?))
+    });
+    Ok(pairs.collect())
 }
 
 /// The status that the server sends.

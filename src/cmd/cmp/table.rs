@@ -202,6 +202,10 @@ options! {
         ref_cert: File = "-ref_cert", Server, Command, "3.0", "-rsp_cert",
             "Certificate that may be updated or revoked";
         rsp_cert: File = "-rsp_cert", Server, Command, "3.0", "none", "Certificate to hand out";
+        rsp_key: File secret = "-rsp_key", Server, Command, "3.0", "none",
+            "Private key to hand out where a client wants it made";
+        rsp_keypass: Text secret = "-rsp_keypass", Server, Command, "3.0", "none",
+            "Source of the password of -rsp_key";
         rsp_extracerts: Text = "-rsp_extracerts", Server, Command, "3.0", "none", "Certificates to send along";
         rsp_capubs: Text = "-rsp_capubs", Server, Command, "3.0", "none", "Certificates of authorities to send in ip";
         poll_count: Int = "-poll_count", Server, Command, "3.0", "0", "How often a client has to ask";
