@@ -258,6 +258,82 @@ proc authority::Crl {path} {
     return $text
 }
 
+# authority::worker --
+#       Makes the script that points and killed run in an authority's folder.
+#
+# Arguments:
+#       folder      the folder
+#       words       what the command gets besides the operation
+#       before      a script that it runs before
+#
+# Results:
+#       None.
+proc authority::worker {folder {words {}} {before {}}} {
+    put $folder/worker.tcl "
+        set dir [list $helpers::folder]
+        source \[file join \$dir pkgIndex.tcl\]
+        package require tls
+        $before
+        tls::ca -config ca.cnf $words {*}\$argv
+    "
+}
+
+# authority::points --
+#       Finds out where an operation can be killed.
+#
+# Arguments:
+#       folder      the folder, which has a worker
+#       calls       the system calls at which it can, with commas between
+#       operation   the operation's words
+#
+# Results:
+#       The calls in their order, each with its number among those of its kind and its thread, which is
+#       what strace counts.
+proc authority::points {folder calls operation} {
+    Traced $folder $calls {} $operation
+    set points {}
+    foreach line [split [bytes $folder/trace] \n] {
+        if {[regexp {^(\d+) +(\w+)\(} $line -> thread call]} {
+            lappend points [list $call [incr counts($thread,$call)]]
+        }
+    }
+    return $points
+}
+
+# authority::killed --
+#       Runs an operation and kills it.
+#
+# Arguments:
+#       folder      the folder, which has a worker
+#       calls       as for points
+#       point       one of what points gave
+#       operation   the operation's words
+#
+# Results:
+#       Whether it was killed; else it has come to its end.
+proc authority::killed {folder calls point operation} {
+    lassign $point call count
+    return [Traced $folder $calls [list -e inject=$call:signal=KILL:when=$count] $operation]
+}
+
+# Runs an operation in a process of its own, under strace with some words. Tells whether it was killed.
+proc authority::Traced {folder calls words operation} {
+    set here [pwd]
+    cd $folder
+    set failed [catch {
+        exec strace -f -qq -o trace -e trace=$calls {*}$words [info nameofexecutable] worker.tcl \
+            {*}$operation 2>@1
+    } said options]
+    cd $here
+    if {!$failed} {
+        return 0
+    }
+    if {[lindex [dict get $options -errorcode] 0] ne "CHILDKILLED"} {
+        error $said
+    }
+    return 1
+}
+
 # authority::differences --
 #       Carries out the same words in two authorities by the two programs and compares.
 #
@@ -289,3 +365,9 @@ proc authority::differences {one other words} {
     }
     return $found
 }
+
+tcltest::testConstraint strace [expr {
+    [helpers::program strace] ne {} && ![catch {
+        exec strace -o /dev/null true
+    }]
+}]
