@@ -207,7 +207,7 @@ proc bench::Databases {words} {
     set tests [file join [file dirname [file dirname [file normalize [info script]]]] tests]
     uplevel #0 [list source [file join $tests helpers.tcl]]
     uplevel #0 [list source [file join $tests ca-databases.tcl]]
-    set there [databases::open]
+    set there [databases::open 1]
     Folder
     try {
         foreach kind $kinds {

@@ -50,9 +50,13 @@ namespace eval databases {
 # databases::open --
 #       Starts what there is.
 #
+# Arguments:
+#       durable     whether servers bring everything to the disk as they do elsewhere; what the machine's
+#                   end would do isn't tested, and it takes long
+#
 # Results:
 #       The kinds, each of which is also a constraint: sqlite3, postgres, mysql.
-proc databases::open {} {
+proc databases::open {{durable 0}} {
     variable kinds
     variable folder
     foreach kind {sqlite3 postgres mysql} {
@@ -62,7 +66,7 @@ proc databases::open {} {
         }
         set folder [exec mktemp -d /tmp/tls-ca.XXXXXX]
         file attributes $folder -permissions 0755
-        if {[catch {Open $kind} connection]} {
+        if {[catch {Open $kind $durable} connection]} {
             # A server that isn't there is one thing, one that doesn't start another.
             file delete -force $folder
             end
@@ -79,23 +83,23 @@ proc databases::open {} {
 }
 
 # Starts one kind; gives how to connect to it, or nothing if there is no such server.
-proc databases::Open {kind} {
+proc databases::Open {kind durable} {
     variable folder
     switch $kind {
         sqlite3 {
             return [list $folder]
         }
         postgres {
-            return [Postgres]
+            return [Postgres $durable]
         }
         mysql {
-            return [Mysql]
+            return [Mysql $durable]
         }
     }
 }
 
 # Starts PostgreSQL, which refuses to run as root.
-proc databases::Postgres {} {
+proc databases::Postgres {durable} {
     variable folder
     set programs [lindex [lsort -dictionary [glob -nocomplain /usr/lib/postgresql/*/bin]] end]
     if {![file executable [file join $programs postgres]]} {
@@ -104,7 +108,8 @@ proc databases::Postgres {} {
     set data [file join $folder data]
     set as [Unprivileged]
     exec {*}$as [file join $programs initdb] -D $data -A trust -U ca --no-sync </dev/null 2>@1
-    Start INT {*}$as [file join $programs postgres] -D $data -c listen_addresses= \
+    # It has nothing to write down at its end that isn't removed with its folder.
+    Start QUIT {*}$as [file join $programs postgres] -D $data -c listen_addresses= -c fsync=$durable \
         -c unix_socket_directories=$folder -c max_connections=40
     set options [list -host $folder -user ca -db postgres]
     helpers::until {expr {![catch {tdbc::postgres::connection create ::probe {*}$options}]}}
@@ -113,7 +118,7 @@ proc databases::Postgres {} {
 }
 
 # Starts MariaDB or MySQL, without the tables of its own that hold users and rights.
-proc databases::Mysql {} {
+proc databases::Mysql {durable} {
     variable folder
     set program [helpers::program mariadbd]
     if {$program eq {}} {
@@ -128,9 +133,9 @@ proc databases::Mysql {} {
     }
     # A server that was only unpacked has its messages beside it.
     set messages [file join [file dirname $program] .. share mysql]
-    # It has nothing to tidy up that isn't removed with its folder.
     Start KILL {*}$as $program --no-defaults --datadir=$data --socket=$socket --skip-networking \
-        --skip-grant-tables --lc-messages-dir=$messages --pid-file=[file join $data pid]
+        --skip-grant-tables --innodb-flush-log-at-trx-commit=$durable --lc-messages-dir=$messages \
+        --pid-file=[file join $data pid]
     helpers::until {
         expr {![catch {tdbc::mysql::connection create ::probe -socket $socket -user root}]}
     }
