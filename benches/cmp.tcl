@@ -8,6 +8,7 @@
 # that are kept. What fails is counted. The exit status is 1 if anything of the package's fails.
 
 namespace eval bench {
+    # How many enrolments a client has; eight clients at once have twice as many each.
     variable rounds 50
     variable folder
     variable failures 0
@@ -39,7 +40,10 @@ proc bench::main {words} {
     cd $folder
     try {
         Prepare
-        puts "$rounds enrolments with confirmation per client, P-256, MAC; enrolments/s (failures)\n"
+        puts "[Machine]\n"
+        puts "within the process: [InProcess]\n"
+        puts "$rounds enrolments with confirmation by one client, [expr {16 * $rounds}] by eight; P-256, MAC;\
+            enrolments/s (failures)\n"
         puts "| client, server | one, kept | one, new | eight, kept | eight, new |"
         puts "|---|---|---|---|---|"
         foreach client {program package} {
@@ -53,6 +57,47 @@ proc bench::main {words} {
         file delete -force $folder
     }
     return [expr {$failures > 0}]
+}
+
+# bench::Machine --
+#       What this runs on.
+#
+# Results:
+#       A line.
+proc bench::Machine {} {
+    set model unknown
+    set cores 0
+    set file [open /proc/cpuinfo]
+    while {[gets $file line] >= 0} {
+        if {[regexp {^model name\s*: (.*)} $line -> model]} {
+            incr cores
+        }
+    }
+    close $file
+    return "$cores x $model, Tcl [info patchlevel], [join [lrange [exec openssl version] 0 1]]"
+}
+
+# bench::InProcess --
+#       Measures enrolments with the test server in the same process.
+#
+# Results:
+#       A line.
+proc bench::InProcess {} {
+    variable rounds
+    set words [list -config {} -cmd ir -use_mock_srv -srv_ref server -srv_secret pass:shared \
+        -rsp_cert new.pem -ref client -secret pass:shared -newkey new.key -subject /CN=new \
+        -certout out.pem -repeat [expr {10 * $rounds}]]
+    foreach name {program package} {
+        set start [clock microseconds]
+        if {$name eq "program"} {
+            exec openssl cmp {*}$words 2>@1
+        } else {
+            tls::cmp {*}$words
+        }
+        set $name [expr {10e6 * $rounds / ([clock microseconds] - $start)}]
+    }
+    return [format "program %.0f enrolments/s, package %.0f, which is %.2f times as many" $program \
+        $package [expr {$package / $program}]]
 }
 
 # bench::Prepare --
@@ -120,12 +165,13 @@ proc bench::Row {client server} {
     set cells {}
     foreach {count keep} {1 1 1 0 8 1 8 0} {
         lassign [Server $server] pipe port
+        set each [expr {$count > 1 ? 2 * $rounds : $rounds}]
         set start [clock microseconds]
-        set failed [Clients $client $count $port $keep]
+        set failed [Clients $client $count $each $port $keep]
         set took [expr {([clock microseconds] - $start) / 1e6}]
         exec sh -c "kill [pid $pipe]"
         catch {close $pipe}
-        lappend cells [format "%.0f (%d)" [expr {$count * $rounds / $took}] $failed]
+        lappend cells [format "%.0f (%d)" [expr {$count * $each / $took}] $failed]
         if {$server ne "program"} {
             incr failures $failed
         }
@@ -135,23 +181,23 @@ proc bench::Row {client server} {
 }
 
 # bench::Clients --
-#       Runs clients at once, each as many rounds as there are.
+#       Runs clients at once.
 #
 # Arguments:
 #       client  program or package
 #       count   how many
+#       each    how many enrolments each has
 #       port    where the server is
 #       keep    the value of -keep_alive
 #
 # Results:
 #       How many enrolments failed; a client that fails has failed with all that it hadn't done.
-proc bench::Clients {client count port keep} {
-    variable rounds
+proc bench::Clients {client count each port keep} {
     variable ended {}
     for {set index 0} {$index < $count} {incr index} {
         set words [list -config {} -cmd ir -server 127.0.0.1:$port -ref client \
             -secret pass:shared -newkey new.key -subject /CN=new -keep_alive $keep \
-            -certout $index.pem -repeat $rounds]
+            -certout $index.pem -repeat $each]
         if {$client eq "package"} {
             tls::cmp {*}$words -command bench::Done
         } else {
@@ -165,7 +211,7 @@ proc bench::Clients {client count port keep} {
     }
     set failed 0
     foreach code $ended {
-        incr failed [expr {$code ? $rounds : 0}]
+        incr failed [expr {$code ? $each : 0}]
     }
     return $failed
 }
@@ -205,17 +251,13 @@ proc bench::Read {pipe -} {
 # Results:
 #       How many milliseconds that takes.
 proc bench::Twenty {} {
-    variable rounds
     variable failures
-    set before $rounds
-    set rounds 1
     lassign [Server test] pipe port
     set start [clock milliseconds]
-    incr failures [Clients package 20 $port 1]
+    incr failures [Clients package 20 1 $port 1]
     set took [expr {[clock milliseconds] - $start}]
     exec sh -c "kill [pid $pipe]"
     catch {close $pipe}
-    set rounds $before
     return $took
 }
 

@@ -44,6 +44,11 @@ pub mod fuzzing {
         crate::cmd::fuzzing::message(bytes);
     }
 
+    /// Has the servers of the certificate management protocol answer bytes.
+    pub fn cmp_server(bytes: &[u8]) {
+        crate::cmd::cmp_fuzzing::server(bytes);
+    }
+
     /// Reads bytes as a mail.
     pub fn cms_mime(bytes: &[u8]) {
         crate::cmd::fuzzing::mail(bytes);

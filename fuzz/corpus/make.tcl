@@ -58,3 +58,56 @@ Seed cms_mime list "Content-Type: multipart/mixed; boundary=list\n\n--list\n$mai
 Seed cms_mime forwarded "Content-Type: message/rfc822\n\nSubject: x (y\n\tz)\n$mail"
 Seed cms_mime parameters [string map [list "boundary=\"" "boundary*0*=us-ascii'en'%2D; boundary*1=\""] $mail]
 Seed cms_mime quoted "Content-Type: application/pkcs7-mime\nContent-Transfer-Encoding: quoted-printable\n\n=30=80=06\n"
+
+# Messages to servers of tls::cmp: those that a client makes, by a secret, by a signature, and unprotected.
+proc Read {name} {
+    set file [open $name rb]
+    try {
+        return [read $file]
+    } finally {
+        close $file
+    }
+}
+
+# The messages of a transaction with a test server in the same process.
+proc Requests {name words} {
+    global ec folder
+    set files [lmap number {1 2 3 4} {file join $folder $number.der}]
+    file delete {*}$files
+    set server [list -use_mock_srv -srv_ref fuzz -srv_secret pass:fuzz -srv_cert $ec -srv_key $ec \
+        -rsp_cert $ec -accept_unprotected -accept_raverified -poll_count 1 -check_after 0]
+    catch {tls::cmp {*}$words -config {} {*}$server -reqout $files}
+    set number 0
+    foreach file $files {
+        if {[file exists $file]} {
+            Seed cmp_server $name[expr {[incr number] > 1 ? "-$number" : ""}] [Read $file]
+        }
+    }
+}
+
+set folder [file join $here .. .. build fuzz-[pid]]
+file mkdir $folder
+set new [list -newkey $ec -subject /CN=new]
+set mac {-ref fuzz -secret pass:fuzz}
+set csr [file join $folder new.csr]
+exec openssl req -new -key $ec -subj /CN=new -out $csr
+foreach {protection words} [list mac $mac signed [list -cert $ec -key $ec -trusted $ec] \
+    open {-ref fuzz -unprotected_requests}] {
+    Requests $protection-ir [list ir {*}$words {*}$new -sans critical,a.example,10.0.0.1 -days 9]
+    Requests $protection-kur [list kur {*}$words {*}$new -oldcert $ec]
+    Requests $protection-rr [list rr {*}$words -oldcert $ec -revreason 4]
+    Requests $protection-genm [list genm {*}$words -infotype caCerts -geninfo 1.2.3:int:4]
+}
+Requests mac-cr [list cr {*}$mac {*}$new -implicit_confirm -profile some]
+Requests open-cr [list cr -ref fuzz -unprotected_requests {*}$new -popo 0]
+Requests mac-p10cr [list p10cr {*}$mac -csr $csr]
+file delete -force $folder
+
+# Bodies that the library doesn't make: a nested message, an error, an announcement.
+set name \xa4\x02\x30\x00
+foreach {word body} [list nested [binary format H* b40430023000] error [binary format H* b709300730050201023000] \
+    announced [binary format H* b2023000]] {
+    set header [binary format H*a* 020102 $name$name[binary format H* a40404021234]]
+    set header [binary format H2ca* 30 [string length $header] $header]
+    Seed cmp_server $word [binary format H2ca* 30 [string length $header$body] $header$body]
+}

@@ -21,10 +21,10 @@ mod result;
 mod socket;
 mod staged;
 
-#[cfg(fuzzing)]
-pub(crate) use crate::cms::fuzzing;
 use crate::tcl::Interp;
 use crate::tcl::command::Command;
+#[cfg(fuzzing)]
+pub(crate) use crate::{cmp::fuzzing as cmp_fuzzing, cms::fuzzing};
 
 /// A command, and its options if it has any.
 struct Entry {

@@ -8,6 +8,8 @@
 pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod client;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod general;
 pub(crate) mod header;
 pub(crate) mod mock;
