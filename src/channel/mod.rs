@@ -45,7 +45,7 @@ pub(crate) struct Parts {
     pub(crate) context: Arc<Context>,
     /// The connection's own settings. The hooks' part is filled in by what the scripts need.
     pub(crate) connection: Connection,
-    /// Whether a client resumes sessions on its own; the port goes into `connection`.
+    /// Whether a client resumes sessions on its own.
     pub(crate) resumes: bool,
     /// The scripts.
     pub(crate) scripts: Scripts,
@@ -53,6 +53,36 @@ pub(crate) struct Parts {
     pub(crate) timeout: Option<Duration>,
     /// Whether a stream that ends without a close notification is taken for a proper end.
     pub(crate) forgives_cut: bool,
+}
+
+/// A connection that was made of its parts, and waits for its channel. All that its settings can have wrong was found out.
+pub(crate) struct Draft {
+    /// OpenSSL's connection.
+    ssl: Ssl,
+    /// What it was made of.
+    parts: Parts,
+}
+
+impl Draft {
+    /// Makes it.
+    pub(crate) fn new(parts: Parts) -> Result<Self> {
+        let ssl = parts.ssl()?;
+        Ok(Self { ssl, parts })
+    }
+
+    /// The connection and its parts. A client whose server has this port, or the one that its channel is connected to,
+    /// goes on with a session of it.
+    fn finish(self, under: Channel, port: Option<u16>) -> Result<(Ssl, Parts)> {
+        let Self { mut ssl, parts } = self;
+        if parts.resumes
+            && let Some(port) = port.or_else(|| under.peer_port())
+        {
+            parts
+                .context
+                .offer_session(&mut ssl, &parts.connection, port)?;
+        }
+        Ok((ssl, parts))
+    }
 }
 
 /// A TLS layer on a Tcl channel.
@@ -95,19 +125,20 @@ pub(crate) struct TlsChannel {
 }
 
 impl TlsChannel {
-    /// Checks that a connection can be made of these parts.
-    pub(crate) fn check(parts: &Parts) -> Result<()> {
-        parts.ssl().map(|_| ())
-    }
-
-    /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet.
-    pub(crate) fn stack(interp: Interp<'_>, under: Channel, parts: Parts) -> Result<Channel> {
+    /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet. `port` is that of a client's server,
+    /// where the channel may not be connected yet.
+    pub(crate) fn stack(
+        interp: Interp<'_>,
+        under: Channel,
+        draft: Draft,
+        port: Option<u16>,
+    ) -> Result<Channel> {
         if let Some(tls) = under.driver::<Self>()
             && tls.engine.try_borrow_mut().is_err()
         {
             return Err(tls.busy());
         }
-        let ssl = parts.ssl()?;
+        let (ssl, parts) = draft.finish(under, port)?;
         drain_output(under)?;
         let below = Rc::new(Below::default());
         let layer = Rc::new(Cell::new(None));

@@ -20,6 +20,7 @@ fn counters() -> Obj {
     Obj::dict([
         ("belowReads", count(COUNTERS.below_reads.value())),
         ("belowWrites", count(COUNTERS.below_writes.value())),
+        ("connections", count(COUNTERS.connections.value())),
         ("contexts", count(COUNTERS.contexts.value())),
         ("hits", count(COUNTERS.hits.value())),
         ("offers", count(COUNTERS.offers.value())),

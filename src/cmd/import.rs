@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{Parts, Resolve, Scripts, TlsChannel};
+use crate::channel::{Draft, Parts, Resolve, Scripts, TlsChannel};
 use crate::context::alpn::Alpn;
 use crate::context::session::Session;
 use crate::context::{
@@ -100,8 +100,8 @@ pub(super) fn import(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     match words {
         [name, options @ ..] => {
             let under = find(interp, name)?;
-            let parts = prepare_parts(interp, options)?;
-            import_parts(interp, name, under, None, parts)
+            let draft = Draft::new(prepare_parts(interp, options)?)?;
+            import_draft(interp, name, under, None, draft)
         }
         [] => Err(Error::wrong_args(SYNTAX)),
     }
@@ -114,11 +114,11 @@ pub(super) fn import_socket(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         [name, port, ticket, options @ ..] => {
             let port = port.as_int().and_then(|port| u16::try_from(port).ok());
             let under = find(interp, name)?;
-            let parts = match interp.state::<Prepared>().take(ticket) {
-                Some(parts) => parts,
-                None => prepare_parts(interp, options)?,
+            let draft = match interp.state::<Prepared>().take(ticket) {
+                Some(draft) => draft,
+                None => Draft::new(prepare_parts(interp, options)?)?,
             };
-            import_parts(interp, name, under, port, parts)
+            import_draft(interp, name, under, port, draft)
         }
         _ => Err(Error::wrong_args(
             "tls::Import channel port ticket ?options?",
@@ -127,32 +127,28 @@ pub(super) fn import_socket(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
 }
 
 /// Imports a channel whose peer has this port, as far as that is known.
-fn import_parts(
+fn import_draft(
     interp: Interp<'_>,
     name: &Obj,
     under: Channel,
     port: Option<u16>,
-    mut parts: Parts,
+    draft: Draft,
 ) -> Result<Obj> {
-    if parts.resumes {
-        parts.connection.resume = port.or_else(|| under.peer_port());
-    }
     // Preparing may have called a password script, which can do anything.
     if find(interp, name)? != under {
         let text = name.as_text();
         let message = format!("channel \"{text}\" was changed by the password script");
         return Err(Error::failed(Reason::ChannelBusy, message));
     }
-    let layer = TlsChannel::stack(interp, under, parts)?;
+    let layer = TlsChannel::stack(interp, under, draft, port)?;
     Ok(Obj::text(&layer.name()))
 }
 
 /// `tls::Prepare ?options?`: checks the options of `tls::import` and everything they name, so that `tls::socket` can
 /// refuse them before it connects or listens. Returns a ticket by which `tls::Import` finds what was made of them.
 pub(super) fn prepare(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    let parts = prepare_parts(interp, words)?;
-    TlsChannel::check(&parts)?;
-    Ok(interp.state::<Prepared>().keep(parts))
+    let draft = Draft::new(prepare_parts(interp, words)?)?;
+    Ok(interp.state::<Prepared>().keep(draft))
 }
 
 /// What was prepared last in an interpreter. Only the last is kept: a second connection that begins while the first one
@@ -162,7 +158,7 @@ struct Prepared {
     /// The number of the last ticket.
     ticket: Cell<i64>,
     /// What it is for, until that is taken.
-    parts: RefCell<Option<Parts>>,
+    draft: RefCell<Option<Draft>>,
 }
 
 impl State for Prepared {
@@ -171,18 +167,18 @@ impl State for Prepared {
 
 impl Prepared {
     /// Keeps what was prepared; the ticket for it.
-    fn keep(&self, parts: Parts) -> Obj {
+    fn keep(&self, draft: Draft) -> Obj {
         let ticket = self.ticket.get() + 1;
         self.ticket.set(ticket);
         // Dropping a script's words can run a trace: nothing is borrowed then.
-        drop(self.parts.replace(Some(parts)));
+        drop(self.draft.replace(Some(draft)));
         Obj::int(ticket)
     }
 
     /// Takes what a ticket is for, if that is still there.
-    fn take(&self, ticket: &Obj) -> Option<Parts> {
+    fn take(&self, ticket: &Obj) -> Option<Draft> {
         match ticket.as_int() == Some(self.ticket.get()) {
-            true => self.parts.take(),
+            true => self.draft.take(),
             false => None,
         }
     }

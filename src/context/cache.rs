@@ -229,6 +229,8 @@ pub(crate) struct Counters {
     pub(crate) offers: Counter,
     /// Sets of options that were looked at to make connections of them.
     pub(crate) prepared: Counter,
+    /// OpenSSL's connections made.
+    pub(crate) connections: Counter,
     /// Records of data that were written.
     pub(crate) records: Counter,
     /// Reads of the channels below.
@@ -248,6 +250,7 @@ pub(crate) static COUNTERS: Counters = Counters {
     sessions: Counter(AtomicU64::new(0)),
     offers: Counter(AtomicU64::new(0)),
     prepared: Counter(AtomicU64::new(0)),
+    connections: Counter(AtomicU64::new(0)),
     records: Counter(AtomicU64::new(0)),
     below_reads: Counter(AtomicU64::new(0)),
     below_writes: Counter(AtomicU64::new(0)),

@@ -9,9 +9,9 @@ use openssl::ssl::{Ssl, SslContextRef, SslRef, SslVerifyMode};
 use openssl::x509::verify::X509CheckFlags;
 
 use super::alpn::Alpn;
+use super::cache::COUNTERS;
 use super::callbacks::Watch;
 use super::name::Name;
-use super::resume::{self, Server};
 use super::session::Session;
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::error::{entries, failed};
@@ -36,8 +36,6 @@ pub(crate) struct Connection {
     pub(crate) messages: bool,
     /// The session that a client asks to resume.
     pub(crate) session: Option<Session>,
-    /// The port of the server whose sessions a client resumes without being told which, and keeps; `None` for neither.
-    pub(crate) resume: Option<u16>,
     /// A client can be asked for its certificate after the handshake, in TLS 1.3. A server doesn't ask during the
     /// handshake, but later, with [`ask_certificate`].
     pub(crate) post_handshake: bool,
@@ -72,9 +70,10 @@ pub(crate) fn ask_certificate(ssl: &SslRef) -> Result<()> {
 
 impl Connection {
     /// Makes a connection in its initial state, as client or as server.
-    pub(super) fn make(&self, context: &SslContextRef, server: bool, number: u64) -> Result<Ssl> {
+    pub(super) fn make(&self, context: &SslContextRef, server: bool) -> Result<Ssl> {
         let doing = "can't make a TLS connection";
         let mut ssl = Ssl::new(context).map_err(|stack| failed(doing, &stack))?;
+        COUNTERS.connections.add();
         match server {
             true => ssl.set_accept_state(),
             false => ssl.set_connect_state(),
@@ -91,7 +90,7 @@ impl Connection {
                 ssl.set_verify(mode);
             }
         } else {
-            self.make_client(&mut ssl, number)?;
+            self.make_client(&mut ssl)?;
         }
         if self.info {
             set_info_callback::<Watch>(&mut ssl);
@@ -103,7 +102,7 @@ impl Connection {
     }
 
     /// The part that only clients have.
-    fn make_client(&self, ssl: &mut SslRef, number: u64) -> Result<()> {
+    fn make_client(&self, ssl: &mut SslRef) -> Result<()> {
         let refuse = |reason: Reason, what: &str, stack: ErrorStack| {
             let why = reasons_text(&entries(&stack));
             Error::failed(reason, format!("{what}: {why}"))
@@ -127,8 +126,6 @@ impl Connection {
         }
         if let Some(session) = &self.session {
             session.offer(ssl)?;
-        } else if let (Some(name), Some(port)) = (&self.host, self.resume) {
-            resume::offer(ssl, Server::new(number, name.clone(), port))?;
         }
         if self.post_handshake {
             set_post_handshake_auth(ssl, true);

@@ -52,6 +52,7 @@ pub(crate) use crate::ossl::ticket::TicketKey;
 
 use self::fingerprint::{Fingerprint, Mixer};
 use self::inputs::Inputs;
+use self::resume::Server;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::error::failed;
 
@@ -134,7 +135,21 @@ pub(crate) struct Context {
 impl Context {
     /// A connection in its initial state, as client or as server, that has done nothing yet.
     pub(crate) fn ssl(&self, connection: &Connection) -> Result<Ssl> {
-        connection.make(&self.ssl, self.server, self.number)
+        connection.make(&self.ssl, self.server)
+    }
+
+    /// Has a client that was made with these settings go on with a session of the server at this port, if there is one,
+    /// and keep those that it gets. A session that the settings name comes first.
+    pub(crate) fn offer_session(
+        &self,
+        ssl: &mut SslRef,
+        connection: &Connection,
+        port: u16,
+    ) -> Result<()> {
+        match (&connection.host, &connection.session) {
+            (Some(name), None) => resume::offer(ssl, Server::new(self.number, name.clone(), port)),
+            _ => Ok(()),
+        }
     }
 
     /// Whether connections are a server's.
