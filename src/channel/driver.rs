@@ -35,7 +35,6 @@ impl Driver for TlsChannel {
             }
             Ok(Progress::Done(count)) => {
                 self.delivered.set(true);
-                self.growth.saw(count);
                 Ok(count)
             }
             Ok(Progress::Closed) => Ok(0),
@@ -64,11 +63,7 @@ impl Driver for TlsChannel {
             }
         };
         match self.run_waiting(write) {
-            Ok(Progress::Done(count)) => {
-                self.growth.saw(count);
-                self.grow();
-                Ok(count)
-            }
+            Ok(Progress::Done(count)) => Ok(count),
             Ok(_) => Err(Failure::AGAIN),
             Err(error) => Err(self.failure(error)),
         }
@@ -87,8 +82,6 @@ impl Driver for TlsChannel {
 
     fn watch(&self, mask: Mask) {
         self.wanted.set(mask);
-        // Tcl calls this after each read of a script, so that a reader's buffers grow here.
-        self.grow();
         self.refresh();
     }
 
@@ -170,16 +163,6 @@ impl TlsChannel {
             .flatten()
         {
             timer.cancel();
-        }
-    }
-
-    /// Makes Tcl's buffers larger, if it is time for that. Not in a read; see [`Channel::set_buffer_size`].
-    fn grow(&self) {
-        // A callback's call may come in the middle of a read.
-        if let Some(layer) = self.layer.get()
-            && self.engine.try_borrow_mut().is_ok()
-        {
-            self.growth.carry_out(layer);
         }
     }
 

@@ -30,7 +30,6 @@ use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::files;
 use crate::tcl::timer::Timer;
 
-use buffers::Growth;
 use callbacks::Callbacks;
 use engine::{Engine, Phase};
 use interest::Situation;
@@ -120,8 +119,6 @@ pub(crate) struct TlsChannel {
     disturbed: Cell<bool>,
     /// Decrypted bytes that such a buffer was to get.
     held: RefCell<Vec<u8>>,
-    /// Whether Tcl's buffers are large enough.
-    growth: Growth,
 }
 
 impl TlsChannel {
@@ -164,7 +161,6 @@ impl TlsChannel {
             awaited: Cell::new(false),
             disturbed: Cell::new(false),
             held: RefCell::default(),
-            growth: Growth::default(),
         });
         tls.below.set_blocking(under.is_blocking());
         tls.below.attach(under);
@@ -176,6 +172,7 @@ impl TlsChannel {
         let _ = tls.watchdog.set(tls.make_timer(Self::on_timeout));
         let layer = under.stack(interp, Rc::clone(&tls))?;
         tls.layer.set(Some(layer));
+        buffers::fit(layer);
         if let Some(timeout) = parts.timeout {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
