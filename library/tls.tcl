@@ -87,9 +87,29 @@ proc ::tls::socket {args} {
         dict set layer -servername $host
     }
     set ticket [Prepare {*}$layer]
+    if {$socketCmd eq "::socket" && "-myaddr" ni $transport} {
+        lappend transport {*}[AnyAddress $host]
+    }
     set channel [{*}$socketCmd {*}$transport $host $port]
     Secure $channel $layer $port $ticket
     return $channel
+}
+
+# tls::AnyAddress --
+#       Says what "any local address" means for a host: without a word about it, Tcl has the system
+#       look that up for each connection, for which it asks the kernel about its interfaces and tries
+#       what it finds. That takes longer than to connect to a neighbour.
+#
+# Arguments:
+#       host        The host to connect to.
+#
+# Results:
+#       Options for Tcl's socket; none where the host is a name, so that either family may be meant.
+proc ::tls::AnyAddress {host} {
+    switch -regexp -- $host {
+        {^\d+\.\d+\.\d+\.\d+$} {return {-myaddr 0.0.0.0}}
+        {^[[:xdigit:]:]*:[[:xdigit:]:]*$} {return {-myaddr ::}}
+    }
 }
 
 # tls::Accept --
