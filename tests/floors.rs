@@ -80,6 +80,7 @@ const UNSAFE: &[&str] = &["ffi", "ffi::tcl", "ffi::ossl", "tcl", "ossl", "lib"];
 const BOUNDARIES: &[&str] = &[
     "tcl/command.rs",
     "tcl/driver.rs",
+    "tcl/epilogue.rs",
     "tcl/farewell.rs",
     "tcl/timer.rs",
     "tcl/wake.rs",

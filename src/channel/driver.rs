@@ -27,8 +27,10 @@ impl Driver for TlsChannel {
         if self.has_held() {
             return Ok(self.give_held(buffer));
         }
+        // The peer may wait for it.
+        self.send_burst().map_err(|error| self.failure(error))?;
         self.disturbed.set(false);
-        match self.run_waiting(|engine| engine.read(buffer)) {
+        match self.run_waiting(|engine| self.fill(engine, buffer)) {
             Ok(Progress::Done(count)) if self.disturbed.take() => {
                 self.held.borrow_mut().extend_from_slice(&buffer[..count]);
                 Err(self.failure(self.busy()))
@@ -55,14 +57,11 @@ impl Driver for TlsChannel {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let write = |engine: &mut Engine<Parent>| {
-            let progress = engine.write(bytes)?;
-            match self.below.write_failure() {
-                Some(errno) => Err(io_failure(errno)),
-                None => Ok(progress),
-            }
-        };
-        match self.run_waiting(write) {
+        let taken = self.join(bytes).map_err(|error| self.failure(error))?;
+        if let Some(count) = taken {
+            return Ok(count);
+        }
+        match self.write(bytes) {
             Ok(Progress::Done(count)) => Ok(count),
             Ok(_) => Err(Failure::AGAIN),
             Err(error) => Err(self.failure(error)),
@@ -70,6 +69,7 @@ impl Driver for TlsChannel {
     }
 
     fn close(&self) -> Result<(), Failure> {
+        let sent = self.send_burst();
         self.layer.set(None);
         self.cancel_timers();
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
@@ -77,7 +77,7 @@ impl Driver for TlsChannel {
         }
         self.below.watch(Mask::NONE);
         self.below.detach();
-        Ok(())
+        sent.map_err(|error| self.failure(error))
     }
 
     fn watch(&self, mask: Mask) {
@@ -95,6 +95,8 @@ impl Driver for TlsChannel {
     }
 
     fn set_blocking(&self, blocking: bool) {
+        // What can't be sent is told by the next write.
+        let _ = self.send_burst();
         self.below.set_blocking(blocking);
     }
 
@@ -129,6 +131,8 @@ impl Driver for TlsChannel {
         self.below.forget_watch();
         match action {
             ThreadAction::Remove => {
+                let _ = self.send_burst();
+                self.burst.leave_thread();
                 self.cancel_timers();
                 self.callbacks.leave_thread();
             }
@@ -147,6 +151,42 @@ impl Driver for TlsChannel {
 }
 
 impl TlsChannel {
+    /// Reads decrypted bytes, of several whole records where those are here already: a copy hands each buffer on as it is,
+    /// even if it is far from full.
+    fn fill(
+        &self,
+        engine: &mut Engine<Parent>,
+        buffer: &mut [u8],
+    ) -> Result<Progress<usize>, Error> {
+        let progress = engine.read(buffer)?;
+        let Progress::Done(mut count) = progress else {
+            return Ok(progress);
+        };
+        // What goes wrong here, the next read finds again.
+        self.below.with_allowance(0, || {
+            while count < buffer.len() && self.below.has_ahead() && !engine.has_plaintext() {
+                let rest = &mut buffer[count..];
+                let fits = engine.peek().is_ok() && (1..=rest.len()).contains(&engine.plaintext());
+                match fits.then(|| engine.read(rest)) {
+                    Some(Ok(Progress::Done(more @ 1..))) => count += more,
+                    _ => break,
+                }
+            }
+        });
+        Ok(Progress::Done(count))
+    }
+
+    /// Encrypts and writes some of `bytes`.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<Progress<usize>, Error> {
+        self.run_waiting(|engine: &mut Engine<Parent>| {
+            let progress = engine.write(bytes)?;
+            match self.below.write_failure() {
+                Some(errno) => Err(io_failure(errno)),
+                None => Ok(progress),
+            }
+        })
+    }
+
     /// Hands up what is held of an earlier read.
     fn give_held(&self, buffer: &mut [u8]) -> usize {
         let mut held = self.held.borrow_mut();

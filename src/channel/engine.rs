@@ -144,9 +144,14 @@ impl<S: Read + Write> Engine<S> {
         self.failure.as_ref()
     }
 
+    /// How many decrypted bytes lie ready.
+    pub(crate) fn plaintext(&self) -> usize {
+        self.stream.ssl().pending()
+    }
+
     /// Whether decrypted bytes lie ready.
     pub(crate) fn has_plaintext(&self) -> bool {
-        self.stream.ssl().pending() > 0
+        self.plaintext() > 0
     }
 
     /// Whether a read can only go on once something was written.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod buffers;
+mod burst;
 mod callbacks;
 mod configure;
 mod driver;
@@ -30,6 +31,7 @@ use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::files;
 use crate::tcl::timer::Timer;
 
+use burst::Burst;
 use callbacks::Callbacks;
 use engine::{Engine, Phase};
 use interest::Situation;
@@ -119,6 +121,8 @@ pub(crate) struct TlsChannel {
     disturbed: Cell<bool>,
     /// Decrypted bytes that such a buffer was to get.
     held: RefCell<Vec<u8>>,
+    /// What waits for a record to become full.
+    burst: Burst,
 }
 
 impl TlsChannel {
@@ -161,6 +165,7 @@ impl TlsChannel {
             awaited: Cell::new(false),
             disturbed: Cell::new(false),
             held: RefCell::default(),
+            burst: Burst::default(),
         });
         tls.below.set_blocking(under.is_blocking());
         tls.below.attach(under);
@@ -170,6 +175,9 @@ impl TlsChannel {
         // The cells were just made, so that they are empty.
         let _ = tls.timer.set(tls.make_timer(Self::on_timer));
         let _ = tls.watchdog.set(tls.make_timer(Self::on_timeout));
+        let weak = Rc::downgrade(&tls);
+        tls.burst
+            .set_end(move || weak.upgrade().map_or(Ok(()), |tls| tls.end_burst()));
         let layer = under.stack(interp, Rc::clone(&tls))?;
         tls.layer.set(Some(layer));
         buffers::fit(layer);
@@ -191,6 +199,7 @@ impl TlsChannel {
         }
         if self.is_open() {
             drain_output(layer)?;
+            self.send_burst()?;
         }
         let mut unread = driver::take_input(layer);
         unread.append(&mut self.held.borrow_mut());
@@ -240,6 +249,7 @@ impl TlsChannel {
         if let Some(layer) = self.layer.get() {
             drain_output(layer)?;
         }
+        self.send_burst()?;
         self.run_waiting(Engine::close_write)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::context::COUNTERS;
 use crate::error::{Error, Result};
-use crate::tcl::{Interp, Obj};
+use crate::tcl::{Interp, Obj, obj};
 
 /// `tls::Debug panic`: panics. `tls::Debug counters`: how often costly work was done in this process; a dict.
 #[expect(clippy::panic, reason = "a test wants to see what becomes of a panic")]
@@ -23,6 +23,10 @@ fn counters() -> Obj {
         ("connections", count(COUNTERS.connections.value())),
         ("contexts", count(COUNTERS.contexts.value())),
         ("hits", count(COUNTERS.hits.value())),
+        (
+            "objects",
+            count(obj::MADE.load(std::sync::atomic::Ordering::Relaxed)),
+        ),
         ("offers", count(COUNTERS.offers.value())),
         ("prepared", count(COUNTERS.prepared.value())),
         ("reads", count(COUNTERS.reads.value())),

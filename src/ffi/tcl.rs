@@ -14,10 +14,10 @@ use libc::{c_char, c_int, c_uchar, c_void};
 
 pub(crate) use tcl_sys::{
     ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
-    TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_Channel, Tcl_ChannelProc, Tcl_ChannelType,
-    Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Event, Tcl_FileProc, Tcl_Interp,
-    Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc,
-    Tcl_TimerToken,
+    TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_AsyncHandler, Tcl_AsyncProc, Tcl_Channel,
+    Tcl_ChannelProc, Tcl_ChannelType, Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Event,
+    Tcl_FileProc, Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj,
+    Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;
@@ -190,6 +190,9 @@ pub(crate) const TCL_QUEUE_TAIL: c_int = 0;
 
 slots! {
     fn Tcl_Alloc(size: usize) -> *mut c_char = tcl_Alloc;
+    fn Tcl_AsyncCreate(function: Tcl_AsyncProc, data: ClientData) -> Tcl_AsyncHandler = tcl_AsyncCreate;
+    fn Tcl_AsyncDelete(handler: Tcl_AsyncHandler) = tcl_AsyncDelete;
+    fn Tcl_AsyncMark(handler: Tcl_AsyncHandler) = tcl_AsyncMark;
     fn Tcl_BackgroundException(interp: *mut Tcl_Interp, code: c_int) = tcl_BackgroundException;
     fn Tcl_BadChannelOption(interp: *mut Tcl_Interp, option: *const c_char, list: *const c_char) -> c_int = tcl_BadChannelOption;
     fn Tcl_ChannelBuffered(chan: Tcl_Channel) -> c_int = tcl_ChannelBuffered;

@@ -371,6 +371,11 @@ impl Channel {
         self.option(c"-blocking").is_none_or(|value| value != "0")
     }
 
+    /// Whether something is being copied from or to this channel: its options can't be set meanwhile.
+    pub(crate) fn is_copying(self) -> bool {
+        !self.set_option(c"-buffersize", &self.buffer_size().to_string())
+    }
+
     /// Closes a channel that no interpreter knows.
     pub(crate) fn close(self) -> io::Result<()> {
         // SAFETY: the channel is open and registered nowhere, so that this is its end.

@@ -8,6 +8,7 @@ pub(crate) mod assoc;
 pub(crate) mod channel;
 pub(crate) mod command;
 pub(crate) mod driver;
+pub(crate) mod epilogue;
 mod farewell;
 pub(crate) mod files;
 pub(crate) mod interp;

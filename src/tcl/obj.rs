@@ -17,6 +17,10 @@ pub(crate) struct Obj(NonNull<c::Tcl_Obj>);
 /// The file that Tcl's counting functions are told, of use in Tcl's own memory debugging only.
 const FILE: &std::ffi::CStr = c"tls";
 
+/// How many values this library has made, for the command that debug builds have.
+#[cfg(debug_assertions)]
+pub(crate) static MADE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
 impl Obj {
     /// Takes a reference to a value that Tcl gave; `None` for null.
     ///
@@ -32,6 +36,8 @@ impl Obj {
 
     /// Takes a reference to a value that one of Tcl's constructors has just made.
     fn made(raw: *mut c::Tcl_Obj) -> Self {
+        #[cfg(debug_assertions)]
+        MADE.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         // SAFETY: constructors return a new value of this thread, and end the process where there is no memory.
         match unsafe { Self::from_raw(raw) } {
             Some(object) => object,
