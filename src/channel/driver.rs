@@ -9,7 +9,7 @@ use crate::tcl::driver::{Driver, Failure, Kind, ThreadAction};
 
 use super::engine::{Engine, Progress, io_failure};
 use super::parent::Parent;
-use super::{TlsChannel, configure, is_busy};
+use super::{TlsChannel, buffers, configure, is_busy};
 
 /// Tcl's record of our channel type.
 static KIND: Kind<TlsChannel> = Kind::new(c"tls");
@@ -57,11 +57,13 @@ impl Driver for TlsChannel {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let taken = self.join(bytes).map_err(|error| self.failure(error))?;
-        if let Some(count) = taken {
-            return Ok(count);
-        }
-        match self.write(bytes) {
+        let outcome = match self.join(bytes) {
+            Ok(Some(count)) => Ok(Progress::Done(count)),
+            Ok(None) => self.write(bytes),
+            Err(error) => Err(error),
+        };
+        self.grow();
+        match outcome {
             Ok(Progress::Done(count)) => Ok(count),
             Ok(_) => Err(Failure::AGAIN),
             Err(error) => Err(self.failure(error)),
@@ -82,6 +84,8 @@ impl Driver for TlsChannel {
 
     fn watch(&self, mask: Mask) {
         self.wanted.set(mask);
+        // Tcl calls this after each read of a script.
+        self.grow();
         self.refresh();
     }
 
@@ -151,6 +155,18 @@ impl Driver for TlsChannel {
 }
 
 impl TlsChannel {
+    /// Makes Tcl's buffers larger once the handshake is done and something was said.
+    pub(super) fn grow(&self) {
+        // A callback's call may come in the middle of a read.
+        if let Some(layer) = self.layer.get()
+            && buffers::are_first(layer)
+            && self.is_open()
+            && self.engine.try_borrow_mut().is_ok()
+        {
+            buffers::grow(layer);
+        }
+    }
+
     /// Reads decrypted bytes, of several whole records where those are here already: a copy hands each buffer on as it is,
     /// even if it is far from full.
     fn fill(

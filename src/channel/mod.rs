@@ -180,7 +180,7 @@ impl TlsChannel {
             .set_end(move || weak.upgrade().map_or(Ok(()), |tls| tls.end_burst()));
         let layer = under.stack(interp, Rc::clone(&tls))?;
         tls.layer.set(Some(layer));
-        buffers::fit(layer);
+        buffers::begin(layer);
         if let Some(timeout) = parts.timeout {
             tls.below.set_deadline(Some(Instant::now() + timeout));
             tls.arm_watchdog();
@@ -214,6 +214,7 @@ impl TlsChannel {
         }
         unread.extend(self.below.take_ahead());
         self.tell_the_end(under)?;
+        buffers::end(layer);
         // Closing the driver then has nothing to say.
         self.below.watch(Mask::NONE);
         self.below.detach();
@@ -241,6 +242,7 @@ impl TlsChannel {
     pub(crate) fn handshake(&self) -> Result<Progress<()>> {
         let progress = self.run_waiting(Engine::handshake)?;
         self.awaited.set(progress != Progress::Done(()));
+        self.grow();
         Ok(progress)
     }
 
