@@ -71,10 +71,11 @@ def copy(source, stream):
         stream.sendall(block)
 
 
-def finish(stream):
-    """Wait for the peer's end, and end."""
+def finish(stream, peer_first=False):
+    """End, and wait for the peer's end if it is to come first."""
     try:
-        stream.recv(16)
+        if peer_first:
+            stream.recv(16)
         # OpenSSL forgets a session whose connection wasn't ended properly.
         stream.unwrap()
     except OSError:
@@ -107,7 +108,7 @@ def serve(work, certificate, key, name):
             continue
         if work in ("handshake", "resume"):
             stream.sendall(b"x")
-            finish(stream)
+            finish(stream, peer_first=True)
         elif work == "idle":
             stream.sendall(b"x")
             kept.append(stream)
@@ -115,21 +116,21 @@ def serve(work, certificate, key, name):
             exchange(stream)
         elif work == "down":
             send(stream, int(exact(stream, 10)))
-            finish(stream)
+            finish(stream, peer_first=True)
         elif work == "up":
             receive(stream, int(exact(stream, 10)))
             stream.sendall(b"x")
-            finish(stream)
+            finish(stream, peer_first=True)
         elif work == "copydown":
             exact(stream, 10)
             with open(name, "rb") as source:
                 copy(source, stream)
-            finish(stream)
+            finish(stream, peer_first=True)
         elif work == "copyup":
             with open(name + ".received", "wb") as target:
                 receive(stream, int(exact(stream, 10)), target)
             stream.sendall(b"x")
-            finish(stream)
+            finish(stream, peer_first=True)
 
 
 class Client:
@@ -182,7 +183,7 @@ class Client:
             assert stream.session_reused == (self.session is not None)
             stream.recv(1)
             self.session = stream.session
-            stream.close()
+            finish(stream)
 
         once()
         self.timed(once)

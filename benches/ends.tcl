@@ -1,13 +1,27 @@
 # ends.tcl -- both ends of the benchmark in Tcl, with this package or with TclTLS.
 #
 # Usage: tclsh ends.tcl SIDE ..., with the words and the output of floor.rs. In the environment,
-# BENCH_TLS is the version of package tls to take. Both ends block, as the floor does, but in the works
+# BENCH_TLS is the version of package tls to take, or "none" to see what Tcl does without TLS. Both ends block, as the floor does, but in the works
 # idle, storm and eventecho, where the server is one in the event loop, as servers in Tcl usually are.
 
-package require -exact tls $env(BENCH_TLS)
-
-# Whether this is the package of this project.
-set ours [package vsatisfies [package provide tls] 3]
+if {$env(BENCH_TLS) ne "none"} {
+    package require -exact tls $env(BENCH_TLS)
+    # Whether this is the package of this project.
+    set ours [package vsatisfies [package provide tls] 3]
+} else {
+    set ours 0
+    namespace eval tls {}
+    # Tcl's socket, which takes none of the options that are about TLS.
+    proc tls::socket {args} {
+        if {[lindex $args 0] eq "-server"} {
+            return [::socket -server [lindex $args 1] -myaddr 127.0.0.1 0]
+        }
+        return [::socket -myaddr 0.0.0.0 {*}[lrange $args end-1 end]]
+    }
+    proc tls::handshake {chan} {
+        return 1
+    }
+}
 
 # How much is written and read at once where there is much.
 set block 65536

@@ -2,8 +2,9 @@
 #
 # Usage: tclsh run.tcl ?-quick? ?-rounds N? ?-only WORKS? ?-who NAMES? FLOOR PACKAGE
 #
-# FLOOR is the built example floor, PACKAGE the folder that tools/package.tcl made, BENCH_TCLSH in
-# the environment another tclsh for the ends. Each measure starts a server and a client of the same
+# FLOOR is the built example floor, PACKAGE the folder that tools/package.tcl made. In the environment,
+# BENCH_TCLSH is another tclsh for the ends, and BENCH_ROOT a folder with another system that all ends
+# run in (as root), such as that of tools/tcl9. Each measure starts a server and a client of the same
 # make, each a process of its own:
 #
 #       PROGRAM server WORK CERTIFICATE KEY FILE
@@ -19,6 +20,12 @@
 namespace eval bench {
     # Where everything is put that is needed meanwhile.
     variable folder
+
+    # Where this file and its ends are.
+    variable here [file dirname [file normalize [info script]]]
+
+    # What goes before the command line of an end that runs in another system.
+    variable within {}
 
     # The contestants: name -> command line.
     variable contestants {}
@@ -63,24 +70,64 @@ proc bench::Measures {} {
     }
 }
 
-# Finds the contestants; who is missing is told of.
+# Makes the folder for everything. Where the ends run in another system, it is theirs, and a link leads
+# there, so that the same paths are right inside and outside.
+proc bench::Folder {} {
+    variable folder
+    variable within
+    close [file tempfile folder]
+    file delete $folder
+    set place $folder
+    if {[info exists ::env(BENCH_ROOT)]} {
+        set root [file normalize $::env(BENCH_ROOT)]
+        set within [list chroot $root]
+        set place $root$folder
+        file mkdir [file dirname $place]
+    }
+    file mkdir $place
+    if {$place ne $folder} {
+        file link -symbolic $folder $place
+    }
+    cd $folder
+}
+
+# Deletes it.
+proc bench::Forget {} {
+    variable folder
+    cd /
+    if {[file type $folder] eq "link"} {
+        file delete -force [file link $folder]
+    }
+    file delete -force $folder
+}
+
+# Finds the contestants, and takes them along; who is missing is told of.
 proc bench::Contestants {floor package} {
     variable contestants
+    variable folder
     variable who
-    set here [file dirname [file normalize [info script]]]
+    variable within
+    variable here
+    foreach {source name} [list $floor floor $package package \
+        [file join $here ends.tcl] ends.tcl [file join $here ends.py] ends.py] {
+        file copy $source [file join $folder $name]
+    }
+    set package [file join $folder package]
     set tclsh [info nameofexecutable]
     if {[info exists ::env(BENCH_TCLSH)]} {
         set tclsh $::env(BENCH_TCLSH)
     }
-    set ends [file join $here ends.tcl]
-    dict set contestants floor [list [file normalize $floor]]
-    set provided [exec $tclsh << "
-        set auto_path \[linsert \$auto_path 0 [list [file normalize $package]]]
+    set tclsh [list {*}$within $tclsh]
+    set ends [file join $folder ends.tcl]
+    dict set contestants floor [list {*}$within [file join $folder floor]]
+    set provided [exec {*}$tclsh << "
+        set auto_path \[linsert \$auto_path 0 [list $package]]
         puts \[package require tls 3-]
     "]
-    set ours [list env TCLLIBPATH=[file normalize $package] BENCH_TLS=$provided $tclsh $ends]
+    set ours [list env TCLLIBPATH=$package BENCH_TLS=$provided {*}$tclsh $ends]
     dict set contestants "this package" $ours
-    set older [exec $tclsh << {
+    dict set contestants "Tcl without TLS" [list env BENCH_TLS=none {*}$tclsh $ends]
+    set older [exec {*}$tclsh << {
         set versions {}
         catch {package require tls 3-}
         foreach version [package versions tls] {
@@ -91,13 +138,13 @@ proc bench::Contestants {floor package} {
     if {$older eq ""} {
         puts "TclTLS isn't here (package tcl-tls), so that it is left out"
     } else {
-        dict set contestants "TclTLS $older" [list env BENCH_TLS=$older $tclsh $ends]
+        dict set contestants "TclTLS $older" [list env BENCH_TLS=$older {*}$tclsh $ends]
     }
-    set python [auto_execok python3]
-    if {$python eq "" || [catch {exec {*}$python -c "import ssl"}]} {
+    set python [list {*}$within python3]
+    if {[catch {exec {*}$python -c "import ssl"}]} {
         puts "Python isn't here, or has no module ssl, so that it is left out"
     } else {
-        dict set contestants "Python's ssl" [list {*}$python [file join $here ends.py]]
+        dict set contestants "Python's ssl" [list {*}$python [file join $folder ends.py]]
     }
     dict for {name command} $contestants {
         if {![regexp -- $who $name]} {
@@ -109,10 +156,6 @@ proc bench::Contestants {floor package} {
 # Makes certificates, and a trust store as large as the system's.
 proc bench::Prepare {} {
     variable folder
-    close [file tempfile folder]
-    file delete $folder
-    file mkdir $folder
-    cd $folder
     set extensions [open server.cnf w]
     puts $extensions "subjectAltName = DNS:localhost,IP:127.0.0.1"
     close $extensions
@@ -328,9 +371,13 @@ proc bench::Run {} {
     puts stderr "\r\x1b\[K"
 }
 
-# Whether a contestant can do this: TclTLS resumes no sessions.
+# Whether a contestant can do this: TclTLS resumes no sessions. Without TLS, only what Tcl has its share
+# in is of interest.
 proc bench::Takes {who measure} {
     set work [dict get $measure work]
+    if {$who eq "Tcl without TLS"} {
+        return [expr {$work in {down up copydown copyup echo eventecho}}]
+    }
     return [expr {
         ![string match TclTLS* $who] || ($work ne "resume"
             && !($work eq "idle" && [dict get $measure amount] > 1000))
@@ -405,7 +452,6 @@ proc bench::Main {words} {
     variable rounds
     variable only
     variable who
-    variable folder
     while {[string match -* [lindex $words 0]]} {
         set words [lassign $words option]
         switch -- $option {
@@ -422,15 +468,17 @@ proc bench::Main {words} {
         }
     }
     lassign $words floor package
-    Contestants $floor $package
-    Measures
-    Prepare
+    set floor [file normalize $floor]
+    set package [file normalize $package]
+    Folder
     try {
+        Contestants $floor $package
+        Measures
+        Prepare
         Run
         Print
     } finally {
-        cd /
-        file delete -force $folder
+        Forget
     }
 }
 
