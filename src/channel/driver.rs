@@ -75,7 +75,8 @@ impl Driver for TlsChannel {
         self.layer.set(None);
         self.cancel_timers();
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            self.below.part(|| engine.close());
+            let finished = engine.peer_closed();
+            self.below.part(finished, || engine.close());
         }
         self.below.watch(Mask::NONE);
         self.below.detach();

@@ -127,8 +127,8 @@ impl Below {
     }
 
     /// Takes leave of the channel below, which is about to be closed: what `last` writes is sent even if there is no room
-    /// for it now.
-    pub(super) fn part(&self, last: impl FnOnce()) {
+    /// for it now. What a peer has sent that isn't `finished` doesn't get in the way.
+    pub(super) fn part(&self, finished: bool, last: impl FnOnce()) {
         let Some(channel) = self.channel.get() else {
             return;
         };
@@ -137,7 +137,7 @@ impl Below {
         self.parting.replace(bottom.then(Vec::new));
         last();
         let rest = self.parting.take().unwrap_or_default();
-        if bottom {
+        if bottom && !finished {
             discard(channel);
         }
         if !rest.is_empty() {
