@@ -1,8 +1,9 @@
 # ends.tcl -- both ends of the benchmark in Tcl, with this package or with TclTLS.
 #
 # Usage: tclsh ends.tcl SIDE ..., with the words and the output of floor.rs. In the environment,
-# BENCH_TLS is the version of package tls to take, or "none" to see what Tcl does without TLS. Both ends block, as the floor does, but in the works
-# idle, storm and eventecho, where the server is one in the event loop, as servers in Tcl usually are.
+# BENCH_TLS is the version of package tls to take, or "none" to see what Tcl does without TLS. Both
+# ends block, as the floor does, but in the works idle, storm and eventecho, where the server is one in
+# the event loop, as servers in Tcl usually are.
 
 if {$env(BENCH_TLS) ne "none"} {
     package require -exact tls $env(BENCH_TLS)
