@@ -260,24 +260,6 @@ fn write_beside(
     Ok(staged)
 }
 
-/// The same for a file that only its owner can read, whatever the one was like that it replaces.
-pub(crate) fn stage_private(path: &Path, bytes: &[u8]) -> Result<Staged> {
-    let waiting = beside(path, ".new");
-    // One that a program left that died may have other permissions.
-    match fault::point().and_then(|()| fs::remove_file(&waiting)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(unwritable(path, &error));
-        }
-        _ => {}
-    }
-    let staged = Staged {
-        path: path.to_owned(),
-        waiting: Some(waiting.clone()),
-    };
-    make_private_file(&waiting, bytes)?;
-    Ok(staged)
-}
-
 /// Where a staged file's bytes go.
 #[derive(Debug)]
 pub(crate) struct Sink<'a> {

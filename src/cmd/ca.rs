@@ -169,7 +169,7 @@ impl<'a> Job<'a> {
         // A mask that is none is told even if no name is to be made.
         self.with_mask(|| Ok(()))?;
         let done = self.operate()?;
-        surroundings::write_random(&self.words, &self.config)?;
+        surroundings::write_random(self.interp, &self.words, &self.config)?;
         Ok(done)
     }
 

@@ -24,7 +24,8 @@ use self::inputs::{KINDS, Loader, filled, option_error, within};
 use self::table::{Generic, Mock, Own, Serving, Tls};
 use self::words::Words;
 use super::library::Library;
-use super::pki::{Inputs, Outputs};
+use super::pki::Inputs;
+use super::sink::{Sinks, Target};
 use crate::cmp::answers::Answers;
 use crate::cmp::mock::MockServer;
 use crate::cmp::outcome::Outcome;
@@ -453,7 +454,7 @@ pub(super) fn finish(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         return Err(unknown(&token));
     };
     let mut error = outcome.error.take();
-    let written = match write(&client.files, &outcome, error.is_none()) {
+    let written = match write(interp, &client.files, &outcome, error.is_none()) {
         Ok(written) => written,
         Err(failed) => {
             error = error.or(Some(failed));
@@ -477,12 +478,17 @@ pub(super) fn finish(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
 }
 
 /// Writes files. Of a transaction that failed there are the recorded messages only. Tells the names.
-fn write(files: &Files, outcome: &Outcome, succeeded: bool) -> Result<Vec<String>> {
-    let mut outputs = Outputs::default();
+fn write(
+    interp: Interp<'_>,
+    files: &Files,
+    outcome: &Outcome,
+    succeeded: bool,
+) -> Result<Vec<String>> {
+    let mut sinks = Sinks::default();
     let mut names = Vec::new();
     let mut add = |option: &str, name: &str, content: &[u8]| {
         names.push(name.to_owned());
-        outputs.add(KINDS, option, name, content)
+        sinks.add(interp, Target::new(KINDS, option, name), content)
     };
     for (name, message) in files.requests.iter().zip(&outcome.requests) {
         add("-reqout", name, message)?;
@@ -512,7 +518,7 @@ fn write(files: &Files, outcome: &Outcome, succeeded: bool) -> Result<Vec<String
             }
         }
     }
-    outputs.finish(KINDS)?;
+    sinks.finish()?;
     Ok(names)
 }
 

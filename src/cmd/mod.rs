@@ -18,6 +18,7 @@ mod library;
 mod misc;
 mod pki;
 mod result;
+mod sink;
 mod socket;
 mod staged;
 

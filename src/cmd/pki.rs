@@ -1,13 +1,12 @@
 //! What options of the PKI commands name: certificates, keys, requests and passwords, as PEM text, in files or in
-//! stores; and files that are written whole or not at all.
+//! stores.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509Crl};
 
 use super::bytewise::Bytewise;
-use super::staged::{self, Staged};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::secret::Secret;
 use crate::ossl::store::{Item, Store};
@@ -375,43 +374,4 @@ impl Inputs<'_> {
 fn first_line(text: &Secret) -> Secret {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Secret::from(line.strip_suffix(b"\r").unwrap_or(line))
-}
-
-/// Files to be written, all of them or none.
-#[derive(Default)]
-pub(super) struct Outputs {
-    /// What is staged: the option, the name, and the file.
-    staged: Vec<(String, String, Staged)>,
-}
-
-/// A file can't be written.
-fn unwritable(kinds: Kinds, option: &str, name: &str, error: &std::io::Error) -> Error {
-    let text = staged::failure("write", name, error);
-    Error::failed_with(kinds.write, [option, name], text.message())
-}
-
-impl Outputs {
-    /// Gets a file ready.
-    pub(super) fn add(
-        &mut self,
-        kinds: Kinds,
-        option: &str,
-        name: &str,
-        content: &[u8],
-    ) -> Result<()> {
-        let failed = |error: std::io::Error| unwritable(kinds, option, name, &error);
-        let mut file = Staged::new(name, None).map_err(failed)?;
-        file.write_all(content).map_err(failed)?;
-        self.staged.push((option.to_owned(), name.to_owned(), file));
-        Ok(())
-    }
-
-    /// Gives all files their names.
-    pub(super) fn finish(self, kinds: Kinds) -> Result<()> {
-        for (option, name, file) in self.staged {
-            file.finish()
-                .map_err(|error| unwritable(kinds, &option, &name, &error))?;
-        }
-        Ok(())
-    }
 }

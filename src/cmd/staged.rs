@@ -77,6 +77,14 @@ impl Staged {
         }
     }
 
+    /// Waits until the content is on the disk, if that is where it is going to stay.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        match self {
+            Self::Beside(file, _) => file.as_file().sync_all(),
+            Self::Apart(..) | Self::Virtual(..) => Ok(()),
+        }
+    }
+
     /// Gives the file its name.
     pub(super) fn finish(self) -> io::Result<()> {
         match self {

@@ -5,7 +5,7 @@
 use openssl::x509::{X509, X509Name, X509Req};
 
 use super::authority::configuration;
-use super::inputs::{Out, encoding, moment, option_error, subject};
+use super::inputs::{KINDS, encoding, moment, option_error, subject};
 use super::now;
 use super::table::{Making, Output, Place};
 use super::words::Words;
@@ -17,6 +17,7 @@ use crate::ca::newkey::{KeyKind, Lock};
 use crate::ca::request::Encoding;
 use crate::ca::serial::Serial;
 use crate::cmd::pki::Inputs;
+use crate::cmd::sink::{Sink, Sinks, Target};
 use crate::error::{Error, Reason, Result};
 use crate::opts::options;
 use crate::ossl::conf::Conf;
@@ -208,7 +209,7 @@ impl<'a> Call<'a> {
             Made::Certificate(_) => "newcert.pem",
         };
         let name = self.output.out.as_deref().unwrap_or(usual);
-        let result = write(key.map(|key| (file, key)), name, &bytes)?;
+        let result = write(self.interp, key.map(|key| (file, key)), name, &bytes)?;
         self.tell(&made)?;
         Ok(Obj::bytes(&result))
     }
@@ -295,7 +296,11 @@ impl<'a> Call<'a> {
             true => {
                 let message =
                     format!("there is a \"{name}\" already: say by -keyout where the new key goes");
-                Err(Error::failed_with(Reason::CaWrite, [name], message))
+                Err(Error::failed_with(
+                    Reason::CaWrite,
+                    ["-keyout", name],
+                    message,
+                ))
             }
             false => Ok(name),
         }
@@ -403,22 +408,34 @@ impl<'a> Call<'a> {
 /// Writes the key, if there is one, and what was made with it; gives what isn't for files.
 ///
 /// One name for both makes one file, the key first, as in the program.
-fn write(key: Option<(&str, Secret)>, name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut stage = |sink: &mut dyn FnMut(&[u8]) -> Result<()>| sink(bytes);
-    let Some((file, key)) = key else {
-        return Out::stage(Some(name), &mut stage)?.finish();
-    };
-    if file == name && name != "-" {
-        let both = Secret::new([&key, bytes].concat());
-        return Out::stage_secret(name, &both)?.finish();
+fn write(
+    interp: Interp<'_>,
+    key: Option<(&str, Secret)>,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Vec<u8>> {
+    let mut sinks = Sinks::default();
+    let mut shared = false;
+    if let Some((file, key)) = key {
+        let mut sink = match file {
+            "-" => Sink::memory(),
+            file => Sink::private_file(interp, Target::new(KINDS, "-keyout", file))?,
+        };
+        sink.put(&key)?;
+        shared = file == name;
+        if shared {
+            sink.put(bytes)?;
+        }
+        sink.settle()?;
+        sinks.push(sink);
     }
-    let (key, out) = (
-        Out::stage_secret(file, &key)?,
-        Out::stage(Some(name), &mut stage)?,
-    );
-    let mut result = key.finish()?;
-    result.extend(out.finish()?);
-    Ok(result)
+    if !shared {
+        let mut sink = Sink::output(interp, KINDS, Some(name), None, false)?;
+        sink.put(bytes)?;
+        sink.settle()?;
+        sinks.push(sink);
+    }
+    sinks.finish()
 }
 
 /// Where the new key goes by default.

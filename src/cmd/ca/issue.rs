@@ -240,7 +240,7 @@ impl Job<'_> {
         outcome: &mut Outcome,
     ) -> Result<()> {
         let issued = issuer.issue(applicants, store)?;
-        let out = self.out(&mut |sink| sink(&issued.output))?;
+        let out = self.out(|sink| sink(&issued.output))?;
         store.commit(issued.changes)?;
         outcome.add(out.finish()?);
         let records = issued

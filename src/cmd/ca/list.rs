@@ -52,7 +52,7 @@ impl Job<'_> {
             }
             None => crl::generate(authority, &plan, store)?,
         };
-        let out = self.out(&mut |sink| list.write_pem(sink))?;
+        let out = self.out(|sink| list.write_pem(sink))?;
         let mut changes = Vec::new();
         // What has ended may only leave once a complete list has had it.
         if base.is_none() {

@@ -64,7 +64,7 @@ impl Job<'_> {
         };
         let mut store = self.store(Purpose::Look)?;
         let answer = ocsp::answer(&responder, &request, &mut *store)?;
-        let out = self.out(&mut |sink| sink(&answer.der))?;
+        let out = self.out(|sink| sink(&answer.der))?;
         outcome.result.extend(out.finish()?);
         outcome.info.put("ocsp", answer.record);
         Ok(())

@@ -1,17 +1,18 @@
 //! What a call of `tls::ca` needs of the library around it: random numbers, the string types of names, the form in
 //! which certificates are shown.
 
-use super::inputs::{KINDS, Out, option_error};
+use super::inputs::KINDS;
 use super::{Job, Words};
 use crate::ca::config::Config;
 use crate::cmd::library::Library;
 use crate::cmd::pki::Inputs;
+use crate::cmd::sink::{Sink, Target};
 use crate::error::Result;
 use crate::opts::{Given, options};
 use crate::ossl::secret::Secret;
 use crate::ossl::x509_name::Mask;
 use crate::ossl::{library, print};
-use crate::tcl::{Obj, files};
+use crate::tcl::{Interp, Obj, files};
 use crate::x509::name;
 
 options! {
@@ -45,13 +46,15 @@ pub(super) fn library(inputs: &Inputs<'_>, words: &Words, config: &Config) -> Re
 }
 
 /// Writes random bytes to the file that `-writerand`, or else `RANDFILE`, names.
-pub(super) fn write_random(words: &Words, config: &Config) -> Result<()> {
+pub(super) fn write_random(interp: Interp<'_>, words: &Words, config: &Config) -> Result<()> {
     let asked = words.texts("-writerand").pop();
     let Some(name) = asked.or_else(|| config.random_file()) else {
         return Ok(());
     };
     let bytes = Secret::from(&Library::random(KINDS)?[..]);
-    Out::stage_secret(&name, &bytes)?.finish()?;
+    let mut sink = Sink::private_file(interp, Target::new(KINDS, "-writerand", &name))?;
+    sink.put(&bytes)?;
+    sink.finish()?;
     Ok(())
 }
 
@@ -95,15 +98,15 @@ impl Job<'_> {
         made
     }
 
-    /// Gets the output ready, whatever it goes to.
-    pub(super) fn out(&self, write: &mut super::inputs::Writing<'_>) -> Result<Out> {
-        match (&self.output.out, &self.output.outchan) {
-            (Some(_), Some(_)) => Err(option_error(
-                "-outchan",
-                "only one of -out and -outchan can be given",
-            )),
-            (None, Some(channel)) => Out::channel(self.interp, channel, write),
-            (name, None) => Out::stage(name.as_deref(), write),
-        }
+    /// Gets the output ready, whatever it goes to: all that could fail has happened then.
+    pub(super) fn out(
+        &self,
+        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+    ) -> Result<Sink> {
+        let (out, outchan) = (self.output.out.as_deref(), self.output.outchan.as_ref());
+        let mut sink = Sink::output(self.interp, KINDS, out, outchan, false)?;
+        write(&mut |part| sink.put(part))?;
+        sink.settle()?;
+        Ok(sink)
     }
 }

@@ -10,12 +10,11 @@ use std::os::unix::fs::MetadataExt;
 
 use openssl::x509::X509;
 
-use super::streams::Sink;
 use super::{Job, KINDS, option_error};
 use crate::cmd::pki::Inputs;
+use crate::cmd::sink::{Sink, Target};
 use crate::cmd::staged;
 use crate::cms::book::{self, Entry};
-use crate::cms::unwritable;
 use crate::error::{Error, Reason, Result};
 use crate::tcl::{Interp, Obj, files};
 use crate::x509::load;
@@ -144,10 +143,8 @@ pub(super) fn learn(
         None => read(&inputs, name).unwrap_or_default(),
     };
     book::merge(&mut known, learned);
-    let mut sink = Sink::file(interp, OPTION, name)?;
-    sink.writer()
-        .write_all(text(&known).as_bytes())
-        .map_err(unwritable)?;
+    let mut sink = Sink::file(interp, Target::new(KINDS, OPTION, name))?;
+    sink.put(text(&known).as_bytes())?;
     Ok((sink, lock))
 }
 

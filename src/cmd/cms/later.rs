@@ -17,9 +17,10 @@ use tempfile::NamedTempFile;
 
 use super::places::Input;
 use super::plan::{Closing, Finding, Plan};
-use super::streams::{self, Sink, Store, Tell};
-use super::{Job, option_error};
+use super::streams::{self, Tell};
+use super::{Job, KINDS, option_error};
 use crate::cmd::library::Library;
+use crate::cmd::sink::{Sink, Store};
 use crate::cms::source::{FileStream, Stream};
 use crate::cms::{unreadable, unwritable};
 use crate::error::{Error, Reason, Result};
@@ -154,7 +155,7 @@ pub(super) fn start(job: &Job<'_>, prefix: &Obj) -> Result<Obj> {
     let beside = job.beside(&plan)?;
     let (store, outchan) = match &job.streams.outchan {
         Some(name) if job.streams.out.is_none() => {
-            drop(streams::channel(interp, "-outchan", name, Mask::WRITABLE)?);
+            drop(KINDS.channel(interp, "-outchan", name, Mask::WRITABLE)?);
             let file = NamedTempFile::new().map_err(unwritable)?;
             (Store::Named(file), Some(name.clone()))
         }
@@ -196,7 +197,7 @@ pub(super) fn start(job: &Job<'_>, prefix: &Obj) -> Result<Obj> {
             jobs.running.borrow_mut().insert(token.clone(), running);
         }
         Input::Channel(option, name) => {
-            drop(streams::channel(interp, option, &name, Mask::READABLE)?);
+            drop(KINDS.channel(interp, option, &name, Mask::READABLE)?);
             let file = NamedTempFile::new().map_err(unreadable)?;
             let path = path_word(file.path());
             running.copied = Some(file);

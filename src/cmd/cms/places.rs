@@ -3,8 +3,8 @@
 use std::io::{Cursor, Write};
 
 use super::plan::{Finding, Plan, Reading, Ways};
-use super::streams::{self, Sink};
-use super::{Job, option_error};
+use super::{Job, KINDS, option_error, streams};
+use crate::cmd::sink::Sink;
 use crate::cms::content::{Content, Treatment};
 use crate::cms::inspect;
 use crate::cms::output::Wrapping;
@@ -91,15 +91,8 @@ impl Job<'_> {
     /// The output; `checked` says whether it may come out only when all is right.
     pub(super) fn output(&self, checked: bool) -> Result<Sink> {
         let early = self.releases_early()? || !checked;
-        match (&self.streams.out, &self.streams.outchan) {
-            (Some(_), Some(_)) => Err(option_error(
-                "-out",
-                "only one of -out and -outchan can be given",
-            )),
-            (Some(name), None) => Sink::file(self.interp, "-out", name),
-            (None, Some(channel)) => Sink::channel(self.interp, "-outchan", channel, early),
-            (None, None) => Ok(Sink::memory()),
-        }
+        let (out, outchan) = (self.streams.out.as_deref(), self.streams.outchan.as_ref());
+        Sink::output(self.interp, KINDS, out, outchan, early)
     }
 
     /// A format option.

@@ -7,14 +7,14 @@ use std::io::Write;
 
 use openssl::x509::X509;
 
-use super::Job;
-use super::addresses;
-use super::streams::{self, Sink, Tell};
+use super::streams::{self, Tell};
+use super::{Job, KINDS, addresses};
 use crate::cmd::library::Library;
+use crate::cmd::sink::{Sink, Sinks, Target};
 use crate::cms::ber::Skeleton;
 use crate::cms::book::Entry;
+use crate::cms::refused;
 use crate::cms::source::Stream;
-use crate::cms::{refused, unwritable};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::{Interp, Obj};
 use crate::value::Record;
@@ -157,34 +157,27 @@ impl Closing {
             ("-certsout", &self.certsout, &finding.certificates),
             ("-signer", &self.signers, &finding.signers),
         ];
-        let mut staged = Vec::new();
+        let mut sinks = Sinks::default();
         for (option, name, certificates) in certificates {
             if let Some(name) = name {
-                let written =
-                    pems(certificates).and_then(|pems| stage(interp, option, name, &pems));
-                let failed = |error: Error| {
+                let target = Target::new(KINDS, option, name);
+                let written = pems(certificates).and_then(|pems| sinks.add(interp, target, &pems));
+                written.map_err(|error| {
                     Error::failed_with(Reason::CmsSigners, [option, name], error.message())
-                };
-                staged.push(written.map_err(failed)?);
+                })?;
             }
         }
         if let Some(name) = &self.random {
-            staged.push(stage(
-                interp,
-                "-writerand",
-                name,
-                &Library::random(super::KINDS)?,
-            )?);
+            let target = Target::new(KINDS, "-writerand", name);
+            sinks.add(interp, target, &Library::random(KINDS)?)?;
         }
         let mut lock = None;
         if let Some(name) = &self.addresses {
             let (sink, held) = addresses::learn(interp, name, finding.learned)?;
-            staged.push(sink);
+            sinks.push(sink);
             lock = held;
         }
-        for sink in staged {
-            sink.finish()?;
-        }
+        sinks.finish()?;
         drop(lock);
         let mut result = sink.finish()?;
         result.extend_from_slice(finding.text.as_bytes());
@@ -199,11 +192,4 @@ fn pems(certificates: &[X509]) -> Result<Vec<u8>> {
     let pems =
         pems.map_err(|stack| refused(Reason::CmsSigners, "can't encode a certificate", &stack))?;
     Ok(pems.concat())
-}
-
-/// A file that is ready to get its name.
-fn stage(interp: Interp<'_>, option: &str, name: &str, content: &[u8]) -> Result<Sink> {
-    let mut sink = Sink::file(interp, option, name)?;
-    sink.writer().write_all(content).map_err(unwritable)?;
-    Ok(sink)
 }

@@ -1,15 +1,14 @@
-//! What `tls::cms` reads and writes: files, channels, memory. Outputs appear whole or not at all.
+//! What `tls::cms` reads: files and channels, and how far that has come.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Cursor, Read, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Cursor, Read};
 
-use tempfile::NamedTempFile;
-
+use super::KINDS;
 use crate::cmd::bytewise::Bytewise;
 use crate::cmd::pki;
-use crate::cmd::staged::{self, Staged};
+use crate::cmd::staged;
 use crate::cms::source::{FileStream, Stream};
-use crate::cms::{unreadable, unwritable};
+use crate::cms::unreadable;
 use crate::error::{Error, Reason, Result};
 use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
@@ -132,20 +131,8 @@ pub(super) fn open_channel(
     option: &str,
     name: &Obj,
 ) -> Result<Box<dyn Stream>> {
-    let channel = channel(interp, option, name, Mask::READABLE)?;
+    let channel = KINDS.channel(interp, option, name, Mask::READABLE)?;
     Ok(Box::new(ChannelStream(channel)))
-}
-
-/// A channel that is open in a direction.
-pub(super) fn channel(
-    interp: Interp<'_>,
-    option: &str,
-    name: &Obj,
-    direction: Mask,
-) -> Result<Bytewise> {
-    Bytewise::find(interp, name, direction).map_err(|message| {
-        Error::failed_with(Reason::CmsOption, [option, &*name.as_text()], message)
-    })
 }
 
 /// A stream that can be read twice: the stream itself, or a temporary copy of it.
@@ -155,96 +142,5 @@ pub(super) fn repeatable(mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>>
         None => Ok(Box::new(
             FileStream::spool(&mut stream).map_err(unreadable)?,
         )),
-    }
-}
-
-/// Where a result waits until all is right; in any thread.
-pub(super) enum Store {
-    /// In memory.
-    Memory(Vec<u8>),
-    /// In the file that is going to be the output.
-    File(Staged),
-    /// In a temporary file that a channel is going to get.
-    Named(NamedTempFile),
-}
-
-impl Write for Store {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Memory(memory) => memory.write(bytes),
-            Self::File(file) => file.write(bytes),
-            Self::Named(file) => file.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Collects a result, and lets it out when all is right.
-pub(super) enum Sink {
-    /// Wherever it waits, nothing but a name is missing in the end.
-    Store(Store),
-    /// Into a channel, at once.
-    Early(Bytewise),
-    /// Into a channel, once all is right.
-    Late(File, Bytewise),
-}
-
-impl Sink {
-    /// For the script.
-    pub(super) fn memory() -> Self {
-        Self::Store(Store::Memory(Vec::new()))
-    }
-
-    /// For a file.
-    pub(super) fn file(interp: Interp<'_>, option: &str, name: &str) -> Result<Self> {
-        let failed =
-            |message: String| Error::failed_with(Reason::CmsWrite, [option, name], message);
-        if interp.is_safe() {
-            let message = format!("couldn't open \"{name}\": a safe interpreter has no files");
-            return Err(failed(message));
-        }
-        Staged::new(name, None)
-            .map(|file| Self::Store(Store::File(file)))
-            .map_err(|error| failed(staged::failure("open", name, &error).message()))
-    }
-
-    /// For a channel; `early` lets everything out as it comes.
-    pub(super) fn channel(
-        interp: Interp<'_>,
-        option: &str,
-        name: &Obj,
-        early: bool,
-    ) -> Result<Self> {
-        let channel = channel(interp, option, name, Mask::WRITABLE)?;
-        channel.settle().map_err(unwritable)?;
-        Ok(match early {
-            true => Self::Early(channel),
-            false => Self::Late(tempfile::tempfile().map_err(unwritable)?, channel),
-        })
-    }
-
-    /// Where the result is written.
-    pub(super) fn writer(&mut self) -> &mut dyn Write {
-        match self {
-            Self::Store(store) => store,
-            Self::Early(channel) => channel,
-            Self::Late(file, _) => file,
-        }
-    }
-
-    /// Lets the result out; what is for the script comes back.
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
-        match self {
-            Self::Store(Store::Memory(bytes)) => return Ok(bytes),
-            Self::Store(Store::File(file)) => file.finish().map_err(unwritable)?,
-            Self::Store(Store::Named(_)) | Self::Early(_) => {}
-            Self::Late(file, mut channel) => {
-                staged::copy(file, &mut channel).map_err(unwritable)?;
-            }
-        }
-        Ok(Vec::new())
     }
 }
