@@ -25,10 +25,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use self::ask::Asking;
 use self::authority::configuration;
 use self::database::connection;
-use self::inputs::{check_access, option_error};
+use self::inputs::{KINDS, Password, check_access, option_error};
 use self::ocsp::Answering;
 use self::shortcuts::Shortcuts;
-use self::table::{Making, Operations, Output, Place, Revoking};
+use self::table::{Making, Operations, Place, Reporting, Revoking};
 use self::verify::Verifying;
 use self::words::Words;
 use crate::ca::config::{self, Config};
@@ -37,13 +37,14 @@ use crate::ca::store::{Purpose, Store};
 use crate::cmd::library::Library;
 use crate::cmd::pki::Inputs;
 use crate::error::Result;
+use crate::opts::groups::{Help, Output};
 use crate::tcl::{Interp, Obj, files};
 use crate::value::Record;
 
 /// `tls::ca ?operation? ?options? ?request ...?`
 pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let words = Words::parse(words)?;
-    if Operations::read(&words.given)?.help.is_some() {
+    if Help::read(&words.given)?.help.is_some() {
         return Ok(Obj::text(&words::help()));
     }
     check_access(interp)?;
@@ -67,6 +68,8 @@ struct Job<'a> {
     operations: Operations<Obj>,
     /// Where it goes.
     output: Output<Obj>,
+    /// What accompanies it.
+    reporting: Reporting<Obj>,
     /// Where everything is.
     place: Place<Obj>,
     /// What certificates become.
@@ -75,6 +78,8 @@ struct Job<'a> {
     revoking: Revoking<Obj>,
     /// Reads what options name.
     inputs: Inputs<'a>,
+    /// The password of the private key.
+    password: Password,
     /// The configuration.
     config: Config,
     /// The TDBC connection that `-database` names.
@@ -119,7 +124,9 @@ impl<'a> Job<'a> {
     fn new(interp: Interp<'a>, mut words: Words) -> Result<Self> {
         let given = &words.given;
         let mut place = Place::read(given)?;
-        let inputs = place.inputs(interp);
+        let inputs = Inputs::new(interp, KINDS, given)?;
+        let password = Password::read(given, &place)?;
+        let reporting = Reporting::read(given)?;
         let (text, file) = configuration(&inputs, place.config.as_deref())?;
         let conf = config::parse(&text, &file)?;
         // A file that can't be read is passed over, as the program does.
@@ -157,6 +164,8 @@ impl<'a> Job<'a> {
                 .and_then(|word| connection(interp, word)),
             place,
             inputs,
+            password,
+            reporting,
             words,
             shown,
             library,
@@ -169,7 +178,10 @@ impl<'a> Job<'a> {
         // A mask that is none is told even if no name is to be made.
         self.with_mask(|| Ok(()))?;
         let done = self.operate()?;
-        surroundings::write_random(self.interp, &self.words, &self.config)?;
+        let random = self.words.texts("-writerand").pop();
+        if let Some(file) = random.or_else(|| self.config.random_file()) {
+            surroundings::write_random(self.interp, &file)?;
+        }
         Ok(done)
     }
 
@@ -297,7 +309,7 @@ impl<'a> Job<'a> {
 
     /// Stores facts in the variable of `-info`.
     fn remember(&self, info: &Record) -> Result<()> {
-        match &self.output.info {
+        match &self.reporting.info {
             Some(name) => self.interp.set_variable(&Obj::text(name), &Obj::from(info)),
             None => Ok(()),
         }

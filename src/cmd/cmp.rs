@@ -21,7 +21,7 @@ use openssl::x509::X509;
 
 use self::client::Options;
 use self::inputs::{KINDS, Loader, filled, option_error, within};
-use self::table::{Generic, Mock, Own, Serving, Tls};
+use self::table::{Mock, Own, Serving, Tls};
 use self::words::Words;
 use super::library::Library;
 use super::pki::Inputs;
@@ -33,6 +33,7 @@ use crate::cmp::session::{Event, Reply, Route, Session};
 use crate::cmp::wire::Tape;
 use crate::cmp::{client as domain, names};
 use crate::error::{Error, Reason, Result};
+use crate::opts::groups::Help;
 use crate::opts::kinds;
 use crate::ossl::secret::Secret;
 use crate::tcl::assoc::State;
@@ -132,20 +133,13 @@ pub(super) fn start(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     };
     let list = list.as_list().unwrap_or_default();
     let words = Words::parse(interp, &list)?;
-    let generic = Generic::read(&words.given)?;
-    if generic.help.is_some() {
+    if Help::read(&words.given)?.help.is_some() {
         return Ok(Obj::dict([
             ("kind", Obj::text("result")),
             ("value", Obj::text(&words::help())),
         ]));
     }
-    let inputs = Inputs {
-        interp,
-        kinds: KINDS,
-        script: generic
-            .password
-            .and_then(|prefix| Script::new(interp, &prefix)),
-    };
+    let inputs = Inputs::new(interp, KINDS, &words.given)?;
     let other = Own::read(&words.given)?.otherpass;
     let loader = Loader::new(inputs, &words, filled(other.as_ref()))?;
     let serving: Serving<Obj> = Serving::read(&words.given)?;

@@ -24,13 +24,13 @@ use openssl::x509::X509;
 
 pub(super) use self::later::copied;
 use self::plan::{Closing, Plan};
-use self::table::{Checking, Keys, Making, Operations, Streams};
+use self::table::{Checking, Keys, Making, Streams};
 use self::words::{Operation, Words};
 use super::pki::{self, Kinds, PasswordOption};
 use crate::cmd::library::Library;
 use crate::cms::source::Stream;
 use crate::error::{Error, Reason, Result};
-use crate::opts::groups::Verification;
+use crate::opts::groups::{Help, KeyPassword, Output, Verification};
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
 
@@ -55,7 +55,7 @@ pub(super) fn cms(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         return later::cancel(interp, rest);
     }
     let words = Words::parse(words)?;
-    if Operations::read(&words.given)?.help.is_some() {
+    if Help::read(&words.given)?.help.is_some() {
         return Ok(Obj::text(&words::help()));
     }
     let job = Job::new(interp, words)?;
@@ -77,8 +77,12 @@ struct Job<'a> {
     operation: Operation,
     /// The options about streams.
     streams: Streams<Obj>,
+    /// Where its result goes.
+    output: Output<Obj>,
     /// The options about keys.
     keys: Keys<Obj>,
+    /// The source of passwords.
+    passin: Option<String>,
     /// The options about making messages.
     making: Making<Obj>,
     /// The options about checking messages.
@@ -92,15 +96,7 @@ struct Job<'a> {
 impl<'a> Job<'a> {
     /// Takes the options apart.
     fn new(interp: Interp<'a>, mut words: Words) -> Result<Self> {
-        let keys = Keys::read(&words.given)?;
-        let inputs = pki::Inputs {
-            interp,
-            kinds: KINDS,
-            script: keys
-                .password
-                .as_ref()
-                .and_then(|prefix| Script::new(interp, prefix)),
-        };
+        let inputs = pki::Inputs::new(interp, KINDS, &words.given)?;
         let library = Library::load(&inputs, &words.given, true)?;
         words.check_cipher(&library)?;
         let given = &words.given;
@@ -115,7 +111,9 @@ impl<'a> Job<'a> {
             making,
             checking,
             verification,
-            keys,
+            output: Output::read(given)?,
+            keys: Keys::read(given)?,
+            passin: KeyPassword::read(given)?.passin,
             inputs,
             library: Rc::new(library),
             words,
@@ -176,14 +174,12 @@ impl<'a> Job<'a> {
 
     /// The private key of an option.
     fn key(&self, option: &str, file: &str) -> Result<PKey<Private>> {
-        match self.library.engine_key(option, file) {
-            Some(key) => key,
-            None => self.inputs.key(option, file, self.password()),
-        }
+        self.library
+            .key(&self.inputs, option, file, self.password())
     }
 
     /// Where the passwords of keys come from.
     fn password(&self) -> PasswordOption<'_> {
-        PasswordOption::new("-passin", self.keys.passin.as_deref())
+        PasswordOption::new("-passin", self.passin.as_deref())
     }
 }

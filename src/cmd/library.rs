@@ -9,7 +9,7 @@ use openssl::md::Md;
 use openssl::pkey::{PKey, Private};
 use openssl::provider::Provider;
 
-use super::pki::{Inputs, Kinds};
+use super::pki::{Inputs, Kinds, PasswordOption};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::opts::{Given, Word};
 use crate::ossl::engine::Engine;
@@ -104,14 +104,33 @@ impl Library {
         Ok(bytes)
     }
 
+    /// The private key that an option names: the engine's, if that is asked for keys, or else what can be read.
+    pub(super) fn key(
+        &self,
+        inputs: &Inputs<'_>,
+        option: &str,
+        name: &str,
+        password: PasswordOption<'_>,
+    ) -> Result<PKey<Private>> {
+        match self.engine_key(option, name) {
+            Some(key) => key,
+            None => inputs.key(option, name, password),
+        }
+    }
+
     /// The private key of a name, if the engine is asked for keys.
-    pub(super) fn engine_key(&self, option: &str, name: &str) -> Option<Result<PKey<Private>>> {
+    fn engine_key(&self, option: &str, name: &str) -> Option<Result<PKey<Private>>> {
         let engine = self.engine.as_ref().filter(|_| self.engine_keys)?;
         Some(engine.key(name).map_err(|stack| {
             let why = reasons_text(&crate::ossl::error::entries(&stack));
             let message = format!("the engine has no key \"{name}\": {why}");
             Error::failed_with(self.kinds.read, [option, name], message)
         }))
+    }
+
+    /// The properties that algorithms must have, in words.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.properties.as_deref()
     }
 
     /// The properties that algorithms must have, as OpenSSL takes them.

@@ -8,6 +8,8 @@ use openssl::x509::{X509, X509Crl};
 
 use super::bytewise::Bytewise;
 use crate::error::{Error, Reason, Result};
+use crate::opts::Given;
+use crate::opts::groups::PasswordScript;
 use crate::ossl::secret::Secret;
 use crate::ossl::store::{Item, Store};
 use crate::tcl::channel::Mask;
@@ -103,7 +105,17 @@ pub(super) struct Inputs<'a> {
     pub(super) script: Option<Script>,
 }
 
-impl Inputs<'_> {
+impl<'a> Inputs<'a> {
+    /// Reads what the options of a call name.
+    pub(super) fn new(interp: Interp<'a>, kinds: Kinds, given: &Given<Obj>) -> Result<Self> {
+        let prefix = PasswordScript::read(given)?.password;
+        Ok(Self {
+            interp,
+            kinds,
+            script: prefix.and_then(|prefix| Script::new(interp, &prefix)),
+        })
+    }
+
     /// The error for an option that can't be carried out.
     pub(super) fn refuse(&self, option: &str, message: impl Into<String>) -> Error {
         Error::failed_with(self.kinds.option, [option], message)

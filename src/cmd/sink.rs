@@ -10,6 +10,7 @@ use super::bytewise::Bytewise;
 use super::pki::Kinds;
 use super::staged::{self, Staged};
 use crate::error::{Error, Result};
+use crate::opts::groups::Output;
 use crate::tcl::channel::Mask;
 use crate::tcl::{Interp, Obj, files};
 
@@ -90,11 +91,10 @@ impl Sink {
     pub(super) fn output(
         interp: Interp<'_>,
         kinds: Kinds,
-        out: Option<&str>,
-        outchan: Option<&Obj>,
+        output: &Output<Obj>,
         early: bool,
     ) -> Result<Self> {
-        match (out, outchan) {
+        match (output.out.as_deref(), &output.outchan) {
             (Some(_), Some(_)) => {
                 Err(kinds.refuse("-out", "only one of -out and -outchan can be given"))
             }

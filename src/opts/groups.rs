@@ -59,6 +59,37 @@ options! {
 }
 
 options! {
+    /// What every PKI command tells of itself.
+    pub(crate) struct Help, HELP {
+        help: Flag = "-help", Both, Command, "3.0", "off", "Return a summary of the options";
+    }
+}
+
+options! {
+    /// Where a result goes.
+    pub(crate) struct Output, OUTPUT {
+        out: File = "-out", Both, Command, "3.0", "the command's result", "Output file; - is the command's result";
+        outchan: Channel = "-outchan", Both, Command, "3.0", "none", "Channel to write the output to";
+    }
+}
+
+options! {
+    /// Where the password of a private key comes from.
+    pub(crate) struct KeyPassword, KEY_PASSWORD {
+        passin: Text secret = "-passin", Both, Command, "3.0", "none",
+            "Source of a private key's password: pass:, env:, file:, fd: or stdin";
+    }
+}
+
+options! {
+    /// Who is asked for the password of a private key.
+    pub(crate) struct PasswordScript, PASSWORD_SCRIPT {
+        password: Script = "-password", Both, Command, "3.0", "none",
+            "Command prefix that returns the password of a private key";
+    }
+}
+
+options! {
     /// What concerns the library as a whole, in the words of the `openssl` program.
     pub(crate) table LIBRARY {
         Text = "-provider", Both, Command, "3.0", "none",
@@ -69,8 +100,16 @@ options! {
             "Parameter of the providers loaded so far as name=value, or of one as provider:name=value";
         Text = "-engine", Both, Command, "3.0", "none",
             "Engine to start, in the whole process; OpenSSL 4.0 has none any more";
+        Text = "-keyform", Both, Command, "3.0", "told by the content",
+            "Form of a private key: PEM, DER, P12, or ENGINE for one that -engine keeps";
         Text = "-propquery", Both, Command, "3.0", "none",
-            "Properties that ciphers and digests must have";
+            "Properties that algorithms must have";
+    }
+}
+
+options! {
+    /// Random numbers.
+    pub(crate) table RANDOM {
         Text = "-rand", Both, Command, "3.0", "none",
             "Files to add to what random numbers are made of, separated by colons";
         File = "-writerand", Both, Command, "3.0", "none",

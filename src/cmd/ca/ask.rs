@@ -5,10 +5,10 @@
 use openssl::x509::{X509, X509Name, X509Req};
 
 use super::authority::configuration;
-use super::inputs::{KINDS, encoding, moment, option_error, subject};
-use super::now;
-use super::table::{Making, Output, Place};
+use super::inputs::{KINDS, Password, encoding, moment, option_error, subject};
+use super::table::{Making, Place, Reporting};
 use super::words::Words;
+use super::{now, surroundings};
 use crate::ca::ask::{self, Extensions, INLINE, Own};
 use crate::ca::authority::Authority;
 use crate::ca::config;
@@ -16,9 +16,11 @@ use crate::ca::issue::random_serial;
 use crate::ca::newkey::{KeyKind, Lock};
 use crate::ca::request::Encoding;
 use crate::ca::serial::Serial;
+use crate::cmd::library::Library;
 use crate::cmd::pki::Inputs;
 use crate::cmd::sink::{Sink, Sinks, Target};
 use crate::error::{Error, Reason, Result};
+use crate::opts::groups::Output;
 use crate::opts::options;
 use crate::ossl::conf::Conf;
 use crate::ossl::error::failed;
@@ -135,8 +137,14 @@ pub(super) struct Call<'a> {
     pub(super) place: Place<Obj>,
     /// Where it goes.
     pub(super) output: Output<Obj>,
+    /// What accompanies it.
+    pub(super) reporting: Reporting<Obj>,
     /// Reads what options name.
     inputs: Inputs<'a>,
+    /// The password of a private key that is there.
+    password: Password,
+    /// What was loaded for the call.
+    library: Library,
     /// The configuration.
     settings: Option<Settings>,
 }
@@ -164,16 +172,20 @@ impl<'a> Call<'a> {
     pub(super) fn new(interp: Interp<'a>, words: &'a Words) -> Result<Self> {
         let given = &words.given;
         let place = Place::read(given)?;
-        let inputs = place.inputs(interp);
+        let inputs = Inputs::new(interp, KINDS, given)?;
+        let library = Library::load(&inputs, given, false)?;
         Ok(Self {
             interp,
             words,
             asking: Asking::read(given)?,
             making: Making::read(given)?,
             output: Output::read(given)?,
+            reporting: Reporting::read(given)?,
             settings: Settings::read(&place, &inputs)?,
+            password: Password::read(given, &place)?,
             place,
             inputs,
+            library,
         })
     }
 
@@ -208,15 +220,30 @@ impl<'a> Call<'a> {
             Made::Request(_) => "newreq.pem",
             Made::Certificate(_) => "newcert.pem",
         };
-        let name = self.output.out.as_deref().unwrap_or(usual);
-        let result = write(self.interp, key.map(|key| (file, key)), name, &bytes)?;
+        let output = Output {
+            out: self.output.out.clone().or_else(|| {
+                let named = self.output.outchan.is_none();
+                named.then(|| usual.to_owned())
+            }),
+            outchan: self.output.outchan.clone(),
+        };
+        let result = write(self.interp, key.map(|key| (file, key)), &output, &bytes)?;
+        self.finish()?;
         self.tell(&made)?;
         Ok(Obj::bytes(&result))
     }
 
+    /// Does what is done when all is written.
+    pub(super) fn finish(&self) -> Result<()> {
+        match self.words.texts("-writerand").pop() {
+            Some(file) => surroundings::write_random(self.interp, &file),
+            None => Ok(()),
+        }
+    }
+
     /// Stores facts in the variable of `-info`.
     fn tell(&self, made: &Made) -> Result<()> {
-        let Some(variable) = &self.output.info else {
+        let Some(variable) = &self.reporting.info else {
             return Ok(());
         };
         let mut info = Record::new();
@@ -308,9 +335,12 @@ impl<'a> Call<'a> {
 
     /// Who signs: a new key, or the one of `-keyfile`.
     pub(super) fn asker(&self) -> Result<Authority> {
-        let properties = self.making.propquery.clone();
+        let properties = self.library.query().map(str::to_owned);
         let key = match &self.place.keyfile {
-            Some(file) => self.inputs.key("-keyfile", file, self.place.password())?,
+            Some(file) => {
+                let password = self.password.option();
+                self.library.key(&self.inputs, "-keyfile", file, password)?
+            }
             None => {
                 let word = self.asking.newkey.as_deref().unwrap_or("ec:P-256");
                 let kind = KeyKind::parse(word, &self.words.texts("-pkeyopt"))?;
@@ -411,7 +441,7 @@ impl<'a> Call<'a> {
 fn write(
     interp: Interp<'_>,
     key: Option<(&str, Secret)>,
-    name: &str,
+    output: &Output<Obj>,
     bytes: &[u8],
 ) -> Result<Vec<u8>> {
     let mut sinks = Sinks::default();
@@ -422,7 +452,7 @@ fn write(
             file => Sink::private_file(interp, Target::new(KINDS, "-keyout", file))?,
         };
         sink.put(&key)?;
-        shared = file == name;
+        shared = output.out.as_deref() == Some(file);
         if shared {
             sink.put(bytes)?;
         }
@@ -430,7 +460,7 @@ fn write(
         sinks.push(sink);
     }
     if !shared {
-        let mut sink = Sink::output(interp, KINDS, Some(name), None, false)?;
+        let mut sink = Sink::output(interp, KINDS, output, false)?;
         sink.put(bytes)?;
         sink.settle()?;
         sinks.push(sink);

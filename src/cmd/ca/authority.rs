@@ -41,7 +41,7 @@ impl Job<'_> {
             key,
             digest.as_deref(),
             self.words.texts("-sigopt"),
-            self.making.propquery.clone(),
+            self.library.query().map(str::to_owned),
         )
     }
 
@@ -53,15 +53,13 @@ impl Job<'_> {
         }
         let file = self.or_config(self.place.cert.as_ref(), "certificate")?;
         self.inputs
-            .certificate("-cert", &file, self.place.password())
+            .certificate("-cert", &file, self.password.option())
     }
 
     /// The private key of an option.
     pub(super) fn key(&self, option: &str, file: &str) -> Result<PKey<Private>> {
-        match self.library.engine_key(option, file) {
-            Some(key) => key,
-            None => self.inputs.key(option, file, self.place.password()),
-        }
+        self.library
+            .key(&self.inputs, option, file, self.password.option())
     }
 
     /// The value of an option, or else of a key that must then be there.
@@ -120,7 +118,7 @@ impl Job<'_> {
 
     /// The folder of issued certificates.
     pub(super) fn folder(&self) -> Result<PathBuf> {
-        let name = self.or_config(self.output.outdir.as_ref(), "new_certs_dir")?;
+        let name = self.or_config(self.reporting.outdir.as_ref(), "new_certs_dir")?;
         let folder = PathBuf::from(&name);
         match disk::is_folder(&folder) {
             // The journal may be read from another working directory.

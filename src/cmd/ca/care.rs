@@ -71,7 +71,7 @@ impl Job<'_> {
 
     /// Moves the authority between its files and a database.
     pub(super) fn transfer(&self, outcome: &mut Outcome) -> Result<()> {
-        let named = self.output.outdir.is_some() || self.config.value("new_certs_dir").is_some();
+        let named = self.reporting.outdir.is_some() || self.config.value("new_certs_dir").is_some();
         let folder = match named {
             true => Some(self.folder()?),
             false => None,

@@ -42,7 +42,8 @@ pub(super) fn run(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj
     let asker = call.asker()?;
     let certificate = call.certificate(&asker, &subject, &inline, &EXTENSIONS, DAYS)?;
     create::create(folder, &lock.pem(&asker.key)?, &certificate)?;
-    if let Some(name) = &call.output.info {
+    call.finish()?;
+    if let Some(name) = &call.reporting.info {
         let mut info = Record::new();
         let configuration = folder.join("openssl.cnf");
         info.put("configuration", configuration.display().to_string());
@@ -63,6 +64,7 @@ impl Call<'_> {
             ("-keyout", self.asking.keyout.is_some()),
             ("-config", self.place.config.is_some()),
             ("-out", self.output.out.is_some()),
+            ("-outchan", self.output.outchan.is_some()),
         ];
         match refused.iter().find(|(_, given)| *given) {
             Some((option, _)) => {

@@ -4,9 +4,10 @@ use openssl::x509::X509Name;
 
 use super::table::Place;
 use crate::ca::request::{Encoding, check_characters};
-use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
+use crate::cmd::pki::{Kinds, PasswordOption};
 use crate::error::{Error, Reason, Result};
-use crate::tcl::script::Script;
+use crate::opts::Given;
+use crate::opts::groups::KeyPassword;
 use crate::tcl::{Interp, Obj};
 use crate::x509::{name, time};
 
@@ -59,22 +60,28 @@ pub(super) fn subject(text: &str, utf8: bool) -> Result<X509Name> {
     made.map_err(|problem| option_error("-subj", problem.to_string()))
 }
 
-impl Place<Obj> {
-    /// Reads what options name, with the script of `-password`.
-    pub(super) fn inputs<'a>(&self, interp: Interp<'a>) -> Inputs<'a> {
-        let prefix = self.password.as_ref();
-        Inputs {
-            interp,
-            kinds: KINDS,
-            script: prefix.and_then(|prefix| Script::new(interp, prefix)),
-        }
+/// Where the password of the private key comes from.
+pub(super) struct Password {
+    /// `-key`
+    itself: Option<String>,
+    /// `-passin`
+    source: Option<String>,
+}
+
+impl Password {
+    /// Takes the options apart.
+    pub(super) fn read(given: &Given<Obj>, place: &Place<Obj>) -> Result<Self> {
+        Ok(Self {
+            itself: place.key.clone(),
+            source: KeyPassword::read(given)?.passin,
+        })
     }
 
-    /// Where the password of the private key comes from.
-    pub(super) fn password(&self) -> PasswordOption<'_> {
+    /// The same as those take it who read keys.
+    pub(super) fn option(&self) -> PasswordOption<'_> {
         PasswordOption {
-            itself: self.key.as_deref(),
-            ..PasswordOption::new("-passin", self.passin.as_deref())
+            itself: self.itself.as_deref(),
+            ..PasswordOption::new("-passin", self.source.as_deref())
         }
     }
 }

@@ -47,7 +47,7 @@ impl Job<'_> {
             applicants.push(applicant);
         }
         if let Some(file) = &operations.ss_cert {
-            let password = self.place.password();
+            let password = self.password.option();
             let certificate = self.inputs.certificate("-ss_cert", file, password)?;
             let applicant = Applicant::certificate(&certificate, shown(file), &parameters)?;
             applicants.push(applicant);
@@ -113,11 +113,11 @@ impl Job<'_> {
                 (false, true) => Numbering::CounterOrStart,
                 (false, false) => Numbering::Counter,
             },
-            folder: match (&self.connection, &self.output.outdir) {
+            folder: match (&self.connection, &self.reporting.outdir) {
                 (Some(_), None) => None,
                 _ => Some(self.folder()?),
             },
-            text: self.output.notext.is_none(),
+            text: self.reporting.notext.is_none(),
             iso_dates: self.iso_dates()?,
             shown: self.shown,
             least_bits: least_bits(),
@@ -200,7 +200,7 @@ impl Job<'_> {
 
     /// Whether dates are shown as ISO 8601 has them.
     fn iso_dates(&self) -> Result<bool> {
-        match self.output.dateopt.as_deref() {
+        match self.reporting.dateopt.as_deref() {
             None | Some("rfc_822") => Ok(false),
             Some("iso_8601") => Ok(true),
             Some(word) => Err(option_error(
@@ -212,7 +212,7 @@ impl Job<'_> {
 
     /// Asks the script of `-confirm`.
     pub(super) fn confirm(&self, issuer: &Issuer<'_>, applicants: &[Applicant]) -> Result<()> {
-        let prefix = self.output.confirm.as_ref();
+        let prefix = self.reporting.confirm.as_ref();
         let Some(script) = prefix.and_then(|prefix| Script::new(self.interp, prefix)) else {
             return issuer.check(applicants, None);
         };

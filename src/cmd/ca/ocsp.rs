@@ -48,7 +48,7 @@ impl Job<'_> {
         let signer = self.signer(answering, &issuer)?;
         let others = match &answering.rother {
             Some(file) => {
-                let password = self.place.password();
+                let password = self.password.option();
                 self.inputs.certificates("-rother", file, password)?
             }
             None => Vec::new(),
@@ -108,7 +108,7 @@ impl Job<'_> {
                 (issuer.clone(), self.key("-keyfile", &file)?)
             }
             Some(file) => {
-                let password = self.place.password();
+                let password = self.password.option();
                 let certificate = self.inputs.certificate("-rsigner", file, password)?;
                 if self.place.force.is_none() {
                     ocsp::check_signer(&certificate, issuer, shown(file), self.now)?;
@@ -123,7 +123,7 @@ impl Job<'_> {
             None => self.config.value("default_md"),
         };
         let parameters = self.words.texts("-rsigopt");
-        let properties = self.making.propquery.clone();
+        let properties = self.library.query().map(str::to_owned);
         Authority::new(
             Some(certificate),
             key,

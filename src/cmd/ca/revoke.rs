@@ -19,7 +19,7 @@ impl Job<'_> {
             Some(_) => "-revoke",
             None => "-valid",
         };
-        let password = self.place.password();
+        let password = self.password.option();
         let certificate = self.inputs.certificate(option, file, password)?;
         Ok((certificate, self.certificate()?))
     }
@@ -69,7 +69,7 @@ impl Job<'_> {
 
     /// Marks what has ended.
     pub(super) fn update(&self, store: &mut dyn Store, outcome: &mut Outcome) -> Result<()> {
-        let told = self.output.info.is_some();
+        let told = self.reporting.info.is_some();
         let mut ended = Vec::new();
         let changes = revoke::expire(store, self.now, &mut |row| {
             if told {

@@ -1,10 +1,11 @@
 //! `tls::ca -sign`, `-xsign` and `-crl`: words of CA.pl that stand for other operations with usual files.
 
 use super::inputs::option_error;
-use super::table::{Operations, Output, Place};
+use super::table::{Operations, Place};
 use super::words::Words;
 use crate::ca::config::Config;
 use crate::error::Result;
+use crate::opts::groups::Output;
 use crate::opts::options;
 use crate::tcl::Obj;
 

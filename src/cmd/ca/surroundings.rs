@@ -16,15 +16,8 @@ use crate::tcl::{Interp, Obj, files};
 use crate::x509::name;
 
 options! {
-    /// Random numbers, and how much is told.
+    /// Random numbers, whose files an authority's configuration may name, unlike other commands'; and how much is told.
     pub(super) table SURROUNDINGS {
-        Text = "-engine", Both, Command, "3.0", "none",
-            "Engine to start; -keyform ENGINE takes the private key from it";
-        Text = "-provider", Both, Command, "3.0", "those that are loaded",
-            "Provider to load for this call; may be repeated";
-        File = "-provider-path", Both, Command, "3.0", "OpenSSL's own", "Folder of the providers after it";
-        Text = "-provparam", Both, Command, "3.0", "none",
-            "Parameter of a provider before it, provider:name=value; needs OpenSSL 3.5";
         Text = "-rand", Both, Command, "3.0", "RANDFILE of the configuration",
             "Files with colons between, whose bytes go into the random numbers; may be repeated";
         File = "-writerand", Both, Command, "3.0", "RANDFILE of the configuration",
@@ -45,14 +38,10 @@ pub(super) fn library(inputs: &Inputs<'_>, words: &Words, config: &Config) -> Re
     Library::load(inputs, &words.given, false)
 }
 
-/// Writes random bytes to the file that `-writerand`, or else `RANDFILE`, names.
-pub(super) fn write_random(interp: Interp<'_>, words: &Words, config: &Config) -> Result<()> {
-    let asked = words.texts("-writerand").pop();
-    let Some(name) = asked.or_else(|| config.random_file()) else {
-        return Ok(());
-    };
+/// Writes random bytes to a file.
+pub(super) fn write_random(interp: Interp<'_>, name: &str) -> Result<()> {
     let bytes = Secret::from(&Library::random(KINDS)?[..]);
-    let mut sink = Sink::private_file(interp, Target::new(KINDS, "-writerand", &name))?;
+    let mut sink = Sink::private_file(interp, Target::new(KINDS, "-writerand", name))?;
     sink.put(&bytes)?;
     sink.finish()?;
     Ok(())
@@ -103,8 +92,7 @@ impl Job<'_> {
         &self,
         write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
     ) -> Result<Sink> {
-        let (out, outchan) = (self.output.out.as_deref(), self.output.outchan.as_ref());
-        let mut sink = Sink::output(self.interp, KINDS, out, outchan, false)?;
+        let mut sink = Sink::output(self.interp, KINDS, &self.output, false)?;
         write(&mut |part| sink.put(part))?;
         sink.settle()?;
         Ok(sink)

@@ -5,12 +5,12 @@ use super::ocsp::ANSWERING;
 use super::shortcuts::SHORTCUTS;
 use super::surroundings::SURROUNDINGS;
 use super::verify::VERIFYING;
+use crate::opts::groups::{HELP, KEY_PASSWORD, LIBRARY, OUTPUT, PASSWORD_SCRIPT};
 use crate::opts::{Missing, Table, options};
 
 options! {
     /// What is done, and what it is done with.
     pub(super) struct Operations, OPERATIONS {
-        help: Flag = "-help", Both, Command, "3.0", "off", "Return a summary of the options";
         input: File = "-in", Both, Command, "3.0", "none", "Certificate request to sign; - is standard input";
         data: Bytes = "-data", Both, Command, "3.0", "none", "Certificate request itself";
         inchan: Channel = "-inchan", Both, Command, "3.0", "none", "Channel to read a certificate request from";
@@ -45,11 +45,9 @@ options! {
 }
 
 options! {
-    /// Output, and what accompanies it.
+    /// What accompanies the output.
     #[expect(dead_code, reason = "some options are read as words, for their order or because they are the default")]
-    pub(super) struct Output, OUTPUT {
-        out: File = "-out", Both, Command, "3.0", "the command's result", "Output file";
-        outchan: Channel = "-outchan", Both, Command, "3.0", "none", "Channel to write the output to";
+    pub(super) struct Reporting, REPORTING {
         outdir: File = "-outdir", Both, Command, "3.0", "new_certs_dir of the configuration",
             "Folder for a copy of every new certificate";
         notext: Flag = "-notext", Both, Command, "3.0", "off", "Leave out the text form of certificates";
@@ -64,7 +62,6 @@ options! {
 
 options! {
     /// Where everything is.
-    #[expect(dead_code, reason = "the library's options are read in their order")]
     pub(super) struct Place, PLACE {
         config: File = "-config", Both, Command, "3.0", "OPENSSL_CONF, or OpenSSL's own", "Configuration file";
         name: Text = "-name" | "-section", Both, Command, "3.0", "default_ca of the configuration",
@@ -77,13 +74,7 @@ options! {
             "Form of the authority's certificate: PEM, DER or P12; checked, and told by the content";
         keyfile: File = "-keyfile", Both, Command, "3.0", "private_key of the configuration",
             "Private key of the authority";
-        keyform: Text = "-keyform", Both, Command, "3.0", "told by the content",
-            "Form of the private key: PEM, DER, P12, or ENGINE for one that -engine keeps";
         key: Text secret = "-key", Both, Command, "3.0", "none", "Password of the private key";
-        passin: Text secret = "-passin", Both, Command, "3.0", "none",
-            "Source of the private key's password: pass:, env:, file:, fd: or stdin";
-        password: Script = "-password", Both, Command, "3.0", "none",
-            "Command prefix that returns the password of the private key";
         locktimeout: Int = "-locktimeout", Both, Command, "3.0", "60000",
             "How many milliseconds to wait for another command to finish";
         database: Text = "-database", Both, Command, "3.0", "database of the configuration",
@@ -129,8 +120,6 @@ options! {
             "Parameter of signatures, name:value; may be repeated";
         vfyopt: Text = "-vfyopt", Both, Command, "3.0", "none",
             "Parameter for checking a request's signature, name:value; may be repeated";
-        propquery: Text = "-propquery", Both, Command, "3.0", "none",
-            "Property query for the algorithms of signatures";
     }
 }
 
@@ -166,15 +155,20 @@ options! {
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::ca",
     groups: &[
+        HELP,
         OPERATIONS,
         ASKING,
         SHORTCUTS,
         VERIFYING,
         ANSWERING,
         OUTPUT,
+        REPORTING,
         PLACE,
+        KEY_PASSWORD,
+        PASSWORD_SCRIPT,
         MAKING,
         REVOKING,
+        LIBRARY,
         SURROUNDINGS,
     ],
     missing: Missing::MustBeFollowed,

@@ -92,7 +92,7 @@ impl Job<'_> {
         };
         let mut found = Vec::new();
         for file in files {
-            let password = self.place.password();
+            let password = self.password.option();
             let certificate = self.inputs.certificate("-verify", file, password)?;
             let none = openssl::stack::Stack::<X509>::new()
                 .map_err(|stack| failed("can't check certificates", &stack))?;

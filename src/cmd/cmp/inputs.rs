@@ -207,10 +207,7 @@ impl<'a> Loader<'a> {
         password: PasswordOption<'_>,
     ) -> Result<Option<PKey<Private>>> {
         filled(value)
-            .map(|value| match self.library.engine_key(option, value) {
-                Some(found) => found,
-                None => self.inputs.key(option, value, password),
-            })
+            .map(|value| self.library.key(&self.inputs, option, value, password))
             .transpose()
     }
 

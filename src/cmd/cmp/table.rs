@@ -1,12 +1,11 @@
 //! The options of `tls::cmp`, in the words of `openssl cmp`.
 
-use crate::opts::groups::{LIBRARY, VERIFICATION};
+use crate::opts::groups::{HELP, LIBRARY, PASSWORD_SCRIPT, RANDOM, VERIFICATION};
 use crate::opts::{Missing, Table, options};
 
 options! {
     /// What is done, and how the caller hears of it.
     pub(in crate::cmd) struct Generic, GENERIC {
-        help: Flag = "-help", Both, Command, "3.0", "off", "Return a summary of the options";
         config: File = "-config", Both, Command, "3.0", "OPENSSL_CONF, or OpenSSL's own",
             "Configuration file; empty for none";
         section: Text = "-section", Both, Command, "3.0", "cmp",
@@ -26,8 +25,6 @@ options! {
             "Go on in the background, and call this with token, result and options in the end";
         info: Text = "-info", Client, Command, "3.0", "none",
             "Variable that gets the facts, also those of a failure";
-        password: Script = "-password", Both, Command, "3.0", "none",
-            "Script that returns the password of a private key";
     }
 }
 
@@ -150,14 +147,6 @@ options! {
 }
 
 options! {
-    /// What [`Library`](crate::cmd::library::Library) reads besides its own group.
-    table KEYS {
-        Text = "-keyform", Client, Command, "3.0", "told by the content",
-            "Form of keys: PEM, DER or P12; ENGINE for those that -engine keeps";
-    }
-}
-
-options! {
     /// TLS on the way to the server.
     pub(in crate::cmd) struct Tls, TLS {
         tls_used: Flag = "-tls_used", Client, Command, "3.0", "off", "Use TLS";
@@ -264,18 +253,20 @@ options! {
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::cmp",
     groups: &[
+        HELP,
         GENERIC,
         ANYHOW,
+        PASSWORD_SCRIPT,
         ENROLLMENT,
         TRANSFER,
         CHECKING,
         OWN,
-        KEYS,
         TLS,
         TRIAL,
         MOCK,
         SERVING,
         LIBRARY,
+        RANDOM,
         VERIFICATION,
     ],
     missing: Missing::NoArgument,

@@ -4,6 +4,7 @@ use super::inputs::option_error;
 use super::table::{Generic, TABLE};
 use crate::cmp::names::items;
 use crate::error::{Error, Reason, Result};
+use crate::opts::groups::Help;
 use crate::opts::{Given, Spec};
 use crate::ossl::conf::Conf;
 use crate::tcl::{Interp, Obj, files};
@@ -41,7 +42,7 @@ impl Words {
         let words = without_dash(words);
         let given = TABLE.parse(&words)?;
         let generic = Generic::read(&given)?;
-        if generic.help.is_some() {
+        if Help::read(&given)?.help.is_some() {
             return Ok(Self {
                 given,
                 conf: None,

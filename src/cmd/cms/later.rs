@@ -153,8 +153,8 @@ pub(super) fn start(job: &Job<'_>, prefix: &Obj) -> Result<Obj> {
     let plan = job.plan()?;
     let source = job.source(&plan)?;
     let beside = job.beside(&plan)?;
-    let (store, outchan) = match &job.streams.outchan {
-        Some(name) if job.streams.out.is_none() => {
+    let (store, outchan) = match &job.output.outchan {
+        Some(name) if job.output.out.is_none() => {
             drop(KINDS.channel(interp, "-outchan", name, Mask::WRITABLE)?);
             let file = NamedTempFile::new().map_err(unwritable)?;
             (Store::Named(file), Some(name.clone()))

@@ -91,8 +91,7 @@ impl Job<'_> {
     /// The output; `checked` says whether it may come out only when all is right.
     pub(super) fn output(&self, checked: bool) -> Result<Sink> {
         let early = self.releases_early()? || !checked;
-        let (out, outchan) = (self.streams.out.as_deref(), self.streams.outchan.as_ref());
-        Sink::output(self.interp, KINDS, out, outchan, early)
+        Sink::output(self.interp, KINDS, &self.output, early)
     }
 
     /// A format option.

@@ -1,13 +1,14 @@
 //! The options of `tls::cms`, in the words of `openssl cms`.
 
-use crate::opts::groups::{CONFIGURATION, LIBRARY, VERIFICATION};
+use crate::opts::groups::{
+    CONFIGURATION, HELP, KEY_PASSWORD, LIBRARY, OUTPUT, PASSWORD_SCRIPT, RANDOM, VERIFICATION,
+};
 use crate::opts::{Missing, Table, options};
 
 options! {
     /// What is done.
     #[expect(dead_code, reason = "some options are taken from the words in their order")]
     pub(super) struct Operations, OPERATIONS {
-        help: Flag = "-help", Both, Command, "3.0", "off", "Return a summary of the options";
         encrypt: Flag = "-encrypt", Both, Command, "3.0", "off", "Encrypt a content for recipients";
         decrypt: Flag = "-decrypt", Both, Command, "3.0", "off", "Decrypt a message";
         sign: Flag = "-sign", Both, Command, "3.0", "off", "Sign a content";
@@ -42,8 +43,6 @@ options! {
         r#in: File = "-in", Both, Command, "3.0", "standard input", "Input file; - is standard input";
         data: Bytes = "-data", Both, Command, "3.0", "none", "Input itself";
         inchan: Channel = "-inchan", Both, Command, "3.0", "none", "Channel to read the input from";
-        out: File = "-out", Both, Command, "3.0", "the command's result", "Output file";
-        outchan: Channel = "-outchan", Both, Command, "3.0", "none", "Channel to write the output to";
         release: Text = "-release", Both, Command, "3.0", "verified",
             "When a channel gets content: verified or early";
         content: File = "-content", Both, Command, "3.0", "none",
@@ -81,8 +80,6 @@ options! {
             "File with a signer's certificate; with -verify, file to write the signers' certificates to";
         inkey: File = "-inkey", Both, Command, "3.0", "the file of the certificate",
             "File with the private key of the signer or recipient";
-        keyform: Text = "-keyform", Both, Command, "3.0", "known by the content",
-            "Form of a private key: ENGINE where an engine keeps it; PEM, DER and P12 show by themselves";
         recip: File = "-recip", Both, Command, "3.0", "none", "File with a recipient's certificate";
         originator: File = "-originator", Both, Command, "3.0", "none",
             "File with the sender's certificate for a key agreement";
@@ -92,10 +89,6 @@ options! {
             "File with further certificates";
         certsout: File = "-certsout", Both, Command, "3.0", "none",
             "File to write the message's certificates to";
-        passin: Text secret = "-passin", Both, Command, "3.0", "none",
-            "Where the password of a private key comes from";
-        password: Script = "-password", Both, Command, "3.0", "none",
-            "Command prefix that returns the password of a private key";
         pwri_password: Text secret = "-pwri_password", Both, Command, "3.0", "none",
             "Password of a recipient";
         secretkey: Text secret = "-secretkey", Both, Command, "3.0", "none",
@@ -184,14 +177,19 @@ options! {
 pub(in crate::cmd) static TABLE: Table = Table {
     command: "tls::cms",
     groups: &[
+        HELP,
         OPERATIONS,
         STREAMS,
+        OUTPUT,
         KEYS,
+        KEY_PASSWORD,
+        PASSWORD_SCRIPT,
         MAKING,
         CHECKING,
         VERIFICATION,
         CONFIGURATION,
         LIBRARY,
+        RANDOM,
     ],
     missing: Missing::NoArgument,
 };
