@@ -209,7 +209,6 @@ proc ::tls::CmpSweep {token} {
     variable cmpUsed
     variable cmpMemory
     if {![info exists cmpJobs($token)]} {
-        CmpForget $token
         return
     }
     after 1000 [list ::tls::CmpSweep $token]
@@ -218,7 +217,8 @@ proc ::tls::CmpSweep {token} {
         CmpTurn cmpOver($token)
     }
     # A message may be from ahead by the window, and is taken until it is behind by as much.
-    if {[dict get $cmpUsed($token) turned] + 2 * [dict get $cmpJobs($token) window] + 1 <= $now} {
+    set span [expr {max($cmpMemory, 2 * [dict get $cmpJobs($token) window] + 1)}]
+    if {[dict get $cmpUsed($token) turned] + $span <= $now} {
         CmpTurn cmpUsed($token)
     }
     foreach key [array names cmpCases $token,*] {

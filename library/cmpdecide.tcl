@@ -31,6 +31,10 @@ proc ::tls::CmpDecide {token facts} {
         return {tell 2 certRevoked "the certificate of the request's signer is revoked"}
     }
     set verdict [CmpJudge $token $facts]
+    if {![info exists cmpJobs($token)]} {
+        # The script has ended the server.
+        return {later 1}
+    }
     lassign $verdict word first second
     switch $word {
         later {
@@ -146,7 +150,6 @@ proc ::tls::CmpIssue {token facts more} {
         after 0 [list return -options $options $message]
         return {tell 2 systemFailure "the authority fails"}
     }
-    CmpReport $token issued [dict replace [dict remove $facts request] certificate $certificate]
     return [list issue $certificate]
 }
 
@@ -206,6 +209,9 @@ proc ::tls::CmpRevoke {token facts} {
         revoked {return {tell 2 certRevoked "the certificate is revoked already"}}
     }
     lassign [CmpJudge $token $facts] word first second
+    if {![info exists cmpJobs($token)]} {
+        return {tell 2 systemUnavail "the server ends"}
+    }
     if {$word ne "yes"} {
         return [list tell 2 [expr {$word eq "no" && $first ne {} ? $first : "notAuthorized"}] $second]
     }

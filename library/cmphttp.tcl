@@ -50,6 +50,7 @@ proc ::tls::CmpEnd {token} {
         CmpLetGo $channel
     }
     unset cmpJobs($token)
+    CmpForget $token
     return
 }
 

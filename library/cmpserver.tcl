@@ -97,6 +97,10 @@ proc ::tls::CmpServeMessage {token message} {
         }
     }
     set secret [CmpSecret $token $heard]
+    if {![info exists cmpJobs($token)]} {
+        # The script has ended the server, and nobody waits for the answer any more.
+        return {}
+    }
     set later [list later [dict get $cmpJobs($token) later]]
     # Nothing is decided before the message is known to be in order.
     set said [CmpSay $token $message $secret $later]
@@ -229,7 +233,7 @@ proc ::tls::CmpBegin {token id message heard facts secret said} {
         CmpReport $token waiting [dict remove $facts request]
         return [dict get $said answer]
     }
-    return [CmpConclude $token $id $case $message $secret $decision {}]
+    return [CmpConclude $token $id $case $message $secret $decision $facts {}]
 }
 
 # tls::CmpConclude --
@@ -242,6 +246,7 @@ proc ::tls::CmpBegin {token id message heard facts secret said} {
 #       message     The message to answer.
 #       secret      The secret of its sender.
 #       decision    The decision.
+#       facts       What is asked for.
 #       earlier     What comes before; empty for nothing.
 #
 # Results:
@@ -249,7 +254,7 @@ proc ::tls::CmpBegin {token id message heard facts secret said} {
 #
 # Errors:
 #       The server fails; a certificate that was issued is revoked.
-proc ::tls::CmpConclude {token id case message secret decision earlier} {
+proc ::tls::CmpConclude {token id case message secret decision facts earlier} {
     variable cmpJobs
     set words [list $token $message $secret $decision]
     if {$earlier ne {}} {
@@ -278,6 +283,10 @@ proc ::tls::CmpConclude {token id case message secret decision earlier} {
             catch {CmpTakeBack $token $id $case undelivered}
         }
         return -options $options $message
+    }
+    if {[lindex $decision 0] eq "issue"} {
+        CmpReport $token issued [dict replace [dict remove $facts request] \
+            certificate [lindex $decision 1]]
     }
     return [dict get $case answer]
 }
@@ -315,6 +324,13 @@ proc ::tls::CmpGoOn {token id message heard} {
     set earlier [dict create request [dict get $case request] nonce [dict get $case nonce] \
         certificate [dict get $case certificate]]
     set secret [CmpSecret $token $case]
+    if {![info exists cmpJobs($token)]} {
+        return {}
+    }
+    if {![info exists cmpCases($token,$id)] || $cmpCases($token,$id) ne $case} {
+        # Something else has happened to it while the script ran.
+        return [CmpServeMessage $token $message]
+    }
     set later [list later [dict get $cmpJobs($token) later]]
     set said [CmpSay $token $message $secret $later $earlier]
     if {[dict get $heard kind] eq "pollReq"} {
@@ -336,7 +352,7 @@ proc ::tls::CmpGoOn {token id message heard} {
             return [dict get $said answer]
         }
         if {[lindex $decision 0] ne "later"} {
-            return [CmpConclude $token $id $case $message $secret $decision $earlier]
+            return [CmpConclude $token $id $case $message $secret $decision $facts $earlier]
         }
         if {[lindex $decision 1] != [dict get $cmpJobs($token) later]} {
             set said [CmpSay $token $message $secret $decision $earlier]
