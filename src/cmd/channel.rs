@@ -38,6 +38,17 @@ pub(super) fn closewrite(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     Ok(Obj::bool(tls.close_write()? == Progress::Done(())))
 }
 
+/// `tls::CmpHasten channel`: has a socket acknowledge at once what comes next.
+pub(super) fn hasten(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    let [name] = words else {
+        return Err(Error::wrong_args("tls::CmpHasten channel"));
+    };
+    if let Some(channel) = Channel::find(interp, name) {
+        channel.acknowledge_at_once();
+    }
+    Ok(Obj::empty())
+}
+
 /// `tls::CmpSever channel`: ends the connection of a socket, whatever waits to be written. The channel stays.
 pub(super) fn sever(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     let [name] = words else {

@@ -62,6 +62,7 @@ commands! {
     "tls::CmpDrop" => cmp::forget;
     "tls::CmpFacts" => cmp::office::facts;
     "tls::CmpFinish" => cmp::finish;
+    "tls::CmpHasten" => channel::hasten;
     "tls::CmpHear" => cmp::office::hear;
     "tls::CmpKeep" => cmp::office::keep;
     "tls::CmpNext" => cmp::next;

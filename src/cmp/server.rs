@@ -144,6 +144,19 @@ pub(crate) fn read(message: &[u8]) -> Result<Header> {
     header::message(message).ok_or_else(unreadable)
 }
 
+/// Reads what surrounds a message that somebody has sent. It must be DER: OpenSSL reads more than that, and checks the
+/// protection of what it has read, so that what is read here could be something else.
+pub(crate) fn receive(message: &[u8]) -> Result<Header> {
+    clear();
+    let read = Message::decode(message).and_then(|message| message.encode());
+    let same = read.is_ok_and(|again| again == message);
+    clear();
+    match same {
+        true => self::read(message),
+        false => Err(unreadable()),
+    }
+}
+
 impl Office {
     /// Who sent a message; `secret` is what belongs to his reference.
     pub(crate) fn identify(&self, header: &Header, secret: Option<Secret>) -> Identity {

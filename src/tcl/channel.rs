@@ -239,6 +239,11 @@ impl Channel {
 
     /// Has a TCP socket send what it is given at once. What isn't one has no such setting, and needs none.
     pub(crate) fn send_at_once(self) {
+        self.set_tcp_flag(libc::TCP_NODELAY);
+    }
+
+    /// Switches on a setting of TCP sockets.
+    fn set_tcp_flag(self, flag: c_int) {
         let Some(Ok(descriptor)) = self
             .os_handle(Mask::WRITABLE)
             .map(|handle| c_int::try_from(handle.addr()))
@@ -251,11 +256,17 @@ impl Channel {
             libc::setsockopt(
                 descriptor,
                 libc::IPPROTO_TCP,
-                libc::TCP_NODELAY,
+                flag,
                 (&raw const on).cast(),
                 libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(0),
             );
         }
+    }
+
+    /// Has a TCP socket acknowledge what comes next at once, not after a moment in which something else may be sent. What
+    /// isn't one has no such setting, and needs none.
+    pub(crate) fn acknowledge_at_once(self) {
+        self.set_tcp_flag(libc::TCP_QUICKACK);
     }
 
     /// Ends a socket's connection in both directions: what waits to be written won't be. What is no socket stays.

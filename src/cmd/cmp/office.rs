@@ -283,7 +283,7 @@ pub(in crate::cmd) fn hear(_interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         return Err(Error::wrong_args("tls::CmpHear message"));
     };
     let message = message.as_bytes().unwrap_or_default();
-    let header = server::read(&message)?;
+    let header = server::receive(&message)?;
     let mut record = Record::new();
     record.put("kind", kind_word(header.kind));
     record.put("transaction", hex(&header.transaction));
