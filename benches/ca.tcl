@@ -12,35 +12,19 @@
 #
 # is one such process.
 
+source [file join [file dirname [file dirname [file normalize [info script]]]] tests ca-configuration.tcl]
+
 namespace eval bench {
     # Where the authorities are.
     variable folder
 
-    # The configuration of an authority.
-    variable configuration {
-        [ca]
-        default_ca = main
-        [main]
-        dir = .
-        database = $dir/index.txt
-        new_certs_dir = $dir/newcerts
-        certificate = $dir/ca.pem
-        private_key = $dir/ca.key
-        serial = $dir/serial
-        crlnumber = $dir/crlnumber
-        default_md = sha256
-        default_days = 365
-        default_crl_days = 30
-        policy = any
-        x509_extensions = leaf
-        [any]
-        commonName = supplied
-        [leaf]
-        basicConstraints = CA:FALSE
-        keyUsage = critical, digitalSignature
-        subjectKeyIdentifier = hash
-        authorityKeyIdentifier = keyid
-    }
+    # The configuration of an authority: that of the tests, for certificates that begin now and have the usual
+    # extensions.
+    variable configuration [string map {
+        "default_startdate = 20300101000000Z" "default_days = 365"
+        "default_enddate = 20310101000000Z" "x509_extensions = leaf"
+        "keyid, issuer:always" keyid
+    } $::authority::configuration]
 
     # Runs a command and tells seconds and KiB.
     variable measure {
