@@ -78,7 +78,7 @@ proc bench::Machine {} {
 }
 
 # bench::InProcess --
-#       Measures enrolments with the test server in the same process.
+#       Measures enrolments with the test server in the same process: each by a call, or many in one.
 #
 # Results:
 #       A line.
@@ -86,18 +86,25 @@ proc bench::InProcess {} {
     variable rounds
     set words [list -config {} -cmd ir -use_mock_srv -srv_ref server -srv_secret pass:shared \
         -rsp_cert new.pem -ref client -secret pass:shared -newkey new.key -subject /CN=new \
-        -certout out.pem -repeat [expr {10 * $rounds}]]
-    foreach name {program package} {
-        set start [clock microseconds]
-        if {$name eq "program"} {
-            exec openssl cmp {*}$words 2>@1
-        } else {
-            tls::cmp {*}$words
+        -certout out.pem]
+    set lines {}
+    foreach {title calls repeat} [list "a call each" [expr {2 * $rounds}] 1 "in one call" 1 \
+        [expr {10 * $rounds}]] {
+        foreach name {program package} {
+            set start [clock microseconds]
+            for {set call 0} {$call < $calls} {incr call} {
+                if {$name eq "program"} {
+                    exec openssl cmp {*}$words -repeat $repeat 2>@1
+                } else {
+                    tls::cmp {*}$words -repeat $repeat
+                }
+            }
+            set $name [expr {1e6 * $calls * $repeat / ([clock microseconds] - $start)}]
         }
-        set $name [expr {10e6 * $rounds / ([clock microseconds] - $start)}]
+        lappend lines [format "%s: program %.0f enrolments/s, package %.0f, which is %.2f times as many" \
+            $title $program $package [expr {$package / $program}]]
     }
-    return [format "program %.0f enrolments/s, package %.0f, which is %.2f times as many" $program \
-        $package [expr {$package / $program}]]
+    return [join $lines "; "]
 }
 
 # bench::Prepare --

@@ -50,6 +50,14 @@ proc NextRoot {} {
     }
 }
 
+# An authority between the stranger's and a certificate: files middle.pem, deep.pem, deep.key.
+proc Between {} {
+    tls::ca -newca middle -subj "/O=Test/CN=Middle"
+    exec [program openssl] req -new -key middle/private/cakey.pem -subj "/O=Test/CN=Middle" -out middle.csr
+    tls::ca -config stranger/openssl.cnf -in middle.csr -extensions intermediate -notext -out middle.pem
+    Certify middle deep /CN=deep
+}
+
 # What servers report: events, and their facts.
 set events {}
 proc Report {event facts} {
@@ -264,6 +272,22 @@ proc Talk {port bytes} {
     } finally {
         catch {close $chan}
     }
+}
+
+# What an answer of -rspout says about itself, and the certificates or lists in a file.
+proc Heard {name key} {
+    return [dict get [tls::CmpHear [Bytes $name]] $key]
+}
+proc Same {one other} {
+    return [expr {[file exists $one] && [string equal [Bytes $one] [Bytes $other]]}]
+}
+
+# The last number in an answer that has the client wait: after how many seconds it shall ask again.
+proc After {name} {
+    set body [lindex [Elements [lindex [Elements [Bytes $name]] 0 1]] 1 1]
+    set reply [lindex [Elements [lindex [Elements [lindex [Elements $body] 0 1]] 0 1]] 1 1]
+    binary scan $reply c seconds
+    return $seconds
 }
 
 # Tidies up.
