@@ -332,13 +332,9 @@ proc ::tls::CaDatabase::certificates {database after} {
 #       A list of records, each with its end behind it; an empty one at the end.
 proc ::tls::CaDatabase::ended {database now expires after} {
     variable record
-    variable readAtOnce
-    return [Ask $database "
-        SELECT $record, expires FROM tls_ca_certificate
-        WHERE status = 'V' AND expires <= :now
-            AND (expires > :expires OR (expires = :same AND place > :place))
-        ORDER BY expires, place LIMIT $readAtOnce
-    " [dict create now $now expires $expires same $expires place $after]]
+    return [Behind $database %s \
+        "SELECT $record, expires FROM tls_ca_certificate WHERE status = 'V' AND expires <= :now" \
+        [dict create now $now expires $expires place $after]]
 }
 
 # tls::CaDatabase db revoked --
@@ -355,16 +351,10 @@ proc ::tls::CaDatabase::ended {database now expires after} {
 #       tabs between; an empty one at the end.
 proc ::tls::CaDatabase::revoked {database expires after} {
     variable dialects
-    variable readAtOnce
     set lines [dict get $dialects [kind $database] @lines@]
-    return [lindex [Ask $database "
-        SELECT $lines FROM (
-            SELECT serial, expiry, revocation, expires, place FROM tls_ca_certificate
-            WHERE status = 'R'
-                AND (expires > :expires OR (expires = :same AND place > :place))
-            ORDER BY expires, place LIMIT $readAtOnce
-        ) AS page
-    " [dict create expires $expires same $expires place $after]] 0 0]
+    return [lindex [Behind $database "SELECT $lines FROM (%s) AS page" {
+        SELECT serial, expiry, revocation, expires, place FROM tls_ca_certificate WHERE status = 'R'
+    } [dict create expires $expires place $after]] 0 0]
 }
 
 # tls::CaDatabase db add --
@@ -669,6 +659,21 @@ proc ::tls::CaDatabase::Ask {database sql {values {}}} {
     } finally {
         $result close
     }
+}
+
+# The rows of a question about the next records in the order of their ends, behind an end and a place: first
+# those that have the same end, and when there are none of them, the others. So a database finds where
+# they begin by its index, however many have the same end.
+proc ::tls::CaDatabase::Behind {database question records values} {
+    variable readAtOnce
+    foreach behind {{expires = :expires AND place > :place} {expires > :expires}} {
+        set rows [Ask $database [format $question \
+            "$records AND $behind ORDER BY expires, place LIMIT $readAtOnce"] $values]
+        if {[lindex $rows 0 0] ne {}} {
+            break
+        }
+    }
+    return $rows
 }
 
 # The marks of bound variables for a list of values, and the dict that binds them.
