@@ -22,7 +22,7 @@ PAGES := $(wildcard doc/*.man)
 # The tests that compare with the openssl program of one release.
 PKI_TESTS := cmp.test cmp-*.test cms-docs.test cms-interop.test cms-memory.test cms-options.test
 
-.PHONY: all build asan bench bench-tcl9 bench-ca bench-cms bench-cmp demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
+.PHONY: all build asan bench bench-tcl9 bench-ca bench-ca-databases bench-cms bench-cmp demo test test-long test-scale test-tcl9 valgrind lint doc install install-doc clean
 
 all: build
 
@@ -58,6 +58,11 @@ bench-tcl9: build
 bench-ca: build
 	$(DEPS) bench
 	$(TCLSH) benches/ca.tcl $(BENCH) $(PACKAGE)
+
+# The same on SQLite, PostgreSQL and MariaDB, and what many processes do at once.
+bench-ca-databases: build
+	$(DEPS) bench test
+	$(TCLSH) benches/ca-databases.tcl $(BENCH) $(PACKAGE)
 
 # tls::cms beside the openssl program and gpgsm, each operation at three sizes. BENCH_CMS="-sizes 1" tries it out.
 bench-cms: build
