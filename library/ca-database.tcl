@@ -84,7 +84,7 @@ namespace eval ::tls::CaDatabase {
             CREATE UNIQUE INDEX tls_ca_by_serial ON tls_ca_certificate (serial)
         }
         {
-            CREATE INDEX tls_ca_by_subject ON tls_ca_certificate (subject_hash)
+            CREATE INDEX tls_ca_by_subject ON tls_ca_certificate (subject_hash, status)
         }
         {
             CREATE INDEX tls_ca_by_end ON tls_ca_certificate (status, expires, place)
@@ -553,12 +553,13 @@ proc ::tls::CaDatabase::Restore {database} {
     }
 }
 
-# What SQLite does when another has what it needs: waits a little, or gives up when true.
+# What SQLite does when another has what it needs: waits a little, or gives up when true. Who waits for long
+# leaves the processors to those who work, and comes back at no regular time.
 proc ::tls::CaDatabase::Waited {deadline count} {
     if {[clock milliseconds] >= $deadline} {
         return 1
     }
-    after [expr {$count < 10 ? 1 : 2}]
+    after [expr {$count < 1 ? 2 : 10 + int(20 * rand())}]
     return 0
 }
 
