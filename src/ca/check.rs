@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use openssl::pkey::{PKeyRef, Public};
 use openssl::x509::{X509, X509Crl};
 
 use crate::error::Result;
@@ -18,11 +19,13 @@ use super::index::scan_lines;
 use super::issue::validity_of;
 use super::journal;
 use super::lock::Lock;
+use super::parallel;
 use super::request;
 use super::revoke::{Revocation, serial_of};
 use super::row::{self, Line, Row, Status};
 use super::serial::Serial;
 use super::store::{Files, Numbers, Vault};
+use super::watch::{Steps, Watch};
 
 /// Something that doesn't fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +68,9 @@ pub(crate) fn check(
     issuer: &X509,
     list: Option<&X509Crl>,
     patience: Duration,
+    watch: &mut dyn Watch,
 ) -> Result<Vec<Finding>> {
-    let _lock = Lock::wait(&files.database, patience)?;
+    let _lock = Lock::wait(&files.database, patience, watch)?;
     let mut inspection = Inspection {
         files,
         issuer,
@@ -75,7 +79,7 @@ pub(crate) fn check(
     };
     inspection.index()?;
     inspection.leftovers()?;
-    inspection.certificates(folder)?;
+    inspection.certificates(folder, watch)?;
     inspection.numbers()?;
     if let Some(list) = list {
         inspection.list(list)?;
@@ -178,15 +182,20 @@ impl Inspection<'_> {
     }
 
     /// Compares the files of certificates with the records.
-    fn certificates(&mut self, folder: &Path) -> Result<()> {
+    fn certificates(&mut self, folder: &Path, watch: &mut dyn Watch) -> Result<()> {
+        let key = self.issuer.public_key();
+        let key = key.map_err(|stack| failed("can't read the authority's key", &stack))?;
+        let mut paths = disk::list(folder)?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "pem"));
+        let steps = Steps::certificates(watch, paths.len());
+        let held = parallel::map(&paths, steps, |path| {
+            let bytes = disk::read(path)?.unwrap_or_default();
+            let certificate = request::certificate(&bytes, "certificate").ok();
+            certificate.map(|one| Held::of(&one, &key)).transpose()
+        })?;
         let mut seen = HashSet::new();
-        for path in disk::list(folder)? {
-            if path.extension().is_none_or(|extension| extension != "pem") {
-                continue;
-            }
-            if let Some(serial) = self.certificate(&path)? {
-                seen.insert(serial);
-            }
+        for (path, held) in paths.iter().zip(held) {
+            seen.extend(self.certificate(path, held));
         }
         let mut missing: Vec<Serial> = self
             .rows
@@ -202,19 +211,15 @@ impl Inspection<'_> {
         Ok(())
     }
 
-    /// Compares a certificate's file with its record; gives its serial number if it is a certificate.
-    fn certificate(&mut self, path: &Path) -> Result<Option<Serial>> {
+    /// Compares what a certificate's file holds with its record; gives its serial number if it is a certificate.
+    fn certificate(&mut self, path: &Path, held: Option<Held>) -> Option<Serial> {
         let shown = path.display().to_string();
-        let bytes = disk::read(path)?.unwrap_or_default();
-        let Ok(certificate) = request::certificate(&bytes, &shown) else {
-            self.find(
-                "certificate",
-                &shown,
-                format!("\"{shown}\" doesn't hold a whole certificate"),
-            );
-            return Ok(None);
+        let Some(held) = held else {
+            let message = format!("\"{shown}\" doesn't hold a whole certificate");
+            self.find("certificate", &shown, message);
+            return None;
         };
-        let serial = serial_of(&certificate)?;
+        let serial = &held.serial;
         if path
             .file_stem()
             .is_none_or(|stem| *stem != *serial.to_string())
@@ -222,23 +227,18 @@ impl Inspection<'_> {
             let message = format!("\"{shown}\" holds the certificate {serial}");
             self.find("name", &shown, message);
         }
-        let own = self
-            .issuer
-            .public_key()
-            .and_then(|key| certificate.verify(&key));
-        crate::ossl::error::queue();
-        if !own.unwrap_or(false) {
+        if !held.own {
             let message = format!("the certificate in \"{shown}\" wasn't issued by this authority");
             self.find("foreign", &shown, message);
         }
-        match self.rows.get(&serial) {
+        match self.rows.get(serial) {
             None => {
                 let message = format!("the certificate in \"{shown}\" has no record");
                 self.find("orphan", &shown, message);
             }
             Some((number, row)) => {
-                let (number, difference) = (*number, difference(row, &certificate)?);
-                if let Some(what) = difference {
+                let number = *number;
+                if let Some(what) = held.difference(row) {
                     let message = format!(
                         "line {number} of the index has another {what} than the certificate in \"{shown}\""
                     );
@@ -246,7 +246,7 @@ impl Inspection<'_> {
                 }
             }
         }
-        Ok(Some(serial))
+        Some(held.serial)
     }
 
     /// Looks at the serial file and the CRL number.
@@ -286,6 +286,7 @@ pub(crate) fn check_vault(
     vault: &mut dyn Vault,
     issuer: &X509,
     list: Option<&X509Crl>,
+    watch: &mut dyn Watch,
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let mut find = |kind: &'static str, serial: &Serial, message: String| {
@@ -303,7 +304,9 @@ pub(crate) fn check_vault(
     let key = issuer
         .public_key()
         .map_err(|stack| failed("can't read the authority's key", &stack))?;
+    let mut steps = Steps::records(watch, vault.len());
     vault.each_kept(&mut |kept| {
+        steps.one()?;
         let serial = &kept.row.serial;
         if next.as_ref() == Some(serial) {
             let message = format!("the next serial number, {serial}, has been used already");
@@ -327,19 +330,19 @@ pub(crate) fn check_vault(
             find("certificate", serial, message);
             return Ok(());
         };
-        let held = serial_of(&certificate)?;
-        if held != *serial {
-            let message =
-                format!("the record of certificate {serial} holds the certificate {held}");
+        let held = Held::of(&certificate, &key)?;
+        if held.serial != *serial {
+            let message = format!(
+                "the record of certificate {serial} holds the certificate {}",
+                held.serial
+            );
             find("name", serial, message);
         }
-        let own = certificate.verify(&key);
-        crate::ossl::error::queue();
-        if !own.unwrap_or(false) {
+        if !held.own {
             let message = format!("the certificate {serial} wasn't issued by this authority");
             find("foreign", serial, message);
         }
-        if let Some(what) = difference(&kept.row, &certificate)? {
+        if let Some(what) = held.difference(&kept.row) {
             let message = format!(
                 "the record of certificate {serial} has another {what} than the certificate"
             );
@@ -440,17 +443,39 @@ fn is_hold(revoked: &frame::Revoked<'_>) -> bool {
 const CRL_NUMBER: &str = "2.5.29.20";
 const REASON_CODE: &str = "2.5.29.21";
 
-/// In what a record differs from its certificate.
-fn difference(row: &Row, certificate: &X509) -> Result<Option<&'static str>> {
-    let (_, end) = validity_of(certificate)?;
-    let name = name::oneline(certificate.subject_name());
-    let same_name = row.name == name.as_bytes()
-        || name.is_empty() && row.name == row.serial.to_string().as_bytes();
-    Ok(
-        match (same_name, time::parse(&row.expiry).ok() == Some(end)) {
+/// What of a certificate is compared with its record.
+struct Held {
+    /// Its serial number.
+    serial: Serial,
+    /// Whether the authority has issued it.
+    own: bool,
+    /// Its subject, in one line.
+    name: String,
+    /// When it ends.
+    end: i64,
+}
+
+impl Held {
+    /// What is compared of a certificate; `key` is the authority's.
+    fn of(certificate: &X509, key: &PKeyRef<Public>) -> Result<Self> {
+        let own = certificate.verify(key);
+        crate::ossl::error::queue();
+        Ok(Self {
+            serial: serial_of(certificate)?,
+            own: own.unwrap_or(false),
+            name: name::oneline(certificate.subject_name()),
+            end: validity_of(certificate)?.1,
+        })
+    }
+
+    /// In what a record differs from it.
+    fn difference(&self, row: &Row) -> Option<&'static str> {
+        let same_name = row.name == self.name.as_bytes()
+            || self.name.is_empty() && row.name == row.serial.to_string().as_bytes();
+        match (same_name, time::parse(&row.expiry).ok() == Some(self.end)) {
             (false, _) => Some("subject"),
             (true, false) => Some("end"),
             (true, true) => None,
-        },
-    )
+        }
+    }
 }

@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 
-use openssl::x509::{X509, X509Crl};
+use openssl::x509::{X509, X509Crl, X509Name};
 
 use crate::error::{Error, Reason, Result};
 use crate::ossl;
 use crate::x509::der::{self, Element, tag};
 use crate::x509::frame::{self, Extension};
-use crate::x509::name;
+use crate::x509::{name, pem};
 
 use super::authority::Authority;
 use super::crl::{self, Entries, List, Plan};
@@ -35,6 +35,8 @@ pub(crate) struct Base {
     der: Vec<u8>,
     /// Its number.
     pub(crate) number: Serial,
+    /// The name of its file, for messages.
+    source: String,
 }
 
 /// A delta list.
@@ -52,17 +54,26 @@ fn bad_base(source: &str, why: &str) -> Error {
 }
 
 impl Base {
-    /// Takes over a list, which must be a complete one of the authority's, with a number.
-    pub(crate) fn new(list: &X509Crl, issuer: &X509, source: &str) -> Result<Self> {
-        let failed = |stack| ossl::error::failed("can't read the base of a delta list", &stack);
-        let key = issuer.public_key().map_err(failed)?;
-        let own = list.verify(&key).unwrap_or(false)
-            && name::oneline(list.issuer_name()) == name::oneline(issuer.subject_name());
-        ossl::error::queue();
-        if !own {
+    /// Reads a list, which must be a complete one of the authority's, with a number.
+    ///
+    /// OpenSSL would make a structure of each entry, which takes long where there are very many.
+    pub(crate) fn read(content: &[u8], issuer: &X509, source: &str) -> Result<Self> {
+        let der = match pem::is_pem(content) {
+            true => {
+                let text = String::from_utf8_lossy(content);
+                let block = pem::blocks(&text).find(|block| block.label == "X509 CRL");
+                block.and_then(|block| block.der())
+            }
+            false => Some(content.to_vec()),
+        };
+        let readable = der.filter(|der| take_apart(der).is_some());
+        let der = readable.ok_or_else(|| {
+            let message = format!("can't read a revocation list from \"{source}\"");
+            Error::failed_with(Reason::CaRead, ["-delta", source], message)
+        })?;
+        if !is_by(&der, issuer).unwrap_or(false) {
             return Err(bad_base(source, "another authority has made it"));
         }
-        let der = list.to_der().map_err(failed)?;
         let (_, extensions) = take_apart(&der).unwrap_or_default();
         if find(&extensions, DELTA_INDICATOR).is_some() {
             return Err(bad_base(source, "it is a delta list itself"));
@@ -70,8 +81,31 @@ impl Base {
         let number = find(&extensions, CRL_NUMBER)
             .and_then(|value| der::one(value)?.expect(tag::INTEGER).map(crl::number));
         let number = number.ok_or_else(|| bad_base(source, "it has no number"))?;
-        Ok(Self { der, number })
+        Ok(Self {
+            der,
+            number,
+            source: source.to_owned(),
+        })
     }
+}
+
+/// Whether a list was made by an authority; nothing if it can't be told.
+fn is_by(der: &[u8], issuer: &X509) -> Option<bool> {
+    let outer = der::one(der)?.open(tag::SEQUENCE)?;
+    let [signed, algorithm, signature] = outer.as_slice() else {
+        return None;
+    };
+    let mut inner = signed.open(tag::SEQUENCE)?.into_iter().peekable();
+    inner.next_if(|part| part.tag == tag::INTEGER);
+    let (own, name) = (inner.next()?, X509Name::from_der(inner.next()?.whole).ok()?);
+    // No bit of the last byte is unused.
+    let signature = signature.expect(tag::BIT_STRING)?.strip_prefix(&[0])?;
+    let key = issuer.public_key().ok()?;
+    Some(
+        own.whole == algorithm.whole
+            && name::oneline(&name) == name::oneline(issuer.subject_name())
+            && ossl::sign::verify(algorithm.whole, signed.whole, signature, &key),
+    )
 }
 
 /// Whether a list is a delta list.
@@ -109,7 +143,6 @@ pub(crate) fn generate(
     authority: &Authority,
     plan: &Plan<'_>,
     base: &Base,
-    source: &str,
     store: &mut dyn Store,
 ) -> Result<Delta> {
     if plan
@@ -167,7 +200,7 @@ pub(crate) fn generate(
     ] {
         if find(&own, oid) != find(&ours, oid) {
             let why = format!("its {word} isn't the one that the delta list would have");
-            return Err(bad_base(source, &why));
+            return Err(bad_base(&base.source, &why));
         }
     }
     Ok(Delta { list, removed })

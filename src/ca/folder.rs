@@ -15,6 +15,7 @@ use super::lock::Lock;
 use super::row::{Row, RowRef};
 use super::serial::Serial;
 use super::store::{Files, Store};
+use super::watch::Watch;
 
 /// More certificates than this are brought to the disk together.
 const MANY: usize = if cfg!(test) { 2 } else { 8 };
@@ -38,7 +39,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Opens the database; waits for other commands, not longer than `patience`.
-    pub(crate) fn open(files: Files, patience: Duration) -> Result<Self> {
+    pub(crate) fn open(files: Files, patience: Duration, watch: &mut dyn Watch) -> Result<Self> {
         let files = Files {
             database: disk::resolve(&files.database),
             serial: files.serial.as_deref().map(disk::resolve),
@@ -51,7 +52,7 @@ impl Folder {
             let message = format!("there is no certificate database \"{path}\"");
             return Err(Error::failed_with(Reason::CaDatabase, [&path], message));
         }
-        let lock = Lock::wait(&files.database, patience)?;
+        let lock = Lock::wait(&files.database, patience, watch)?;
         let journal = journal_path(&files.database);
         let decided = journal::read(&journal)?;
         if let Some((_, patches)) = &decided {

@@ -31,6 +31,7 @@ use super::request::Applicant;
 use super::row::{Row, Status};
 use super::serial::Serial;
 use super::store::Store;
+use super::watch::{Nobody, Steps, Watched};
 
 /// Where serial numbers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,14 +132,7 @@ pub(crate) struct Issuer<'a> {
 
 impl Issuer<'_> {
     /// Checks every applicant as far as it goes without the database, and asks for consent.
-    pub(crate) fn check(
-        &self,
-        applicants: &[Applicant],
-        confirm: Option<&mut Confirm<'_>>,
-    ) -> Result<()> {
-        let Some(confirm) = confirm else {
-            return Ok(());
-        };
+    pub(crate) fn check(&self, applicants: &[Applicant], confirm: &mut Confirm<'_>) -> Result<()> {
         for applicant in applicants {
             let draft = self.draft(applicant, &Serial::default())?;
             if !confirm(&self.description(applicant, &draft)?)? {
@@ -153,7 +147,11 @@ impl Issuer<'_> {
     }
 
     /// Makes the certificates. Nothing is changed: the caller commits the changes.
-    pub(crate) fn issue(&self, applicants: &[Applicant], store: &mut dyn Store) -> Result<Issued> {
+    pub(crate) fn issue(
+        &self,
+        applicants: &[Applicant],
+        store: &mut Watched<'_>,
+    ) -> Result<Issued> {
         let unique = store.unique_subject()?;
         let mut issued = Issued {
             output: Vec::new(),
@@ -165,6 +163,7 @@ impl Issuer<'_> {
             Numbering::Counter => Some(store.serial()?),
             Numbering::CounterOrStart => Some(store.serial().or_else(|_| random_serial())?),
         };
+        let mut nobody = Nobody;
         let mut numbered = Vec::with_capacity(applicants.len());
         for applicant in applicants {
             let serial = match &next {
@@ -174,7 +173,8 @@ impl Issuer<'_> {
             next = next.map(|serial| serial.next());
             numbered.push((applicant, serial));
         }
-        let drafts = parallel::map(&numbered, |(applicant, serial)| {
+        let unwatched = Steps::certificates(&mut nobody, numbered.len());
+        let drafts = parallel::map(&numbered, unwatched, |(applicant, serial)| {
             let draft = self.draft(applicant, serial)?;
             let row = row(&draft, serial)?;
             Ok((draft, row))
@@ -192,7 +192,8 @@ impl Issuer<'_> {
             ));
         }
         let drafts: Vec<_> = applicants.iter().zip(drafts).collect();
-        let finished = parallel::map(&drafts, |(applicant, (draft, row))| {
+        let signing = Steps::certificates(store.watch(), drafts.len());
+        let finished = parallel::map(&drafts, signing, |(applicant, (draft, row))| {
             self.finish(applicant, draft, &row.serial)
         })?;
         for ((applicant, (_, row)), one) in drafts.into_iter().zip(finished) {

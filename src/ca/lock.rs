@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Reason, Result};
 
 use super::disk::{self, File};
+use super::watch::Watch;
 
 /// The lock, held while this lives.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     /// Waits for the lock of the database at `path`, not longer than `patience`.
-    pub(crate) fn wait(path: &Path, patience: Duration) -> Result<Self> {
+    pub(crate) fn wait(path: &Path, patience: Duration, watch: &mut dyn Watch) -> Result<Self> {
         let (file, locked) = match File::open(&disk::folder_of(path)) {
             Ok(folder) => match folder.try_lock() {
                 Ok(locked) => (folder, locked),
@@ -46,6 +47,7 @@ impl Lock {
                     ),
                 ));
             }
+            watch.waits()?;
             thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(2));
         }

@@ -6,6 +6,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod authority;
+pub(crate) mod bundle;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod copying;
@@ -31,3 +32,4 @@ pub(crate) mod serial;
 mod side;
 pub(crate) mod store;
 pub(crate) mod transfer;
+pub(crate) mod watch;

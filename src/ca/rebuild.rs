@@ -21,6 +21,7 @@ use super::revoke::{reason_field, row_of};
 use super::row::{Row, Status};
 use super::serial::Serial;
 use super::store::Files;
+use super::watch::{Steps, Watch};
 
 /// What was made.
 pub(crate) struct Rebuilt {
@@ -38,14 +39,15 @@ pub(crate) fn rebuild(
     list: Option<&X509Crl>,
     now: i64,
     patience: Duration,
+    watch: &mut dyn Watch,
 ) -> Result<Rebuilt> {
-    let _lock = Lock::wait(&files.database, patience)?;
+    let _lock = Lock::wait(&files.database, patience, watch)?;
     let (revoked, number) = match list {
         Some(list) => entries(list, issuer)?,
         None => (HashMap::new(), None),
     };
     let mut skipped = Vec::new();
-    let mut rows = certificates(folder, issuer, &mut skipped)?;
+    let mut rows = certificates(folder, issuer, &mut skipped, watch)?;
     for row in &mut rows {
         if let Some(revocation) = revoked.get(&row.serial) {
             row.status = Status::Revoked;
@@ -71,6 +73,7 @@ pub(crate) fn rebuild(
             staged.push(disk::stage(path, &wanted.to_file())?);
         }
     }
+    watch.decide()?;
     // A change that was decided is of the index that was.
     let journal = journal_path(&files.database);
     if disk::stamp(&journal)?.is_some() {
@@ -87,12 +90,18 @@ pub(crate) fn rebuild(
 }
 
 /// The records of all certificates in a folder that the authority has issued.
-fn certificates(folder: &Path, issuer: &X509, skipped: &mut Vec<String>) -> Result<Vec<Row>> {
+fn certificates(
+    folder: &Path,
+    issuer: &X509,
+    skipped: &mut Vec<String>,
+    watch: &mut dyn Watch,
+) -> Result<Vec<Row>> {
     let key = issuer
         .public_key()
         .map_err(|stack| crate::ossl::error::failed("can't read the authority's key", &stack))?;
     let paths = disk::list(folder)?;
-    let read = parallel::map(&paths, |path| {
+    let steps = Steps::certificates(watch, paths.len());
+    let read = parallel::map(&paths, steps, |path| {
         let bytes = disk::read(path)?.unwrap_or_default();
         let certificate = request::certificate(&bytes, "certificate").ok();
         let certificate = certificate.filter(|one| one.verify(&key).unwrap_or(false));

@@ -9,6 +9,7 @@ use crate::ossl::spkac::Spkac;
 use crate::x509::{load, name};
 
 use super::parallel;
+use super::watch::{Nobody, Steps};
 
 /// How a file is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +67,14 @@ impl Applicant {
 
     /// Many certificate requests, each with its source.
     pub(crate) fn requests(
-        loaded: &[(&str, Vec<u8>)],
+        loaded: &[(String, Vec<u8>)],
         proven: bool,
         encoding: Option<Encoding>,
         parameters: &[String],
     ) -> Result<Vec<Self>> {
-        parallel::map(loaded, |(source, bytes)| {
+        let mut nobody = Nobody;
+        let steps = Steps::certificates(&mut nobody, loaded.len());
+        parallel::map(loaded, steps, |(source, bytes)| {
             Self::request(bytes, proven, encoding, source, parameters)
         })
     }

@@ -12,6 +12,7 @@ use super::request;
 use super::revoke::serial_of;
 use super::row::Row;
 use super::store::{Files, Kept, Numbers, Store, Vault};
+use super::watch::{Steps, Watch};
 
 /// How many records go into a database at a time.
 const BATCH: usize = 1000;
@@ -33,12 +34,13 @@ pub(crate) fn import(
     folder: Option<&Path>,
     patience: Duration,
     vault: &mut dyn Vault,
+    watch: &mut dyn Watch,
 ) -> Result<Moved> {
     let numbered = files
         .serial
         .as_ref()
         .is_some_and(|path| disk::stamp(path).is_ok_and(|stamp| stamp.is_some()));
-    let mut from = Folder::open(files, patience)?;
+    let mut from = Folder::open(files, patience, watch)?;
     let numbers = Numbers {
         serial: match numbered {
             true => Some(from.serial()?),
@@ -51,7 +53,9 @@ pub(crate) fn import(
     vault.found(numbers.unique_subject)?;
     let mut moved = Moved::default();
     let mut batch = Vec::new();
+    let mut steps = Steps::records(watch, from.len());
     from.each(&mut |row| {
+        steps.one()?;
         let row = row.to_row();
         let certificate = match folder {
             Some(folder) => certificate_of(&row, folder)?,
@@ -66,6 +70,7 @@ pub(crate) fn import(
         }
     })?;
     vault.fill(batch)?;
+    watch.decide()?;
     vault.seal(&numbers)?;
     Ok(moved)
 }
@@ -96,8 +101,9 @@ pub(crate) fn export(
     files: &Files,
     folder: Option<&Path>,
     patience: Duration,
+    watch: &mut dyn Watch,
 ) -> Result<Moved> {
-    let _lock = Lock::wait(&files.database, patience)?;
+    let _lock = Lock::wait(&files.database, patience, watch)?;
     if disk::stamp(&files.database)?.is_some_and(|stamp| stamp.len > 0) {
         let path = files.database.display().to_string();
         let message = format!("\"{path}\" has records already");
@@ -109,8 +115,10 @@ pub(crate) fn export(
     }
     let numbers = vault.numbers()?;
     let mut moved = Moved::default();
+    let mut steps = Steps::records(watch, vault.len());
     let index = disk::stage_with(&files.database, |sink| {
         vault.each_kept(&mut |kept| {
+            steps.one()?;
             sink.put(&kept.row.to_line())?;
             moved.records += 1;
             if let (Some(folder), Some(certificate)) = (folder, kept.certificate) {
@@ -138,6 +146,7 @@ pub(crate) fn export(
             texts.push((path.clone(), number.to_file()));
         }
     }
+    watch.decide()?;
     for (path, bytes) in texts {
         disk::stage(&path, &bytes)?.finish(false)?;
     }

@@ -1,61 +1,91 @@
 //! `tls::ca`: a certificate authority with the words of `openssl ca`.
 //!
-//! The table of options is in `ca/table.rs`. A call is a [`Job`]; here is the order of what it does, and its parts are in
-//! `ca/issue.rs`, `list.rs`, `revoke.rs`, `care.rs`, `verify.rs` and `ocsp.rs`: short functions from options to a call of
-//! the domain, with what `ca/authority.rs` finds. Whatever can be refused is refused before the database is locked.
+//! The table of options is in `ca/table.rs`. A call is a [`Job`], which reads what its options name. What is done is put
+//! together in `ca/issue.rs`, `list.rs`, `revoke.rs` and `care.rs` and carried out (`ca/task.rs`) right here, or in a
+//! thread while the event loop goes on (`ca/later.rs`); `ca/verify.rs` and `ocsp.rs` need the interpreter. Whatever can
+//! be refused is refused before the database is locked.
 
 mod ask;
 mod authority;
+mod bundle;
 mod care;
 mod create;
 mod database;
 mod inputs;
 mod issue;
+mod later;
 mod list;
 mod ocsp;
 mod revoke;
 mod shortcuts;
 mod surroundings;
 pub(super) mod table;
+mod task;
 mod verify;
 mod words;
 
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use self::ask::Asking;
 use self::authority::configuration;
+use self::bundle::Bundling;
 use self::database::connection;
 use self::inputs::{KINDS, Password, check_access, option_error};
+use self::later::ScriptWatch;
 use self::ocsp::Answering;
 use self::shortcuts::Shortcuts;
 use self::table::{Making, Operations, Place, Reporting, Revoking};
+use self::task::{Closing, Ground, Outcome, Task, Work};
 use self::verify::Verifying;
 use self::words::Words;
 use crate::ca::config::{self, Config};
-use crate::ca::issue::{Issuer, Numbering};
 use crate::ca::store::{Purpose, Store};
+use crate::ca::watch::Watch;
 use crate::cmd::library::Library;
 use crate::cmd::pki::Inputs;
+use crate::cmd::sink;
 use crate::error::Result;
+use crate::opts::Given;
 use crate::opts::groups::{Help, Output};
+use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
-use crate::value::Record;
 
-/// `tls::ca ?operation? ?options? ?request ...?`
-pub(super) fn ca(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    let words = Words::parse(words)?;
+/// `tls::ca ?operation? ?options? ?request ...?`, `tls::ca cancel token`
+pub(super) fn ca(interp: Interp<'_>, all: &[Obj]) -> Result<Obj> {
+    if let [first, rest @ ..] = all
+        && &*first.as_text() == "cancel"
+    {
+        return later::FAMILY.cancel(interp, rest);
+    }
+    let words = Words::parse(all)?;
     if Help::read(&words.given)?.help.is_some() {
         return Ok(Obj::text(&words::help()));
     }
     check_access(interp)?;
+    match Reporting::read(&words.given)?.command {
+        Some(prefix) => later::start(interp, all, words, &prefix),
+        None => run(interp, words),
+    }
+}
+
+/// Does what the words say, at once.
+fn run(interp: Interp<'_>, words: Words) -> Result<Obj> {
     if let Some(folder) = Operations::read(&words.given)?.newca {
         return create::run(interp, &words, &folder);
     }
-    let asking = Asking::read(&words.given)?;
-    if asking.newreq.is_some() || asking.newcert.is_some() {
-        return ask::run(interp, &words);
+    match makes_keys(&words.given)? {
+        true => ask::run(interp, &words),
+        false => Job::new(interp, words)?.run(),
     }
-    Job::new(interp, words)?.run()
+}
+
+/// Whether the operation is one that makes keys, and needs no authority that is there.
+fn makes_keys(given: &Given<Obj>) -> Result<bool> {
+    let asking = Asking::read(given)?;
+    let newca = Operations::read(given)?.newca;
+    Ok(newca.is_some() || asking.newreq.is_some() || asking.newcert.is_some())
 }
 
 /// A call of the command.
@@ -64,6 +94,8 @@ struct Job<'a> {
     interp: Interp<'a>,
     /// The words.
     words: Words,
+    /// What new keys are like.
+    asking: Asking<Obj>,
     /// What is done.
     operations: Operations<Obj>,
     /// Where it goes.
@@ -81,42 +113,15 @@ struct Job<'a> {
     /// The password of the private key.
     password: Password,
     /// The configuration.
-    config: Config,
+    config: Arc<Config>,
     /// The TDBC connection that `-database` names.
     connection: Option<String>,
     /// How certificates are shown: bits for names and for certificates.
     shown: (u64, u64),
     /// What was loaded for the call.
-    library: Library,
+    library: Rc<Library>,
     /// Now.
     now: i64,
-}
-
-/// What a call has done so far.
-#[derive(Default)]
-struct Outcome {
-    /// The result.
-    result: Vec<u8>,
-    /// What `-info` gets.
-    info: Record,
-    /// The steps, for `-verbose`.
-    steps: Vec<String>,
-}
-
-impl Outcome {
-    /// Notes a step.
-    fn step(&mut self, what: impl Into<String>) {
-        self.steps.push(what.into());
-    }
-
-    /// Adds to the result.
-    fn add(&mut self, bytes: Vec<u8>) {
-        // A list of a million entries isn't copied.
-        match self.result.is_empty() {
-            true => self.result = bytes,
-            false => self.result.extend_from_slice(&bytes),
-        }
-    }
 }
 
 impl<'a> Job<'a> {
@@ -141,23 +146,25 @@ impl<'a> Job<'a> {
         let library = surroundings::library(&inputs, &words, &config)?;
         let mut operations = Operations::read(given)?;
         let mut output = Output::read(given)?;
-        let (making, revoking) = (Making::read(given)?, Revoking::read(given)?);
+        let (mut making, revoking) = (Making::read(given)?, Revoking::read(given)?);
         let shortcuts = Shortcuts::read(given)?;
         shortcuts.expand(
             &mut words,
             &mut operations,
             &mut output,
             &mut place,
+            &mut making,
             &config,
             revoking.delta.is_some(),
         )?;
         Ok(Self {
             interp,
+            asking: Asking::read(&words.given)?,
             operations,
             output,
             making,
             revoking,
-            config,
+            config: Arc::new(config),
             connection: place
                 .database
                 .as_deref()
@@ -168,60 +175,62 @@ impl<'a> Job<'a> {
             reporting,
             words,
             shown,
-            library,
+            library: Rc::new(library),
             now: now(),
         })
     }
 
     /// Does what is asked.
     fn run(&self) -> Result<Obj> {
-        // A mask that is none is told even if no name is to be made.
-        self.with_mask(|| Ok(()))?;
-        let done = self.operate()?;
-        let random = self.words.texts("-writerand").pop();
-        if let Some(file) = random.or_else(|| self.config.random_file()) {
-            surroundings::write_random(self.interp, &file)?;
-        }
-        Ok(done)
+        let closing = Closing::new(self);
+        let outcome = match self.work()? {
+            Some(work) => work(&mut Here(self), &mut self.watch())?,
+            None => self.operate()?,
+        };
+        closing.close_with(self.interp, self.output.outchan.as_ref(), outcome)
     }
 
-    /// Does what is asked, in the program's order.
-    fn operate(&self) -> Result<Obj> {
-        let mut outcome = Outcome::default();
-        if let Some(serial) = &self.operations.status {
-            self.status(serial, &mut outcome)?;
-            return self.tell(outcome);
+    /// Who watches what is done here.
+    fn watch(&self) -> ScriptWatch {
+        let prefix = self.reporting.progress.as_ref();
+        ScriptWatch(prefix.and_then(|prefix| Script::new(self.interp, prefix)))
+    }
+
+    /// What is to be done, if nothing but a database needs the interpreter for it. Whatever can be refused without
+    /// that is refused here.
+    fn work(&self) -> Result<Option<Work>> {
+        // A mask that is none is told even if no name is to be made.
+        self.with_mask(|| Ok(()))?;
+        let given = &self.words.given;
+        let operations = &self.operations;
+        if operations.status.is_some()
+            || Verifying::read(given)?.verify.is_some()
+            || Answering::read(given)?.ocsp.is_some()
+            || Bundling::read(given)?.pkcs12.is_some()
+            || operations.import.is_some()
+            || operations.export.is_some()
+        {
+            return Ok(None);
         }
-        let verifying = Verifying::read(&self.words.given)?;
-        if verifying.verify.is_some() {
-            self.verify(&verifying, &mut outcome)?;
-            return self.tell(outcome);
+        if operations.check.is_some() {
+            return self.check();
         }
-        let answering = Answering::read(&self.words.given)?;
-        if answering.ocsp.is_some() {
-            self.answer(&answering, &mut outcome)?;
-            return self.tell(outcome);
+        if operations.rebuild.is_some() {
+            return self.rebuild().map(Some);
         }
-        if self.operations.check.is_some() {
-            self.check(&mut outcome)?;
-            return self.tell(outcome);
-        }
-        if self.operations.rebuild.is_some() {
-            self.rebuild(&mut outcome)?;
-            return self.tell(outcome);
-        }
-        if self.operations.import.is_some() || self.operations.export.is_some() {
-            self.transfer(&mut outcome)?;
-            return self.tell(outcome);
-        }
+        let task = self.task()?;
+        Ok(Some(Box::new(move |open, watch| {
+            task.carry_out(open, watch)
+        })))
+    }
+
+    /// What certificates, lists and records need.
+    fn task(&self) -> Result<Task> {
+        let operations = &self.operations;
         let issuing = self.wants_certificates();
-        let listing = self.operations.gencrl.is_some();
-        let revoking = self
-            .operations
-            .revoke
-            .as_ref()
-            .or(self.operations.valid.as_ref());
-        if !issuing && !listing && revoking.is_none() && self.operations.updatedb.is_none() {
+        let listing = operations.gencrl.is_some();
+        let revoking = operations.revoke.as_ref().or(operations.valid.as_ref());
+        if !issuing && !listing && revoking.is_none() && operations.updatedb.is_none() {
             return Err(option_error(
                 "operation",
                 "nothing to do: give a request, -gencrl, -revoke, -valid, -status or -updatedb",
@@ -234,95 +243,56 @@ impl<'a> Job<'a> {
             true => Some(self.authority()?),
             false => None,
         };
-        let profile = match issuing {
-            true => Some(
-                self.profile(
-                    authority
-                        .as_ref()
-                        .is_some_and(|authority| authority.certificate.is_none()),
-                )?,
-            ),
-            false => None,
-        };
-        let applicants = self.applicants()?;
-        let issuer = match (&authority, &profile) {
-            (Some(authority), Some(profile)) => Some(Issuer {
-                authority,
-                config: &self.config,
-                profile,
-                now: self.now,
-            }),
-            _ => None,
-        };
-        if let Some(issuer) = &issuer {
-            self.confirm(issuer, &applicants)?;
-        }
-        let revocation = match revoking {
-            Some(file) => Some(self.revocation(file)?),
-            None => None,
-        };
-        let random = profile
-            .as_ref()
-            .is_some_and(|profile| profile.numbering == Numbering::Random);
-        let others = listing || revocation.is_some() || self.operations.updatedb.is_some();
-        let purpose = match random && !others {
-            true => Purpose::Add,
-            false => Purpose::Change,
-        };
-        let mut store = self.store(purpose)?;
-        let store = store.as_mut();
-        outcome.step("opened the database");
-        if self.operations.updatedb.is_some() {
-            insist(store, &mut |store| self.update(store, &mut outcome))?;
-        }
-        if let Some(issuer) = &issuer {
-            insist(store, &mut |store| {
-                self.issue(issuer, &applicants, store, &mut outcome)
-            })?;
-        }
-        if let (true, Some(authority)) = (listing, &authority) {
-            insist(store, &mut |store| {
-                self.list(authority, store, &mut outcome)
-            })?;
-        }
-        if let Some((certificate, issuer)) = revocation {
-            insist(store, &mut |store| {
-                self.revoke(&certificate, &issuer, store, &mut outcome)
-            })?;
-        }
-        outcome.info.put("repaired", store.repairs().to_vec());
-        if let Some(count) = store.len() {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            outcome.info.put("records", count);
-        }
-        self.tell(outcome)
+        Ok(Task {
+            config: Arc::clone(&self.config),
+            updating: operations.updatedb.map(|()| self.reporting.info.is_some()),
+            issuing: match &authority {
+                Some(authority) if issuing => Some(self.issuing(authority)?),
+                _ => None,
+            },
+            listing: match listing {
+                true => Some(self.listing()?),
+                false => None,
+            },
+            revocation: revoking.map(|file| self.revocation(file)).transpose()?,
+            authority,
+            now: self.now,
+        })
     }
 
-    /// Stores the facts, and gives the result.
-    fn tell(&self, mut outcome: Outcome) -> Result<Obj> {
-        if surroundings::is_verbose(&self.words.given) {
-            outcome.info.put("steps", outcome.steps);
+    /// Does what needs the interpreter.
+    fn operate(&self) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let verifying = Verifying::read(&self.words.given)?;
+        let answering = Answering::read(&self.words.given)?;
+        let bundling = Bundling::read(&self.words.given)?;
+        if let Some(serial) = &self.operations.status {
+            self.status(serial, &mut outcome)?;
+        } else if verifying.verify.is_some() {
+            self.verify(&verifying, &mut outcome)?;
+        } else if answering.ocsp.is_some() {
+            self.answer(&answering, &mut outcome)?;
+        } else if bundling.pkcs12.is_some() {
+            self.bundle(&bundling, &mut outcome)?;
+        } else if self.operations.check.is_some() {
+            return self.check_database();
+        } else {
+            self.transfer(&mut outcome)?;
         }
-        self.remember(&outcome.info)?;
-        Ok(Obj::bytes(&outcome.result))
-    }
-
-    /// Stores facts in the variable of `-info`.
-    fn remember(&self, info: &Record) -> Result<()> {
-        match &self.reporting.info {
-            Some(name) => self.interp.set_variable(&Obj::text(name), &Obj::from(info)),
-            None => Ok(()),
-        }
+        Ok(outcome)
     }
 }
 
-/// Does work on a database, again if others have spoilt it.
-fn insist(store: &mut dyn Store, work: &mut dyn FnMut(&mut dyn Store) -> Result<()>) -> Result<()> {
-    loop {
-        match work(store) {
-            Err(error) if store.may_repeat(&error) => {}
-            done => return done,
-        }
+/// The interpreter's thread.
+struct Here<'a>(&'a Job<'a>);
+
+impl Ground for Here<'_> {
+    fn open(&mut self, purpose: Purpose, _: &mut dyn Watch) -> Result<Box<dyn Store>> {
+        self.0.store(purpose)
+    }
+
+    fn output(&mut self) -> Result<sink::Store> {
+        self.0.waiting()
     }
 }
 

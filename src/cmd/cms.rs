@@ -22,7 +22,6 @@ use std::rc::Rc;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
-pub(super) use self::later::copied;
 use self::plan::{Closing, Plan};
 use self::table::{Checking, Keys, Making, Streams};
 use self::words::{Operation, Words};
@@ -52,7 +51,7 @@ pub(super) fn cms(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     if let [first, rest @ ..] = words
         && &*first.as_text() == "cancel"
     {
-        return later::cancel(interp, rest);
+        return later::FAMILY.cancel(interp, rest);
     }
     let words = Words::parse(words)?;
     if Help::read(&words.given)?.help.is_some() {

@@ -14,6 +14,7 @@ mod describe;
 mod files;
 mod import;
 mod info;
+mod later;
 mod library;
 mod misc;
 mod pki;
@@ -57,7 +58,6 @@ commands! {
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
-    "tls::CmsCopied" => cms::copied;
     "tls::CmpAnswer" => cmp::answer;
     "tls::CmpDrop" => cmp::forget;
     "tls::CmpFacts" => cmp::office::facts;
@@ -78,6 +78,7 @@ commands! {
     "tls::handshake" => channel::handshake;
     "tls::import" => import::import, import::TABLE;
     "tls::Import" => import::import_socket;
+    "tls::LaterCopied" => later::copied;
     "tls::misc" => misc::misc;
     "tls::Prepare" => import::prepare;
     "tls::protocols" => info::protocols;

@@ -30,8 +30,11 @@ impl Staged {
         let Ok(path) = files::native(name) else {
             return Ok(Self::Virtual(tempfile::tempfile()?, name.to_owned()));
         };
-        // A link leads to the file that is to be replaced.
-        let path = path.canonicalize().unwrap_or(path);
+        // A link leads to the file that is to be replaced. It gets its name when the working directory may be another.
+        let path = path
+            .canonicalize()
+            .or_else(|_| std::path::absolute(&path))
+            .unwrap_or(path);
         let facts = path.metadata().ok();
         if let Some(facts) = &facts
             && !facts.is_file()

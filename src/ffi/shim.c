@@ -1,6 +1,7 @@
 /* Macros of OpenSSL as functions, and calls that take its lists and parameters, so that Rust can call them. Nothing else
    belongs here. */
 #include "shim.h"
+#include <openssl/asn1t.h>
 
 #include <limits.h>
 
@@ -39,6 +40,28 @@ fail:
     GENERAL_NAME_free(name);
     GENERAL_NAMES_free(names);
     return NULL;
+}
+
+int tls_verify(const unsigned char *algorithm, size_t algorithm_length, const unsigned char *data, size_t length,
+               const unsigned char *signature, size_t signature_length, EVP_PKEY *key)
+{
+    X509_ALGOR *kind = NULL;
+    ASN1_STRING *content = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
+    ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
+    int result = 0;
+
+    if (algorithm_length <= INT_MAX && length <= INT_MAX && signature_length <= INT_MAX && content != NULL
+        && bits != NULL && (kind = d2i_X509_ALGOR(NULL, &algorithm, (long)algorithm_length)) != NULL
+        && ASN1_STRING_set(content, data, (int)length)
+        && ASN1_BIT_STRING_set(bits, (unsigned char *)signature, (int)signature_length)) {
+        /* A sequence as it stands is encoded as it stands. */
+        bits->flags = ASN1_STRING_FLAG_BITS_LEFT;
+        result = ASN1_item_verify(ASN1_ITEM_rptr(ASN1_SEQUENCE), kind, bits, content, key);
+    }
+    X509_ALGOR_free(kind);
+    ASN1_STRING_free(content);
+    ASN1_BIT_STRING_free(bits);
+    return result == 1;
 }
 
 /* Decodes the only value of a signed attribute; NULL where there is none. */

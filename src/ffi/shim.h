@@ -28,6 +28,10 @@ int tls_X509_ALGOR_nid(const X509_ALGOR *algorithm);
 /* Gives a new certificate the key of a request as that has it encoded, without the decoded form. */
 int tls_X509_copy_key(X509 *to, X509_REQ *from);
 
+/* Whether a signature over some DER is a key's: 1 where it is. The algorithm is DER, the signature bare. */
+int tls_verify(const unsigned char *algorithm, size_t algorithm_length, const unsigned char *data, size_t length,
+               const unsigned char *signature, size_t signature_length, EVP_PKEY *key);
+
 /* A list that holds one e-mail address. */
 GENERAL_NAMES *tls_email_names(const char *address, size_t length);
 

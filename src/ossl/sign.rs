@@ -6,7 +6,7 @@ use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::c_char;
 use openssl::error::ErrorStack;
 use openssl::md_ctx::MdCtx;
-use openssl::pkey::{HasPrivate, PKeyRef};
+use openssl::pkey::{HasPrivate, HasPublic, PKeyRef};
 use openssl::x509::{X509, X509Crl, X509Req};
 use openssl_sys as sys;
 
@@ -166,6 +166,29 @@ impl<T: HasPrivate> Signer<'_, T> {
         }
         Ok(context)
     }
+}
+
+/// Whether the signature of some DER is a key's (ASN1_item_verify); `algorithm` is DER as well.
+pub(crate) fn verify<T: HasPublic>(
+    algorithm: &[u8],
+    data: &[u8],
+    signature: &[u8],
+    key: &PKeyRef<T>,
+) -> bool {
+    // SAFETY: each pointer comes with the length of its slice, and the key is live.
+    let fits = unsafe {
+        ossl::tls_verify(
+            algorithm.as_ptr(),
+            algorithm.len(),
+            data.as_ptr(),
+            data.len(),
+            signature.as_ptr(),
+            signature.len(),
+            key.as_ptr().cast(),
+        )
+    };
+    ErrorStack::get();
+    fits == 1
 }
 
 /// Gives a request the identifier that SM2 signatures cover (X509_REQ_set0_distinguishing_id).

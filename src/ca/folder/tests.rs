@@ -10,6 +10,7 @@ use std::fs;
 use super::*;
 use crate::ca::disk::fault;
 use crate::ca::row::Status;
+use crate::ca::watch::Nobody;
 
 /// A database in a folder of its own, which goes with it.
 struct Trial {
@@ -44,7 +45,7 @@ impl Trial {
             crl_number: Some(self.path("crlnumber")),
             unique_subject: true,
         };
-        Folder::open(files, Duration::from_secs(300))
+        Folder::open(files, Duration::from_secs(300), &mut Nobody)
     }
 
     /// The rows as OpenSSL would read them: every line but comments.
@@ -322,11 +323,11 @@ fn a_second_command_waits_for_the_lock() {
     let trial = Trial::new("lock", 1);
     let held = trial.open().unwrap();
     let files = held.files.clone();
-    let error = Folder::open(files.clone(), Duration::from_millis(20)).unwrap_err();
+    let error = Folder::open(files.clone(), Duration::from_millis(20), &mut Nobody).unwrap_err();
     assert_eq!(error.code()[..3], ["TLS", "CA", "DATABASE"]);
     assert!(error.message().contains("held the lock"), "{error}");
     drop(held);
-    assert!(Folder::open(files, Duration::from_millis(20)).is_ok());
+    assert!(Folder::open(files, Duration::from_millis(20), &mut Nobody).is_ok());
 }
 
 /// A consistent database in which a change has happened wholly or not at all.

@@ -15,6 +15,7 @@ use crate::ca::authority::Authority;
 use crate::ca::disk;
 use crate::ca::folder::Folder;
 use crate::ca::store::{Files, Purpose, Store};
+use crate::ca::watch::Nobody;
 use crate::cmd::pki::Inputs;
 use crate::error::{Error, Reason, Result};
 
@@ -74,7 +75,7 @@ impl Job<'_> {
     pub(super) fn store(&self, purpose: Purpose) -> Result<Box<dyn Store>> {
         Ok(match self.database(purpose)? {
             Some(database) => Box::new(database),
-            None => Box::new(Folder::open(self.files()?, self.patience()?)?),
+            None => Box::new(Folder::open(self.files()?, self.patience()?, &mut Nobody)?),
         })
     }
 
@@ -102,7 +103,18 @@ impl Job<'_> {
             (None, Some(file)) => Some(file.as_str()),
             _ => None,
         };
-        self.config.files(file)
+        let files = self.config.files(file)?;
+        if self.reporting.command.is_none() {
+            return Ok(files);
+        }
+        // A thread may begin when the working directory is another one.
+        let absolute = |path: PathBuf| disk::absolute(&path);
+        Ok(Files {
+            database: absolute(files.database),
+            serial: files.serial.map(absolute),
+            crl_number: files.crl_number.map(absolute),
+            ..files
+        })
     }
 
     /// How long to wait for other commands.

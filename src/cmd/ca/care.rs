@@ -2,71 +2,80 @@
 //!
 //! Unlike the other operations they may work on the files and the folder directly; `-check` changes nothing.
 
+use openssl::x509::X509Crl;
+
+use super::Job;
 use super::inputs::option_error;
-use super::{Job, Outcome};
+use super::task::{Outcome, Work};
+use crate::ca::check::{self, Finding};
 use crate::ca::store::Purpose;
-use crate::ca::{check, rebuild, transfer};
+use crate::ca::{rebuild, transfer};
 use crate::error::Result;
 use crate::tcl::files;
 use crate::value::Value;
 
 impl Job<'_> {
-    /// Looks for what doesn't fit; the result has a line for each finding.
-    pub(super) fn check(&self, outcome: &mut Outcome) -> Result<()> {
-        let issuer = self.certificate()?;
-        let list = match (&self.operations.crlfile, self.config.value("crl")) {
-            (None, Some(file)) if files::native(&file).is_ok_and(|path| path.exists()) => {
-                Some(self.inputs.revocation_list("crl", &file)?)
-            }
-            (file, _) => file
-                .as_ref()
-                .map(|file| self.inputs.revocation_list("-crlfile", file))
-                .transpose()?,
-        };
-        let findings = match self.database(Purpose::Look)? {
-            Some(mut database) => check::check_vault(&mut database, &issuer, list.as_ref())?,
-            None => {
-                let (files, folder) = (self.files()?, self.folder()?);
-                check::check(&files, &folder, &issuer, list.as_ref(), self.patience()?)?
-            }
-        };
-        for finding in &findings {
-            outcome.result.extend_from_slice(finding.message.as_bytes());
-            outcome.result.push(b'\n');
+    /// Looks for what doesn't fit; the result has a line for each finding. A database behind a connection is looked
+    /// over by [`Job::check_database`].
+    pub(super) fn check(&self) -> Result<Option<Work>> {
+        if self.connection.is_some() {
+            return Ok(None);
         }
-        let records = findings
-            .iter()
-            .map(|finding| Value::Record(finding.record()));
-        outcome.info.put("findings", records.collect::<Vec<_>>());
-        Ok(())
+        let (issuer, list) = (self.certificate()?, self.last_list()?);
+        let (files, folder, patience) = (self.files()?, self.folder()?, self.patience()?);
+        Ok(Some(Box::new(move |_, watch| {
+            let list = list.as_ref();
+            let findings = check::check(&files, &folder, &issuer, list, patience, watch)?;
+            Ok(found(&findings))
+        })))
+    }
+
+    /// The same for a database behind a connection.
+    pub(super) fn check_database(&self) -> Result<Outcome> {
+        let (issuer, list) = (self.certificate()?, self.last_list()?);
+        let mut database = self.connected("-check", Purpose::Look)?;
+        let (list, watch) = (list.as_ref(), &mut self.watch());
+        let findings = check::check_vault(&mut database, &issuer, list, watch)?;
+        Ok(found(&findings))
+    }
+
+    /// The revocation list that the records are compared with.
+    fn last_list(&self) -> Result<Option<X509Crl>> {
+        match (&self.operations.crlfile, self.config.value("crl")) {
+            (None, Some(file)) if files::native(&file).is_ok_and(|path| path.exists()) => {
+                self.inputs.revocation_list("crl", &file).map(Some)
+            }
+            _ => self.told_list(),
+        }
+    }
+
+    /// The revocation list of `-crlfile`.
+    fn told_list(&self) -> Result<Option<X509Crl>> {
+        let file = self.operations.crlfile.as_ref();
+        file.map(|file| self.inputs.revocation_list("-crlfile", file))
+            .transpose()
     }
 
     /// Makes the database again.
-    pub(super) fn rebuild(&self, outcome: &mut Outcome) -> Result<()> {
+    pub(super) fn rebuild(&self) -> Result<Work> {
         if self.connection.is_some() {
             return Err(option_error(
                 "-rebuild",
                 "-rebuild makes the authority's files again; -import makes a database of them",
             ));
         }
-        let (issuer, folder) = (self.certificate()?, self.folder()?);
-        let list = self.operations.crlfile.as_ref();
-        let list = list.map(|file| self.inputs.revocation_list("-crlfile", file));
-        let list = list.transpose()?;
-        let files = self.files()?;
-        let made = rebuild::rebuild(
-            &files,
-            &folder,
-            &issuer,
-            list.as_ref(),
-            self.now,
-            self.patience()?,
-        )?;
-        outcome
-            .info
-            .put("records", i64::try_from(made.rows).unwrap_or(i64::MAX));
-        outcome.info.put("skipped", made.skipped);
-        Ok(())
+        let (issuer, folder, list) = (self.certificate()?, self.folder()?, self.told_list()?);
+        let (files, patience, now) = (self.files()?, self.patience()?, self.now);
+        Ok(Box::new(move |_, watch| {
+            let list = list.as_ref();
+            let made = rebuild::rebuild(&files, &folder, &issuer, list, now, patience, watch)?;
+            let mut outcome = Outcome::default();
+            outcome
+                .info
+                .put("records", i64::try_from(made.rows).unwrap_or(i64::MAX));
+            outcome.info.put("skipped", made.skipped);
+            Ok(outcome)
+        }))
     }
 
     /// Moves the authority between its files and a database.
@@ -77,14 +86,15 @@ impl Job<'_> {
             false => None,
         };
         let (files, patience) = (self.config.files(None)?, self.patience()?);
+        let watch = &mut self.watch();
         let moved = match self.operations.import {
             Some(_) => {
                 let mut database = self.connected("-import", Purpose::Change)?;
-                transfer::import(files, folder.as_deref(), patience, &mut database)?
+                transfer::import(files, folder.as_deref(), patience, &mut database, watch)?
             }
             None => {
                 let mut database = self.connected("-export", Purpose::Change)?;
-                transfer::export(&mut database, &files, folder.as_deref(), patience)?
+                transfer::export(&mut database, &files, folder.as_deref(), patience, watch)?
             }
         };
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -92,4 +102,18 @@ impl Job<'_> {
         outcome.info.put("certificates", count(moved.certificates));
         Ok(())
     }
+}
+
+/// What was found, a line for each.
+fn found(findings: &[Finding]) -> Outcome {
+    let mut outcome = Outcome::default();
+    for finding in findings {
+        outcome.result.extend_from_slice(finding.message.as_bytes());
+        outcome.result.push(b'\n');
+    }
+    let records = findings
+        .iter()
+        .map(|finding| Value::Record(finding.record()));
+    outcome.info.put("findings", records.collect::<Vec<_>>());
+    outcome
 }

@@ -7,13 +7,16 @@ use std::sync::OnceLock;
 
 use openssl::ssl::{SslContext, SslMethod};
 
+use super::Job;
 use super::inputs::{encoding, moment, option_error, subject};
-use super::{Job, Outcome};
+use super::task::{Ground, Outcome, ready};
+use crate::ca::authority::Authority;
 use crate::ca::config;
 use crate::ca::copying::Copying;
 use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
-use crate::ca::request::Applicant;
+use crate::ca::request::{Applicant, Encoding};
 use crate::ca::store::Store;
+use crate::ca::watch::Watched;
 use crate::cmd::pki::shown;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::conf::Conf;
@@ -34,8 +37,27 @@ impl Job<'_> {
             || !self.words.requests.is_empty()
     }
 
+    /// What issuing needs, with everybody's consent if a script is to be asked.
+    pub(super) fn issuing(&self, authority: &Authority) -> Result<Issuing> {
+        let profile = self.profile(authority.certificate.is_none())?;
+        let mut issuing = self.requests(profile)?;
+        let prefix = self.reporting.confirm.as_ref();
+        if let Some(script) = prefix.and_then(|prefix| Script::new(self.interp, prefix)) {
+            issuing.applicants = issuing.applicants()?;
+            issuing.files.clear();
+            let issuer = Issuer {
+                authority,
+                config: &self.config,
+                profile: &issuing.profile,
+                now: self.now,
+            };
+            issuer.check(&issuing.applicants, &mut |record| confirm(&script, record))?;
+        }
+        Ok(issuing)
+    }
+
     /// Everybody who asks for a certificate.
-    pub(super) fn applicants(&self) -> Result<Vec<Applicant>> {
+    fn requests(&self, profile: Profile) -> Result<Issuing> {
         let operations = &self.operations;
         let parameters = self.words.texts("-vfyopt");
         let mut applicants = Vec::new();
@@ -52,30 +74,28 @@ impl Job<'_> {
             let applicant = Applicant::certificate(&certificate, shown(file), &parameters)?;
             applicants.push(applicant);
         }
-        let encoding = encoding("-inform", operations.inform.as_deref())?;
-        let proven = operations.proven.is_some();
+        let mut files = Vec::new();
         if let Some(bytes) = &operations.data {
-            let applicant = Applicant::request(bytes, proven, encoding, "-data", &parameters)?;
-            applicants.push(applicant);
+            files.push(("-data".to_owned(), bytes.clone()));
         }
         if let Some(name) = &operations.inchan {
             let bytes = self.inputs.everything_from("-inchan", name)?;
-            applicants.push(Applicant::request(
-                &bytes,
-                proven,
-                encoding,
-                "-inchan",
-                &parameters,
-            )?);
+            files.push(("-inchan".to_owned(), bytes));
         }
-        let files = operations.input.iter().chain(&self.words.requests);
-        let loaded = files.map(|file| Ok((file.as_str(), self.inputs.document("-in", file)?)));
-        let loaded: Vec<(&str, Vec<u8>)> = loaded.collect::<Result<_>>()?;
-        applicants.extend(Applicant::requests(&loaded, proven, encoding, &parameters)?);
-        if applicants.is_empty() && operations.infiles.is_some() {
+        for file in operations.input.iter().chain(&self.words.requests) {
+            files.push((file.clone(), self.inputs.document("-in", file)?));
+        }
+        if applicants.is_empty() && files.is_empty() {
             return Err(option_error("-infiles", "-infiles without a request"));
         }
-        Ok(applicants)
+        Ok(Issuing {
+            profile,
+            applicants,
+            files,
+            proven: operations.proven.is_some(),
+            encoding: encoding("-inform", operations.inform.as_deref())?,
+            parameters,
+        })
     }
 
     /// Whether names may go beyond Latin-1.
@@ -84,7 +104,7 @@ impl Job<'_> {
     }
 
     /// What is the same for every certificate.
-    pub(super) fn profile(&self, selfsign: bool) -> Result<Profile> {
+    fn profile(&self, selfsign: bool) -> Result<Profile> {
         let (making, config) = (&self.making, &self.config);
         let policy = self.or_config(self.place.policy.as_ref(), "policy")?;
         let (section, extension_file) = self.extensions()?;
@@ -209,49 +229,72 @@ impl Job<'_> {
             )),
         }
     }
+}
 
-    /// Asks the script of `-confirm`.
-    pub(super) fn confirm(&self, issuer: &Issuer<'_>, applicants: &[Applicant]) -> Result<()> {
-        let prefix = self.reporting.confirm.as_ref();
-        let Some(script) = prefix.and_then(|prefix| Script::new(self.interp, prefix)) else {
-            return issuer.check(applicants, None);
-        };
-        let mut ask = |record: &Record| {
-            let answer = script.call(&[Obj::from(record)]).unwrap_or_else(|| {
-                Err(Error::failed(Reason::CaConfirm, "the interpreter is gone"))
-            })?;
-            answer.as_bool().ok_or_else(|| {
-                let message = format!(
-                    "-confirm returned \"{}\", which is no boolean",
-                    answer.as_text()
-                );
-                Error::failed(Reason::CaConfirm, message)
-            })
-        };
-        issuer.check(applicants, Some(&mut ask))
-    }
+/// What issuing needs.
+pub(super) struct Issuing {
+    /// What is the same for every certificate.
+    pub(super) profile: Profile,
+    /// Who asks for one, as far as that was read already.
+    applicants: Vec<Applicant>,
+    /// Requests that weren't read yet, with their names.
+    files: Vec<(String, Vec<u8>)>,
+    /// Whether applicants have their keys, whatever their signatures say.
+    proven: bool,
+    /// How requests are encoded, if that was told.
+    encoding: Option<Encoding>,
+    /// Parameters of their signatures.
+    parameters: Vec<String>,
+}
 
-    /// Issues certificates.
-    pub(super) fn issue(
-        &self,
-        issuer: &Issuer<'_>,
-        applicants: &[Applicant],
-        store: &mut dyn Store,
-        outcome: &mut Outcome,
-    ) -> Result<()> {
-        let issued = issuer.issue(applicants, store)?;
-        let out = self.out(|sink| sink(&issued.output))?;
-        store.commit(issued.changes)?;
-        outcome.add(out.finish()?);
-        let records = issued
-            .records
-            .into_iter()
-            .map(Value::Record)
-            .collect::<Vec<_>>();
-        outcome.step(format!("issued {} certificates", applicants.len()));
-        outcome.info.put("issued", records);
-        Ok(())
+impl Issuing {
+    /// Everybody who asks for a certificate.
+    pub(super) fn applicants(&mut self) -> Result<Vec<Applicant>> {
+        let mut applicants = std::mem::take(&mut self.applicants);
+        applicants.extend(Applicant::requests(
+            &self.files,
+            self.proven,
+            self.encoding,
+            &self.parameters,
+        )?);
+        Ok(applicants)
     }
+}
+
+/// Asks the script of `-confirm`.
+fn confirm(script: &Script, record: &Record) -> Result<bool> {
+    let answer = script
+        .call(&[Obj::from(record)])
+        .unwrap_or_else(|| Err(Error::failed(Reason::CaConfirm, "the interpreter is gone")))?;
+    answer.as_bool().ok_or_else(|| {
+        let message = format!(
+            "-confirm returned \"{}\", which is no boolean",
+            answer.as_text()
+        );
+        Error::failed(Reason::CaConfirm, message)
+    })
+}
+
+/// Issues certificates.
+pub(super) fn issue(
+    issuer: &Issuer<'_>,
+    applicants: &[Applicant],
+    store: &mut Watched<'_>,
+    ground: &mut dyn Ground,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let issued = issuer.issue(applicants, store)?;
+    let out = ready(ground.output()?, |sink| sink.put(&issued.output))?;
+    store.commit(issued.changes)?;
+    outcome.put(out);
+    let records = issued
+        .records
+        .into_iter()
+        .map(Value::Record)
+        .collect::<Vec<_>>();
+    outcome.step(format!("issued {} certificates", applicants.len()));
+    outcome.info.put("issued", records);
+    Ok(())
 }
 
 /// How many bits of security OpenSSL wants by its default security level.

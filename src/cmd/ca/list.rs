@@ -2,60 +2,77 @@
 //!
 //! Reads the list that `-delta` names; writes the output and what the database keeps of lists.
 
+use super::Job;
 use super::inputs::{moment, option_error};
-use super::{Job, Outcome};
+use super::task::{Ground, Outcome, ready};
 use crate::ca::authority::Authority;
+use crate::ca::config::Config;
 use crate::ca::crl::{self, Plan};
 use crate::ca::delta::{self, Base};
 use crate::ca::journal::Change;
 use crate::ca::store::Store;
+use crate::ca::watch::Watched;
 use crate::cmd::pki::shown;
 use crate::error::Result;
 use crate::value::Record;
 use crate::x509::time;
 
-impl Job<'_> {
+/// A revocation list that is to be made.
+pub(super) struct Listing {
+    /// The section of the configuration that has its extensions.
+    section: Option<String>,
+    /// When it is made, and when the next one comes.
+    times: (i64, i64),
+    /// The file of the complete list that a delta list is to add to: its name, and what it holds.
+    file: Option<(String, Vec<u8>)>,
+    /// That list, once it was read.
+    base: Option<Base>,
+}
+
+impl Listing {
+    /// Reads the complete list that a delta list is to add to.
+    pub(super) fn read_base(&mut self, authority: &Authority) -> Result<()> {
+        if let Some((source, content)) = &self.file {
+            self.base = Some(Base::read(content, authority.certificate()?, source)?);
+        }
+        Ok(())
+    }
+
     /// Makes a revocation list.
     pub(super) fn list(
         &self,
         authority: &Authority,
-        store: &mut dyn Store,
+        config: &Config,
+        store: &mut Watched<'_>,
+        ground: &mut dyn Ground,
         outcome: &mut Outcome,
     ) -> Result<()> {
-        let section = self
-            .revoking
-            .crlexts
-            .clone()
-            .or_else(|| self.config.value("crl_extensions"));
-        if let Some(section) = &section {
-            self.config.section(section)?;
-        }
-        let base = self.base(authority)?;
         let number = store.crl_number()?;
-        let (this_update, next_update) = self.list_times()?;
+        let (this_update, next_update) = self.times;
+        let section = self.section.as_deref();
         let plan = Plan {
             this_update,
             next_update,
-            extensions: section
-                .as_deref()
-                .map(|section| (self.config.conf(), section)),
+            extensions: section.map(|section| (config.conf(), section)),
             number: number.clone(),
-            base: base.as_ref().map(|(base, _)| base.number.clone()),
+            base: self.base.as_ref().map(|base| base.number.clone()),
         };
         let mut record = Record::new();
-        let list = match &base {
-            Some((base, source)) => {
-                let made = delta::generate(authority, &plan, base, source, store)?;
+        let list = match &self.base {
+            Some(base) => {
+                let made = delta::generate(authority, &plan, base, store)?;
                 record.put("base", base.number.to_string());
                 record.put("removed", i64::try_from(made.removed).unwrap_or(i64::MAX));
                 made.list
             }
             None => crl::generate(authority, &plan, store)?,
         };
-        let out = self.out(|sink| list.write_pem(sink))?;
+        let out = ready(ground.output()?, |sink| {
+            list.write_pem(&mut |part| sink.put(part))
+        })?;
         let mut changes = Vec::new();
         // What has ended may only leave once a complete list has had it.
-        if base.is_none() {
+        if self.base.is_none() {
             changes.push(Change::Listed(this_update));
         }
         changes.extend(
@@ -64,7 +81,7 @@ impl Job<'_> {
                 .map(|number| Change::CrlNumber(number.next())),
         );
         store.commit(changes)?;
-        outcome.add(out.finish()?);
+        outcome.put(out);
         if let Some(number) = number {
             record.put("number", number.to_string());
         }
@@ -75,16 +92,29 @@ impl Job<'_> {
         outcome.info.put("crl", record);
         Ok(())
     }
+}
 
-    /// The complete list that a delta list is to add to, and its name for messages.
-    fn base(&self, authority: &Authority) -> Result<Option<(Base, String)>> {
-        let Some(file) = &self.revoking.delta else {
-            return Ok(None);
-        };
-        let source = shown(file).to_owned();
-        let list = self.inputs.revocation_list("-delta", file)?;
-        let base = Base::new(&list, authority.certificate()?, &source)?;
-        Ok(Some((base, source)))
+impl Job<'_> {
+    /// What a revocation list needs.
+    pub(super) fn listing(&self) -> Result<Listing> {
+        let section = self
+            .revoking
+            .crlexts
+            .clone()
+            .or_else(|| self.config.value("crl_extensions"));
+        if let Some(section) = &section {
+            self.config.section(section)?;
+        }
+        let file = self.revoking.delta.as_ref().map(|file| {
+            let content = self.inputs.document("-delta", file)?;
+            Ok((shown(file).to_owned(), content))
+        });
+        Ok(Listing {
+            section,
+            times: self.list_times()?,
+            file: file.transpose()?,
+            base: None,
+        })
     }
 
     /// When the list is made, and when the next one comes.

@@ -2,8 +2,9 @@
 
 use openssl::x509::X509;
 
+use super::Job;
 use super::inputs::option_error;
-use super::{Job, Outcome};
+use super::task::{Outcome, ready};
 use crate::ca::authority::Authority;
 use crate::ca::ocsp::{self, Responder};
 use crate::ca::store::Purpose;
@@ -64,8 +65,7 @@ impl Job<'_> {
         };
         let mut store = self.store(Purpose::Look)?;
         let answer = ocsp::answer(&responder, &request, &mut *store)?;
-        let out = self.out(|sink| sink(&answer.der))?;
-        outcome.result.extend(out.finish()?);
+        outcome.put(ready(self.waiting()?, |sink| sink.put(&answer.der))?);
         outcome.info.put("ocsp", answer.record);
         Ok(())
     }

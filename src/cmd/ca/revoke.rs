@@ -4,51 +4,90 @@
 
 use openssl::x509::X509;
 
+use super::Job;
 use super::inputs::option_error;
-use super::{Job, Outcome};
+use super::task::Outcome;
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
 use crate::ca::store::{Purpose, Store};
+use crate::ca::watch::Watched;
 use crate::error::Result;
 use crate::value::{Record, Value};
 
-impl Job<'_> {
-    /// The certificate to be revoked or entered, and the authority's.
-    pub(super) fn revocation(&self, file: &str) -> Result<(X509, X509)> {
-        let option = match self.operations.revoke {
-            Some(_) => "-revoke",
-            None => "-valid",
-        };
-        let password = self.password.option();
-        let certificate = self.inputs.certificate(option, file, password)?;
-        Ok((certificate, self.certificate()?))
-    }
+/// A certificate that is to be revoked or entered.
+pub(super) struct Revocation {
+    /// The certificate.
+    certificate: X509,
+    /// The authority's.
+    issuer: X509,
+    /// Why it is revoked, unless it is entered.
+    cause: Option<Cause>,
+    /// Whether another authority's is taken as well.
+    force: bool,
+}
 
-    /// Revokes a certificate, or enters it.
+impl Revocation {
+    /// Revokes the certificate, or enters it.
     pub(super) fn revoke(
         &self,
-        certificate: &X509,
-        issuer: &X509,
-        store: &mut dyn Store,
+        store: &mut Watched<'_>,
+        now: i64,
         outcome: &mut Outcome,
     ) -> Result<()> {
-        let force = self.place.force.is_some();
-        let (key, done) = match self.operations.revoke {
-            Some(_) => {
-                let cause = self.cause()?;
-                let done =
-                    revoke::revoke(store, certificate, Some(issuer), &cause, force, self.now)?;
+        let (certificate, issuer) = (&self.certificate, Some(&self.issuer));
+        let (key, done) = match &self.cause {
+            Some(cause) => {
+                let done = revoke::revoke(store, certificate, issuer, cause, self.force, now)?;
                 ("revoked", done)
             }
             None => (
                 "entered",
-                revoke::enter(store, certificate, Some(issuer), force)?,
+                revoke::enter(store, certificate, issuer, self.force)?,
             ),
         };
         store.commit(done.changes)?;
         outcome.step(format!("{key} a certificate"));
         outcome.info.put(key, done.record);
         Ok(())
+    }
+}
+
+/// Marks what has ended; each record is told if that is wanted.
+pub(super) fn update(
+    store: &mut Watched<'_>,
+    now: i64,
+    told: bool,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let mut ended = Vec::new();
+    let changes = revoke::expire(store, now, &mut |row| {
+        if told {
+            ended.push(Value::Record(revoke::describe(row)));
+        }
+    })?;
+    if !changes.is_empty() {
+        store.commit(changes)?;
+    }
+    outcome.step("marked what has ended");
+    outcome.info.put("expired", ended);
+    Ok(())
+}
+
+impl Job<'_> {
+    /// What revoking or entering a certificate needs.
+    pub(super) fn revocation(&self, file: &str) -> Result<Revocation> {
+        let revoking = self.operations.revoke.is_some();
+        let option = if revoking { "-revoke" } else { "-valid" };
+        let password = self.password.option();
+        Ok(Revocation {
+            certificate: self.inputs.certificate(option, file, password)?,
+            issuer: self.certificate()?,
+            cause: match revoking {
+                true => Some(self.cause()?),
+                false => None,
+            },
+            force: self.place.force.is_some(),
+        })
     }
 
     /// Why a certificate is revoked: what the last of the four options says.
@@ -65,23 +104,6 @@ impl Job<'_> {
             Some(("-crl_hold", instruction)) => Cause::hold(&instruction),
             Some((option, text)) => Cause::since(option, &text, option == "-crl_CA_compromise"),
         }
-    }
-
-    /// Marks what has ended.
-    pub(super) fn update(&self, store: &mut dyn Store, outcome: &mut Outcome) -> Result<()> {
-        let told = self.reporting.info.is_some();
-        let mut ended = Vec::new();
-        let changes = revoke::expire(store, self.now, &mut |row| {
-            if told {
-                ended.push(Value::Record(revoke::describe(row)));
-            }
-        })?;
-        if !changes.is_empty() {
-            store.commit(changes)?;
-        }
-        outcome.step("marked what has ended");
-        outcome.info.put("expired", ended);
-        Ok(())
     }
 
     /// Looks a serial number up.

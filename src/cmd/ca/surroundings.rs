@@ -1,13 +1,15 @@
 //! What a call of `tls::ca` needs of the library around it: random numbers, the string types of names, the form in
 //! which certificates are shown.
 
+use tempfile::NamedTempFile;
+
 use super::inputs::KINDS;
 use super::{Job, Words};
 use crate::ca::config::Config;
 use crate::cmd::library::Library;
 use crate::cmd::pki::Inputs;
-use crate::cmd::sink::{Sink, Target};
-use crate::error::Result;
+use crate::cmd::sink::{Sink, Store, Target};
+use crate::error::{Error, Reason, Result};
 use crate::opts::{Given, options};
 use crate::ossl::secret::Secret;
 use crate::ossl::x509_name::Mask;
@@ -87,14 +89,21 @@ impl Job<'_> {
         made
     }
 
-    /// Gets the output ready, whatever it goes to: all that could fail has happened then.
-    pub(super) fn out(
-        &self,
-        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
-    ) -> Result<Sink> {
-        let mut sink = Sink::output(self.interp, KINDS, &self.output, false)?;
-        write(&mut |part| sink.put(part))?;
-        sink.settle()?;
-        Ok(sink)
+    /// Where an output waits until all is right; that of a channel waits in a file.
+    pub(super) fn waiting(&self) -> Result<Store> {
+        match Sink::output(self.interp, KINDS, &self.output, false)? {
+            Sink::Store(store) => Ok(store),
+            Sink::Early(_) | Sink::Late(..) => {
+                let failed =
+                    |error: std::io::Error| Error::failed(Reason::CaWrite, error.to_string());
+                NamedTempFile::new().map(Store::Named).map_err(failed)
+            }
+        }
     }
+}
+
+/// The file that `-writerand`, or else `RANDFILE`, names for random bytes.
+pub(super) fn random_file(words: &Words, config: &Config) -> Option<String> {
+    let asked = words.texts("-writerand").pop();
+    asked.or_else(|| config.random_file())
 }

@@ -1,6 +1,7 @@
 //! The options of `tls::ca`, in the words of `openssl ca`.
 
 use super::ask::ASKING;
+use super::bundle::BUNDLING;
 use super::ocsp::ANSWERING;
 use super::shortcuts::SHORTCUTS;
 use super::surroundings::SURROUNDINGS;
@@ -56,6 +57,10 @@ options! {
         info: Text = "-info", Both, Command, "3.0", "none", "Variable that gets what was done, a dict";
         confirm: Script = "-confirm", Both, Command, "3.0", "none",
             "Script that is told what is about to be signed, and decides";
+        command: Script = "-command", Both, Command, "3.0", "none",
+            "Command prefix that gets the outcome; the call returns a token at once";
+        progress: Script = "-progress", Both, Command, "3.0", "none",
+            "Command prefix that is called with the certificates or records done and in total";
         batch: Flag = "-batch", Both, Command, "3.0", "on", "Ask nobody, which is so without -confirm";
     }
 }
@@ -159,6 +164,7 @@ pub(in crate::cmd) static TABLE: Table = Table {
         OPERATIONS,
         ASKING,
         SHORTCUTS,
+        BUNDLING,
         VERIFYING,
         ANSWERING,
         OUTPUT,

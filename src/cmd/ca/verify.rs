@@ -2,8 +2,9 @@
 
 use openssl::x509::{X509, X509Crl, X509VerifyResult};
 
+use super::Job;
 use super::inputs::option_error;
-use super::{Job, Outcome};
+use super::task::{Closing, Outcome};
 use crate::ca::delta;
 use crate::cmd::pki::shown;
 use crate::error::{Error, Reason, Result, reasons_text};
@@ -122,7 +123,7 @@ impl Job<'_> {
         let Some(first) = bad.first() else {
             return Ok(());
         };
-        self.remember(&outcome.info)?;
+        Closing::new(self).remember(self.interp, &outcome.info)?;
         let sentence = |found: &&Found| format!("{}: {}", found.file, found.result.error_string());
         let sentences: Vec<String> = bad.iter().map(sentence).collect();
         Err(Error::failed_with(

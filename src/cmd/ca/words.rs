@@ -19,9 +19,12 @@ const OPERATIONS: &[&str] = &[
     "-newcert",
     "-newreq",
     "-ocsp",
+    "-pkcs12",
     "-rebuild",
     "-revoke",
     "-sign",
+    "-signCA",
+    "-signcert",
     "-status",
     "-updatedb",
     "-valid",
@@ -31,7 +34,7 @@ const OPERATIONS: &[&str] = &[
 
 /// Operations that nothing else goes with.
 const ALONE: &[&str] = &[
-    "-check", "-newca", "-newcert", "-newreq", "-ocsp", "-rebuild", "-verify",
+    "-check", "-newca", "-newcert", "-newreq", "-ocsp", "-pkcs12", "-rebuild", "-verify",
 ];
 
 /// The words, taken apart.
@@ -45,30 +48,12 @@ pub(super) struct Words {
 impl Words {
     /// Takes the words apart.
     pub(super) fn parse(words: &[Obj]) -> Result<Self> {
-        let mut words = words.to_vec();
-        if let Some(first) = words.first_mut() {
-            let dashed = format!("-{}", first.as_text());
-            if OPERATIONS.contains(&dashed.as_str()) {
-                *first = Obj::text(&dashed);
-            }
-        }
+        let words = dashed(words);
         let mut at = 0;
-        while let Some(word) = words.get(at) {
-            let text = word.as_text();
-            match TABLE.find(&text) {
-                Some(spec) if spec.name == "-infiles" => {
-                    at += 1;
-                    break;
-                }
-                Some(spec) if spec.takes_value => at += 2,
-                Some(_) => at += 1,
-                None if text.starts_with('-')
-                    && text != "-"
-                    && !text.starts_with("-----BEGIN ") =>
-                {
-                    return Err(TABLE.bad_option(&text));
-                }
-                None => break,
+        while let Some((option, next)) = option_at(&words, at)? {
+            at = next;
+            if option == "-infiles" {
+                break;
             }
         }
         let (options, requests) = words.split_at(at.min(words.len()));
@@ -103,6 +88,52 @@ impl Words {
         let last = all.next_back()?;
         Some((last.spec.name, last.value.as_ref()?.as_text().into_owned()))
     }
+}
+
+/// The words, the first with the dash that an operation may lack.
+fn dashed(words: &[Obj]) -> Vec<Obj> {
+    let mut words = words.to_vec();
+    if let Some(first) = words.first_mut() {
+        let dashed = format!("-{}", first.as_text());
+        if OPERATIONS.contains(&dashed.as_str()) {
+            *first = Obj::text(&dashed);
+        }
+    }
+    words
+}
+
+/// The option at a place, and the place behind it and its value; nothing where the requests begin.
+fn option_at(words: &[Obj], at: usize) -> Result<Option<(&'static str, usize)>> {
+    let Some(word) = words.get(at) else {
+        return Ok(None);
+    };
+    let text = word.as_text();
+    match TABLE.find(&text) {
+        Some(spec) => Ok(Some((spec.name, at + 1 + usize::from(spec.takes_value)))),
+        None if text.starts_with('-') && text != "-" && !text.starts_with("-----BEGIN ") => {
+            Err(TABLE.bad_option(&text))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The words without one of the options and its value.
+pub(super) fn without(words: &[Obj], option: &str) -> Vec<Obj> {
+    let words = dashed(words);
+    let mut left = Vec::new();
+    let mut at = 0;
+    while let Ok(Some((name, next))) = option_at(&words, at) {
+        let end = next.min(words.len());
+        if name != option {
+            left.extend_from_slice(words.get(at..end).unwrap_or_default());
+        }
+        at = end;
+        if name == "-infiles" {
+            break;
+        }
+    }
+    left.extend_from_slice(words.get(at..).unwrap_or_default());
+    left
 }
 
 /// Refuses a second operation beside one that does its work alone.

@@ -9,6 +9,7 @@ use openssl::x509::X509;
 
 use super::streams::{self, Tell};
 use super::{Job, KINDS, addresses};
+use crate::cmd::later;
 use crate::cmd::library::Library;
 use crate::cmd::sink::{Sink, Sinks, Target};
 use crate::cms::ber::Skeleton;
@@ -143,6 +144,12 @@ impl Closing {
             random: job.words.texts("-writerand").last(),
             addresses: job.checking.smimestore.clone().filter(|_| is_verify),
         }
+    }
+
+    /// The same in the event loop.
+    pub(super) fn later(mut self) -> Self {
+        self.info = self.info.as_deref().map(later::global);
+        self
     }
 
     /// Tells what was found, and lets everything that is written out, or nothing if something is wrong.

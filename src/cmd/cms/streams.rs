@@ -5,6 +5,7 @@ use std::io::{self, Cursor, Read};
 
 use super::KINDS;
 use crate::cmd::bytewise::Bytewise;
+use crate::cmd::later;
 use crate::cmd::pki;
 use crate::cmd::staged;
 use crate::cms::source::{FileStream, Stream};
@@ -88,16 +89,10 @@ pub(super) fn with_progress(inner: Box<dyn Stream>, tell: Option<Tell>) -> Box<d
     }
 }
 
-/// The words that a progress script gets.
-pub(super) fn progress_words(done: u64, total: Option<u64>) -> [Obj; 2] {
-    let count = |count: u64| Obj::int(i64::try_from(count).unwrap_or(i64::MAX));
-    [count(done), total.map_or_else(Obj::empty, count)]
-}
-
 /// Tells a script; its error ends the operation.
 pub(super) fn script_tells(script: Script) -> Tell {
     Box::new(
-        move |done, total| match script.call(&progress_words(done, total)) {
+        move |done, total| match script.call(&later::progress_words(done, total)) {
             Some(outcome) => outcome.map(|_| ()).map_err(io::Error::other),
             None => Ok(()),
         },

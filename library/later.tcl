@@ -1,14 +1,14 @@
-# cms.tcl --
-#       The script part of tls::cms -command: copies channels to and from temporary files in the
-#       event loop. Native is everything else: tls::CmsCopied goes on with an operation when its
-#       channel is copied.
+# later.tcl --
+#       The script part of -command: copies channels to and from temporary files in the event loop.
+#       Native is everything else: tls::LaterCopied goes on with an operation when its channel is
+#       copied.
 
 namespace eval ::tls {
     # How often it is looked whether a channel that is copied is still there, in milliseconds.
-    variable cmsPatience 1000
+    variable laterPatience 1000
 }
 
-# tls::CmsSpool --
+# tls::LaterSpool --
 #       Copies the rest of a channel into a file.
 #
 # Arguments:
@@ -17,18 +17,18 @@ namespace eval ::tls {
 #       path            where they go to
 #
 # Results:
-#       None. tls::CmsCopied is called when all is there, or nothing more comes.
-proc ::tls::CmsSpool {token channel path} {
-    CmsCopy $token $channel $channel [open $path wb]
+#       None. tls::LaterCopied is called when all is there, or nothing more comes.
+proc ::tls::LaterSpool {token channel path} {
+    LaterCopy $token $channel $channel [open $path wb]
 }
 
-# tls::CmsDeliver --
-#       Copies a file into a channel. The arguments and results are those of tls::CmsSpool.
-proc ::tls::CmsDeliver {token channel path} {
-    CmsCopy $token $channel [open $path rb] $channel
+# tls::LaterDeliver --
+#       Copies a file into a channel. The arguments and results are those of tls::LaterSpool.
+proc ::tls::LaterDeliver {token channel path} {
+    LaterCopy $token $channel [open $path rb] $channel
 }
 
-# tls::CmsCopy --
+# tls::LaterCopy --
 #       Copies in the event loop, with a channel's settings changed as long as it takes.
 #
 # Arguments:
@@ -38,18 +38,18 @@ proc ::tls::CmsDeliver {token channel path} {
 #
 # Results:
 #       None.
-proc ::tls::CmsCopy {token channel from to} {
-    variable cmsPatience
+proc ::tls::LaterCopy {token channel from to} {
+    variable laterPatience
     set file [expr {$from eq $channel ? $to : $from}]
     set settings {}
     foreach name {-blocking -encoding -eofchar -translation} {
         lappend settings $name [fconfigure $channel $name]
     }
     fconfigure $channel -blocking 0 -translation binary -eofchar {}
-    set timer [after $cmsPatience [list ::tls::CmsWatch $token $channel $file]]
+    set timer [after $laterPatience [list ::tls::LaterWatch $token $channel $file]]
     if {
         [catch {
-            fcopy $from $to -command [list ::tls::CmsCopyDone $token $channel $file $settings]
+            fcopy $from $to -command [list ::tls::LaterCopyDone $token $channel $file $settings]
         } message]
     } {
         after cancel $timer
@@ -58,10 +58,10 @@ proc ::tls::CmsCopy {token channel from to} {
     }
 }
 
-# tls::CmsCopyDone --
+# tls::LaterCopyDone --
 #       A copy has ended: the channel gets its settings back, and the operation goes on.
-proc ::tls::CmsCopyDone {token channel file settings count {message {}}} {
-    after cancel [list ::tls::CmsWatch $token $channel $file]
+proc ::tls::LaterCopyDone {token channel file settings count {message {}}} {
+    after cancel [list ::tls::LaterWatch $token $channel $file]
     if {
         [catch {
             close $file
@@ -70,17 +70,17 @@ proc ::tls::CmsCopyDone {token channel file settings count {message {}}} {
     } {
         set message $failed
     }
-    CmsCopied $token {*}[expr {$message eq {} ? {} : [list $message]}]
+    LaterCopied $token {*}[expr {$message eq {} ? {} : [list $message]}]
 }
 
-# tls::CmsWatch --
+# tls::LaterWatch --
 #       Looks whether the channel is still there: nobody is told when one is closed that is copied.
-proc ::tls::CmsWatch {token channel file} {
-    variable cmsPatience
+proc ::tls::LaterWatch {token channel file} {
+    variable laterPatience
     if {$channel in [chan names]} {
-        after $cmsPatience [list ::tls::CmsWatch $token $channel $file]
+        after $laterPatience [list ::tls::LaterWatch $token $channel $file]
         return
     }
     catch {close $file}
-    CmsCopied $token "channel \"$channel\" was closed"
+    LaterCopied $token "channel \"$channel\" was closed"
 }
