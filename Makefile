@@ -57,7 +57,8 @@ bench-tcl9: build
 # What a command of tls::ca costs beside openssl ca, by the size of the database, and how much is done by the thousand.
 bench-ca: build
 	$(DEPS) bench
-	$(TCLSH) benches/ca.tcl $(BENCH) $(PACKAGE)
+	$(CARGO) build --release --example signing
+	$(TCLSH) benches/ca.tcl $(BENCH) $(dir $(LIBRARY))examples/signing $(PACKAGE)
 
 # The same on SQLite, PostgreSQL and MariaDB, and what many processes do at once.
 bench-ca-databases: build

@@ -1,12 +1,13 @@
 # ca.tcl -- the benchmark of tls::ca: what one command costs beside openssl ca, by the size of the
 # database; and what is done by the thousand.
 #
-# Usage: tclsh ca.tcl ?-quick? ?-rows SIZES? ?-only WORKS? PACKAGE
+# Usage: tclsh ca.tcl ?-quick? ?-rows SIZES? ?-count COUNT? ?-only WORKS? ?-alone? SIGNING PACKAGE
 #
-# PACKAGE is the folder that tools/package.tcl made. SIZES is a list of numbers of records. Each work
+# SIGNING is the built example signing, PACKAGE the folder that tools/package.tcl made. SIZES is a list
+# of numbers of records, COUNT one of requests and certificates, WORKS a pattern of works. Each work
 # runs in a process of its own, which tells its median time and the most memory it ever had; that of
-# openssl ca is measured by Python. The program gets a copy of the same folder. Nothing is left
-# behind but the table.
+# openssl ca, which gets a copy of the same folder, is measured by Python. -alone leaves the program
+# out. Nothing is left behind but the table.
 #
 #       tclsh ca.tcl -worker PACKAGE FOLDER WORK COUNT
 #
@@ -25,6 +26,20 @@ namespace eval bench {
         "default_enddate = 20310101000000Z" "x509_extensions = leaf"
         "keyid, issuer:always" keyid
     } $::authority::configuration]
+
+    # Whether openssl ca is left out.
+    variable alone 0
+
+    # Writes an index of so many records of a kind.
+    variable index {
+import sys
+path, rows, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+with open(path, "w") as file:
+    for number in range(1, rows + 1):
+        end = "200101000000Z" if kind == "E" and number % 10 == 0 else "491231235959Z"
+        status, revoked = ("R", "250101000000Z,superseded") if kind == "R" else ("V", "")
+        file.write(f"{status}\t{end}\t{revoked}\t{number:08X}\tunknown\t/O=Bench/CN=host {number}\n")
+    }
 
     # Runs a command and tells seconds and KiB.
     variable measure {
@@ -54,6 +69,7 @@ proc bench::Openssl {args} {
 proc bench::Authority {name rows kind} {
     variable folder
     variable configuration
+    variable index
     set path [file join $folder $name]
     file delete -force $path
     file mkdir [file join $path newcerts]
@@ -64,14 +80,7 @@ proc bench::Authority {name rows kind} {
     Write [file join $path serial] 10000000\n
     Write [file join $path crlnumber] 01\n
     Write [file join $path index.txt.attr] "unique_subject = yes\n"
-    set file [open [file join $path index.txt] wb]
-    for {set number 1} {$number <= $rows} {incr number} {
-        set end [expr {$kind eq "E" && $number % 10 == 0 ? "200101000000Z" : "491231235959Z"}]
-        set revoked [expr {$kind eq "R" ? "250101000000Z,superseded" : ""}]
-        puts $file [format "%s\t%s\t%s\t%08X\tunknown\t/O=Bench/CN=host %d" \
-            [expr {$kind eq "R" ? "R" : "V"}] $end $revoked $number $number]
-    }
-    close $file
+    exec python3 -c $index [file join $path index.txt] $rows $kind
     return $path
 }
 
@@ -99,6 +108,8 @@ proc bench::Work {work count} {
             gencrl {set words {-gencrl -out out.crl}}
             bulk {set words [list -notext -out out.pem -infiles {*}[glob requests/*]]}
             rebuild {set words -rebuild}
+            check {set words -check}
+            delta {set words {-gencrl -delta base.crl -out delta.crl}}
         }
         set begin [clock microseconds]
         tls::ca -config ca.cnf {*}$words
@@ -130,9 +141,13 @@ proc bench::Ours {package path work count} {
     return [exec [info nameofexecutable] [info script] -worker $package $path $work $count]
 }
 
-# Measures a work by openssl ca.
+# Measures a work by openssl ca, unless it is left out.
 proc bench::Theirs {path words} {
     variable measure
+    variable alone
+    if {$alone} {
+        return
+    }
     set here [pwd]
     cd $path
     try {
@@ -157,9 +172,10 @@ proc bench::Line {title ours theirs} {
 
 # One command by the size of the database.
 proc bench::Sizes {package sizes only} {
+    variable alone
     foreach rows $sizes {
         set path [Authority valid $rows V]
-        set copy [Authority copy $rows V]
+        set copy [expr {$alone ? {} : [Authority copy $rows V]}]
         set count [expr {$rows > 100000 ? 21 : 51}]
         foreach {work words} {
             open {-status 0F} status {-status 0F} issue {-in leaf.req -notext -subj /CN=one -out one.pem}
@@ -173,34 +189,50 @@ proc bench::Sizes {package sizes only} {
         }
         foreach {work kind words} {updatedb E -updatedb gencrl R {-gencrl -out out.crl}} {
             if {![regexp -- $only $work]} continue
-            Line "$work, $rows records" [Ours $package [Authority valid $rows $kind] $work 1] \
-                [Theirs [Authority copy $rows $kind] $words]
+            set path [Authority valid $rows $kind]
+            Line "$work, $rows records" [Ours $package $path $work 1] \
+                [expr {$alone ? {} : [Theirs [Authority copy $rows $kind] $words]}]
+        }
+        if {[regexp -- $only delta]} {
+            Delta $package $rows
         }
     }
 }
 
-# Requests by the thousand in one call, beside what the key alone can sign; and making it all again.
-proc bench::Bulk {package count only} {
-    variable folder
-    set path [Authority valid 1 V]
-    if {[regexp -- $only bulk]} {
-        file mkdir [file join $path requests]
-        for {set number 0} {$number < $count} {incr number} {
-            Openssl req -new -config [file join $folder req.cnf] -key [file join $folder leaf.key] \
-                -subj "/CN=bulk $number" -out [file join $path requests [format %06d.req $number]]
-        }
-        lassign [Ours $package $path bulk 1] seconds peak
-        regexp {rsa +2048 bits.* (\d+\.\d) +\d+\.\d} \
-            [exec openssl speed -seconds 2 rsa2048 2>/dev/null] -> raw
-        set rate [expr {$count / $seconds}]
-        puts [format "%-34s %10.0f /s %6.0f MB   %.2f of %.0f signatures/s" \
-            "$count requests in one call" $rate [expr {$peak / 1024.0}] [expr {$rate / $raw}] $raw]
+# A delta list: everything that was revoked is in the base, and a thousand more have been since.
+proc bench::Delta {package rows} {
+    set path [Authority valid $rows R]
+    Ours $package $path gencrl 1
+    file rename [file join $path out.crl] [file join $path base.crl]
+    set file [open [file join $path index.txt] ab]
+    for {set number 1} {$number <= 1000} {incr number} {
+        puts $file [format "R\t491231235959Z\t250201000000Z\t%08X\tunknown\t/CN=more %d" \
+            [expr {$rows + $number}] $number]
     }
-    if {[regexp -- $only rebuild]} {
-        if {![regexp -- $only bulk]} {
-            return
-        }
-        Line "rebuild, $count certificates" [Ours $package $path rebuild 1] {}
+    close $file
+    Line "delta, $rows records" [Ours $package $path delta 1] {}
+}
+
+# Requests by the thousand in one call, beside what the key alone can sign by all processors; and looking
+# all of it over, and making it again.
+proc bench::Bulk {signing package count only} {
+    variable folder
+    if {![regexp -- $only bulk]} {
+        return
+    }
+    set path [Authority valid 1 V]
+    file mkdir [file join $path requests]
+    for {set number 0} {$number < $count} {incr number} {
+        Openssl req -new -config [file join $folder req.cnf] -key [file join $folder leaf.key] \
+            -subj "/CN=bulk $number" -out [file join $path requests [format %06d.req $number]]
+    }
+    lassign [exec $signing [file join $path ca.key] 2] one all
+    lassign [Ours $package $path bulk 1] seconds peak
+    set rate [expr {$count / $seconds}]
+    puts [format "%-34s %10.0f /s %6.0f MB   %.2f of %.0f signatures/s (%.0f by one thread)" \
+        "$count requests in one call" $rate [expr {$peak / 1024.0}] [expr {$rate / $all}] $all $one]
+    foreach work {check rebuild} {
+        Line "$work, $count certificates" [Ours $package $path $work 1] {}
     }
 }
 
@@ -233,6 +265,7 @@ proc bench::Main {words} {
     set sizes {1000 100000 1000000}
     set count 1000
     set only .
+    variable alone
     while {[string match -* [lindex $words 0]]} {
         set words [lassign $words option]
         switch -- $option {
@@ -241,16 +274,18 @@ proc bench::Main {words} {
                 set count 100
             }
             -rows {set words [lassign $words sizes]}
+            -count {set words [lassign $words count]}
             -only {set words [lassign $words only]}
-            default {error "bad option \"$option\": must be -only, -quick, or -rows"}
+            -alone {set alone 1}
+            default {error "bad option \"$option\": must be -alone, -count, -only, -quick, or -rows"}
         }
     }
-    set package [file normalize [lindex $words 0]]
+    lassign [lmap word $words {file normalize $word}] signing package
     Folder
     try {
         puts [format "%-34s %23s   %23s" {} "this package" "openssl ca"]
         Sizes $package $sizes $only
-        Bulk $package $count $only
+        Bulk $signing $package $count $only
     } finally {
         file delete -force $folder
     }
