@@ -86,8 +86,6 @@ struct Job<'a> {
     making: Making<Obj>,
     /// The options about checking messages.
     checking: Checking<Obj>,
-    /// The options about chains.
-    verification: Verification<Obj>,
     /// Reads certificates and keys.
     inputs: pki::Inputs<'a>,
 }
@@ -102,14 +100,14 @@ impl<'a> Job<'a> {
         let streams = Streams::read(given)?;
         let making = Making::read(given)?;
         let checking = Checking::read(given)?;
-        let verification = Verification::read(given)?;
+        // A bad value is an error whatever the operation.
+        let _: Verification<Obj> = Verification::read(given)?;
         Ok(Self {
             interp,
             operation: words.operation()?,
             streams,
             making,
             checking,
-            verification,
             output: Output::read(given)?,
             keys: Keys::read(given)?,
             passin: KeyPassword::read(given)?.passin,

@@ -13,14 +13,16 @@ use crate::context::{
     Settings, Source, TicketKey,
 };
 use crate::error::{Error, Reason, Result};
-use crate::opts::groups::{IDENTITY, Identity, PROTOCOLS, Protocols, TRUST, Trust};
+use crate::opts::groups::{IDENTITY, Identity, PROTOCOLS, Protocols, TRUST, Trust, VERIFICATION};
 use crate::opts::{Given, Missing, Table, options};
 use crate::tcl::assoc::State;
 use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
+use crate::x509::chain::Checks;
 
 use super::files::Access;
+use super::verification;
 
 options! {
     /// What concerns one connection.
@@ -84,6 +86,13 @@ options! {
 pub(super) static TABLE: Table = Table {
     command: "tls::import",
     groups: &[IMPORT, MODEL, PEER, PROTOCOLS, IDENTITY, SESSIONS, TRUST],
+    missing: Missing::NoArgument,
+};
+
+/// The words of `-verification`.
+static CHECKS: Table = Table {
+    command: "tls::import -verification",
+    groups: &[VERIFICATION],
     missing: Missing::NoArgument,
 };
 
@@ -305,6 +314,7 @@ fn obtain(
             trust.cadir.as_deref(),
             trust.castore.as_deref(),
         ),
+        checks: trust.verification.as_deref().map(checks).transpose()?,
         request: require || peer.request.unwrap_or(!server),
         require,
         ticket_keys: ticket_keys(Sessions::read(given)?)?,
@@ -320,6 +330,21 @@ fn obtain(
     let owner = PasswordOwner::new(interp.number(), &password.as_text());
     let mut ask = |longest: usize| ask_password(script.as_ref(), longest);
     context::obtain(&settings, &Access::of(interp), &mut ask, Some(owner))
+}
+
+/// How certificates are checked.
+fn checks(words: &[Obj]) -> Result<Checks> {
+    let refuse =
+        |message: String| Error::failed_with(Reason::ImportOption, ["-verification"], message);
+    let given = CHECKS
+        .parse(words)
+        .map_err(|error| refuse(format!("bad -verification: {}", error.message())))?;
+    let mut names = given.all().map(|setting| setting.spec.name);
+    if let Some(name) = names.find(|name| verification::NOT_FOR_TLS.contains(name)) {
+        let message = format!("{name} isn't for TLS, which has -servername and -securitylevel");
+        return Err(refuse(format!("bad -verification: {message}")));
+    }
+    verification::checks(&given, |_, message| refuse(message))
 }
 
 /// The connection's own settings.

@@ -118,14 +118,26 @@ impl Library {
         }
     }
 
-    /// The private key of a name, if the engine is asked for keys.
+    /// The private key of a name, if an engine is asked for it: the one of `-engine`, or the one that a URI names.
     fn engine_key(&self, option: &str, name: &str) -> Option<Result<PKey<Private>>> {
+        let named = name
+            .strip_prefix("org.openssl.engine:")
+            .and_then(|rest| rest.split_once(':'));
+        if let Some((id, key)) = named {
+            let engine = start_engine(self.kinds, id);
+            return Some(engine.and_then(|engine| self.key_of(&engine, option, key)));
+        }
         let engine = self.engine.as_ref().filter(|_| self.engine_keys)?;
-        Some(engine.key(name).map_err(|stack| {
+        Some(self.key_of(engine, option, name))
+    }
+
+    /// A private key that an engine keeps.
+    fn key_of(&self, engine: &Engine, option: &str, name: &str) -> Result<PKey<Private>> {
+        engine.key(name).map_err(|stack| {
             let why = reasons_text(&crate::ossl::error::entries(&stack));
             let message = format!("the engine has no key \"{name}\": {why}");
             Error::failed_with(self.kinds.read, [option, name], message)
-        }))
+        })
     }
 
     /// The properties that algorithms must have, in words.

@@ -22,6 +22,7 @@ mod result;
 mod sink;
 mod socket;
 mod staged;
+mod verification;
 
 use crate::tcl::Interp;
 use crate::tcl::command::Command;

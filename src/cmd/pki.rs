@@ -11,7 +11,7 @@ use crate::error::{Error, Reason, Result};
 use crate::opts::Given;
 use crate::opts::groups::PasswordScript;
 use crate::ossl::secret::Secret;
-use crate::ossl::store::{Item, Store};
+use crate::ossl::store::{Item, Store, file_path};
 use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj, files};
@@ -62,11 +62,12 @@ fn is_text(value: &str) -> bool {
     value.starts_with("-----BEGIN ")
 }
 
-/// Whether a value names a store.
+/// Whether a value names a store that isn't just a file.
 fn is_uri(value: &str) -> bool {
     let scheme = value.split_once(':').map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| {
         scheme.len() > 1
+            && scheme != "file"
             && scheme
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '.')
@@ -139,7 +140,7 @@ impl<'a> Inputs<'a> {
             return Ok(value.as_bytes().to_vec());
         }
         self.check_access(option, value)?;
-        files::read(value)
+        files::read(file_path(value).unwrap_or(value))
             .map_err(|error| Error::failed_with(self.kinds.read, [option, value], error.message()))
     }
 
@@ -365,13 +366,21 @@ impl<'a> Inputs<'a> {
         self.first(all, option, value, "revocation list")
     }
 
-    /// The private key of a file.
+    /// The private key of a file or store.
     pub(super) fn key(
         &self,
         option: &str,
         value: &str,
         password: PasswordOption<'_>,
     ) -> Result<PKey<Private>> {
+        if !is_text(value) && is_uri(value) {
+            let items = self.stored(option, value)?.into_iter();
+            let keys = items.filter_map(|item| match item {
+                Item::Key(key) => Some(key),
+                _ => None,
+            });
+            return self.first(keys.collect(), option, value, "private key");
+        }
         self.read(option, value, password, |content, ask| {
             if !load::is_pkcs12(content) {
                 return load::private_key(content, ask);

@@ -147,7 +147,7 @@ fn set_trust(
         context.set_cert_store(share(&store)?);
         used = Some(store);
     }
-    if named {
+    if named && settings.checks.is_none() {
         // Who names a certificate trusts it, be it a root or not.
         context
             .verify_param_mut()
@@ -168,13 +168,14 @@ fn share(store: &X509StoreRef) -> Result<X509Store> {
 /// The store of trusted certificates, shared by all contexts that trust the same.
 fn store(settings: &Settings, inputs: &Inputs<'_>, files: &dyn Files) -> Result<X509Store> {
     let mut mixer = Mixer::new("trust");
-    settings.trust.mix(&mut mixer);
+    settings.mix_trust(&mut mixer);
     let shape = mixer.finish();
     let contents = inputs.trust();
     if let Some(found) = cache::store(&shape, &contents, |store| share(store)) {
         return found;
     }
-    let store = settings.trust.build(inputs.cafile(), files)?;
+    let trust = &settings.trust;
+    let store = trust.build(inputs.cafile(), files, settings.checks.as_ref())?;
     COUNTERS.stores.add();
     let shared = share(&store)?;
     cache::keep_store(shape, contents, store);

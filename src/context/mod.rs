@@ -55,6 +55,7 @@ use self::inputs::Inputs;
 use self::resume::Server;
 use crate::error::{Error, Reason, Result};
 use crate::ossl::error::failed;
+use crate::x509::chain::Checks;
 
 /// Everything that makes one context differ from another. There is no default on purpose: what is safe for a client
 /// isn't what a server needs.
@@ -83,6 +84,8 @@ pub(crate) struct Settings {
     /// The keys of a server's session tickets: the first for new ones, the others are still taken. Empty: keys of its
     /// own, which no other context has.
     pub(crate) ticket_keys: Vec<TicketKey>,
+    /// How the peer's chain is checked; `None` lets any certificate that is named end it.
+    pub(crate) checks: Option<Checks>,
     /// Diffie-Hellman parameters of a server; `None` lets the library choose.
     pub(crate) dhparams: Option<Source>,
 }
@@ -209,13 +212,20 @@ impl Settings {
         for key in &self.ticket_keys {
             mixer.add(key.bytes());
         }
-        self.trust.mix(&mut mixer);
+        self.mix_trust(&mut mixer);
         mixer.add_option(
             keylog::target()
                 .as_ref()
                 .map(|path| path.as_encoded_bytes()),
         );
         mixer.finish()
+    }
+
+    /// Adds whom to trust, and how chains are checked.
+    fn mix_trust(&self, mixer: &mut Mixer) {
+        self.trust.mix(mixer);
+        let checks = self.checks.as_ref().map(|checks| format!("{checks:?}"));
+        mixer.add_option(checks.as_ref().map(String::as_bytes));
     }
 
     /// Whether the peer's certificate is looked at.

@@ -17,8 +17,9 @@ use super::source::{Source, TRUST};
 use super::{identity, pem};
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::error::{entries, failed};
-use crate::ossl::store::{Item, Store};
+use crate::ossl::store::{Item, Store, file_path};
 use crate::ossl::x509_store;
+use crate::x509::chain::Checks;
 
 /// Whom to trust, as options say it.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +91,12 @@ impl Trust {
     }
 
     /// Builds the store. `content` is that of `-cafile`.
-    pub(super) fn build(&self, content: Option<&[u8]>, files: &dyn Files) -> Result<X509Store> {
+    pub(super) fn build(
+        &self,
+        content: Option<&[u8]>,
+        files: &dyn Files,
+        checks: Option<&Checks>,
+    ) -> Result<X509Store> {
         let doing = "can't make a certificate store";
         let mut store = X509StoreBuilder::new().map_err(|stack| failed(doing, &stack))?;
         if self.is_system() {
@@ -107,6 +113,15 @@ impl Trust {
         }
         if let Some(uri) = &self.castore {
             add_uri(&mut store, uri, files)?;
+        }
+        if let Some(checks) = checks {
+            let refuse =
+                |why: String| Error::failed_with(Reason::ImportOption, ["-verification"], why);
+            let parameters = checks.parameters();
+            let parameters = parameters.map_err(|problem| refuse(problem.to_string()))?;
+            store
+                .set_param(&parameters)
+                .map_err(|stack| failed(doing, &stack))?;
         }
         Ok(store.build())
     }
@@ -214,16 +229,6 @@ fn add_uri(store: &mut X509StoreBuilderRef, uri: &str, files: &dyn Files) -> Res
     Ok(())
 }
 
-/// The path in a `file:` URI, as OpenSSL reads it.
-fn file_path(uri: &str) -> Option<&str> {
-    let rest = uri.strip_prefix("file:")?;
-    let path = rest
-        .strip_prefix("//localhost")
-        .or_else(|| rest.strip_prefix("//"))
-        .unwrap_or(rest);
-    path.starts_with('/').then_some(path).or(Some(rest))
-}
-
 /// Whether a text starts like a URI. One letter and a colon is a drive of Windows.
 fn has_scheme(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, _)| {
@@ -253,7 +258,7 @@ fn add_items(
                 // A folder may hold anything; what can't be read as a certificate isn't meant.
                 added += add_items(store, &name, depth - 1).unwrap_or_default();
             }
-            Item::Name(_) | Item::Other => {}
+            Item::Name(_) | Item::Key(_) | Item::Other => {}
         }
     }
     Ok(added)
@@ -285,20 +290,6 @@ pub(super) fn names(content: &[u8]) -> Result<Stack<X509Name>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_path_of_a_file_uri_is_found() {
-        for (uri, path) in [
-            ("file:/a/b", Some("/a/b")),
-            ("file:///a/b", Some("/a/b")),
-            ("file://localhost/a/b", Some("/a/b")),
-            ("file:a", Some("a")),
-            ("pkcs11:a", None),
-            ("/a", None),
-        ] {
-            assert_eq!(file_path(uri), path, "{uri}");
-        }
-    }
 
     #[test]
     fn a_scheme_is_told_from_a_path() {

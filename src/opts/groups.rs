@@ -47,6 +47,8 @@ options! {
             "Trusted CA certificates: PEM text, DER bytes or a file name";
         castore: Text = "-castore", Both, Import, "1.8", "the system's trust store",
             "URI of a store of trusted CA certificates";
+        verification: List = "-verification", Both, Import, "3.0", "none",
+            "How certificates are checked, in the words of the openssl program: a list such as -crl_check -attime 0";
     }
 }
 

@@ -5,6 +5,7 @@ use std::ptr::{self, NonNull};
 
 use foreign_types::ForeignType;
 use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509Crl};
 
 use super::error::cvt_p;
@@ -29,6 +30,8 @@ pub(crate) enum Item {
     Certificate(X509),
     /// A revocation list.
     Crl(X509Crl),
+    /// A private key.
+    Key(PKey<Private>),
     /// Anything else.
     Other,
 }
@@ -104,6 +107,41 @@ unsafe fn read(info: *mut ffi::OSSL_STORE_INFO) -> Result<Item, ErrorStack> {
             // SAFETY: the reference was counted for us.
             Ok(Item::Crl(unsafe { X509Crl::from_ptr(crl) }))
         }
+        ffi::OSSL_STORE_INFO_PKEY => {
+            // SAFETY: the thing is a private key; a new reference is returned.
+            let key = cvt_p(unsafe { ffi::OSSL_STORE_INFO_get1_PKEY(info) })?;
+            // SAFETY: the reference was counted for us.
+            Ok(Item::Key(unsafe { PKey::from_ptr(key) }))
+        }
         _ => Ok(Item::Other),
+    }
+}
+
+/// The path in a `file:` URI, as OpenSSL reads it.
+pub(crate) fn file_path(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix("file:")?;
+    let path = rest
+        .strip_prefix("//localhost")
+        .or_else(|| rest.strip_prefix("//"))
+        .unwrap_or(rest);
+    path.starts_with('/').then_some(path).or(Some(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_file_uri_is_found() {
+        for (uri, path) in [
+            ("file:/a/b", Some("/a/b")),
+            ("file:///a/b", Some("/a/b")),
+            ("file://localhost/a/b", Some("/a/b")),
+            ("file:a", Some("a")),
+            ("pkcs11:a", None),
+            ("/a", None),
+        ] {
+            assert_eq!(file_path(uri), path, "{uri}");
+        }
     }
 }

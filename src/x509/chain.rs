@@ -80,7 +80,7 @@ impl Checks {
     }
 
     /// As OpenSSL takes them.
-    fn parameters(&self) -> Result<X509VerifyParam, Problem> {
+    pub(crate) fn parameters(&self) -> Result<X509VerifyParam, Problem> {
         let failed = |stack: ErrorStack| failed(&stack);
         let mut parameters = X509VerifyParam::new().map_err(failed)?;
         if let Some(name) = &self.name

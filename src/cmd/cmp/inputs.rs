@@ -9,9 +9,9 @@ use super::table::Serving;
 use super::words::Words;
 use crate::cmd::library::Library;
 use crate::cmd::pki::{Inputs, Kinds, PasswordOption};
+use crate::cmd::verification;
 use crate::cmp::names::items;
 use crate::error::{Error, Reason, Result};
-use crate::opts::groups::Verification;
 use crate::ossl::secret::Secret;
 use crate::ossl::x509v3::Context;
 use crate::tcl::Obj;
@@ -75,7 +75,9 @@ impl<'a> Loader<'a> {
             library: Library::load(&inputs, &words.given, false)?,
             inputs,
             other: other.map(str::to_owned),
-            checks: checks(words)?,
+            checks: verification::checks(&words.given, |option, message| {
+                option_error(option, message)
+            })?,
         })
     }
 
@@ -118,12 +120,32 @@ impl<'a> Loader<'a> {
         ])
     }
 
-    /// The trusted certificates of a list of sources, as a store.
+    /// The revocation lists of a list of sources, as far as they are looked into.
+    pub(super) fn lists(&self, option: &str, value: Option<&String>) -> Result<Vec<X509Crl>> {
+        let mut all = Vec::new();
+        if self.checks.checks_revocation() {
+            for source in filled(value).into_iter().flat_map(sources) {
+                let content = self.inputs.content(option, source)?;
+                // A source without lists is fine: others may have them.
+                all.extend(load::crls(&content).unwrap_or_default());
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether a source is a PKCS#12 file.
+    pub(super) fn is_bundle(&self, option: &str, source: &str) -> Result<bool> {
+        let content = Secret::from(self.inputs.content(option, source)?);
+        Ok(load::is_pkcs12(&content))
+    }
+
+    /// The trusted certificates of a list of sources, as a store. What is new has the names that options want, and is valid
+    /// now, whenever others must be.
     pub(super) fn trusted(
         &self,
         option: &str,
         value: Option<&String>,
-        with_names: bool,
+        new: bool,
     ) -> Result<Option<X509Store>> {
         let Some(value) = filled(value) else {
             return Ok(None);
@@ -132,17 +154,12 @@ impl<'a> Loader<'a> {
             certificates: self.list(option, Some(&value.to_owned()))?,
             ..Anchors::default()
         };
-        if self.checks.checks_revocation() {
-            for source in sources(value) {
-                let content = self.inputs.content(option, source)?;
-                // A source without lists is fine: others may have them.
-                anchors
-                    .lists
-                    .extend(load::crls(&content).unwrap_or_default());
-            }
-        }
-        let checks = match with_names {
-            true => &self.checks,
+        anchors.lists = self.lists(option, Some(&value.to_owned()))?;
+        let checks = match new {
+            true => &Checks {
+                time: None,
+                ..self.checks.clone()
+            },
             false => &Checks {
                 host: None,
                 email: None,
@@ -300,29 +317,4 @@ pub(super) fn wanted_extensions(
         }
     }
     Ok(all)
-}
-
-/// How chains are checked.
-fn checks(words: &Words) -> Result<Checks> {
-    let given: Verification<Obj> = Verification::read(&words.given)?;
-    let address = given.verify_ip.map(|text| {
-        text.parse()
-            .map_err(|_| option_error("-verify_ip", format!("\"{text}\" isn't an IP address")))
-    });
-    let mut checks = Checks {
-        name: given.verify_name,
-        time: given.attime,
-        depth: small("-verify_depth", given.verify_depth, 0, i64::MAX)?,
-        level: small("-auth_level", given.auth_level, 0, 5)?,
-        purpose: given.purpose,
-        policies: words.texts("-policy"),
-        host: given.verify_hostname,
-        email: given.verify_email,
-        address: address.transpose()?,
-        ..Checks::default()
-    };
-    for setting in words.given.all() {
-        checks.switch_on(setting.spec.name);
-    }
-    Ok(checks)
 }

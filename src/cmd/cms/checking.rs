@@ -6,6 +6,7 @@ use super::addresses::now;
 use super::plan::{Finding, Plan, Reading};
 use super::table::Operations;
 use super::{Job, facts, option_error};
+use crate::cmd::verification;
 use crate::cms::{book, inspect, verify};
 use crate::error::{Error, Reason, Result};
 use crate::x509::chain::{Anchors, Checks, store};
@@ -83,33 +84,9 @@ impl Job<'_> {
 
     /// How chains are checked.
     fn checks(&self) -> Result<Checks> {
-        let given = self.verification.clone();
-        let number = |option: &str, value: Option<i64>| {
-            let far = |value| option_error(option, format!("{option} {value} is out of range"));
-            value
-                .map(|value| i32::try_from(value).map_err(|_| far(value)))
-                .transpose()
-        };
-        let address = |text: String| {
-            let bad = |_| option_error("-verify_ip", format!("\"{text}\" isn't an IP address"));
-            text.parse().map_err(bad)
-        };
-        let mut checks = Checks {
-            name: given.verify_name,
-            time: given.attime,
-            depth: number("-verify_depth", given.verify_depth)?,
-            level: number("-auth_level", given.auth_level)?,
-            purpose: given.purpose,
-            policies: self.words.texts("-policy").collect(),
-            host: given.verify_hostname,
-            email: given.verify_email,
-            address: given.verify_ip.map(address).transpose()?,
-            ..Checks::default()
-        };
-        for setting in self.words.given.all() {
-            checks.switch_on(setting.spec.name);
-        }
-        Ok(checks)
+        verification::checks(&self.words.given, |option, message| {
+            option_error(option, message)
+        })
     }
 
     /// `-verify`
