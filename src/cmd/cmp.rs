@@ -6,6 +6,7 @@
 mod client;
 mod inputs;
 pub(super) mod office;
+mod results;
 mod server;
 pub(super) mod table;
 mod transport;
@@ -17,21 +18,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssl::x509::X509;
-
 use self::client::Options;
 use self::inputs::{KINDS, Loader, filled, option_error, within};
+use self::results::Files;
 use self::table::{Mock, Own, Serving, Tls};
 use self::words::Words;
 use super::library::Library;
 use super::pki::Inputs;
-use super::sink::{Sinks, Target};
-use crate::cmp::answers::Answers;
+use crate::cmp::client as domain;
 use crate::cmp::mock::MockServer;
 use crate::cmp::outcome::Outcome;
 use crate::cmp::session::{Event, Reply, Route, Session};
 use crate::cmp::wire::Tape;
-use crate::cmp::{client as domain, names};
 use crate::error::{Error, Reason, Result};
 use crate::opts::groups::Help;
 use crate::opts::kinds;
@@ -72,49 +70,6 @@ struct Client {
     password: Secret,
     /// How it ended.
     outcome: Option<Box<Outcome>>,
-}
-
-/// The files that results go to.
-struct Files {
-    /// Options, names and what goes there.
-    certificates: Vec<(&'static str, String, Kind)>,
-    /// Whether certificates are written as DER.
-    der: bool,
-    /// Whether revocation lists are.
-    list_der: bool,
-    /// The root whose update is asked for.
-    old_root: Option<X509>,
-    /// The file for random bytes.
-    random: Option<String>,
-    /// The files for requests.
-    requests: Vec<String>,
-    /// The files for answers.
-    answers: Vec<String>,
-}
-
-/// Which certificates a file gets.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// The new one.
-    New,
-    /// Its chain.
-    Chain,
-    /// Those of authorities.
-    Authorities,
-    /// The others.
-    Extra,
-    /// The new root.
-    NewRoot,
-    /// The new root by the old one.
-    NewByOld,
-    /// The old root by the new one.
-    OldByNew,
-    /// The revocation list.
-    List,
-    /// The template for requests.
-    Template,
-    /// What keys must be like.
-    KeyKinds,
 }
 
 impl Jobs {
@@ -214,17 +169,17 @@ fn start_client(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> Resul
         let message = "-info and -command can't be given together: the script gets the facts";
         return Err(option_error("-info", message));
     }
-    let mut files = files(&options)?;
+    let mut files = Files::new(&options)?;
     let tls: Tls<Obj> = Tls::read(&words.given)?;
-    let way = transport::Way::new(&options, &tls, loader)?;
+    let way = transport::Way::new(&options, &tls, &words.given, loader)?;
     let mut settings = options.settings(words, loader)?;
+    files.load(&options, loader)?;
     let (command, repeat) = (settings.command, settings.repeat);
     let mut tape = tape(&options, loader, &files)?;
     tape.information = std::mem::take(&mut settings.information);
     tape.questions.clone_from(&settings.wish.questions);
     files.old_root = settings.old_root.take();
-    let random = words.texts("-writerand").pop();
-    files.random = random.filter(|name| !name.is_empty());
+    files.random(words.texts("-writerand").pop());
     let seconds = |option: &str, value: Option<i64>| {
         let value = within(option, value, 0, i64::MAX)?;
         let value = value.filter(|value| *value > 0).map(i64::unsigned_abs);
@@ -282,58 +237,6 @@ fn start_client(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> Resul
         ),
         ("way", way.describe(&token)),
     ]))
-}
-
-/// The files for results.
-fn files(options: &Options) -> Result<Files> {
-    let (enrollment, checking) = (&options.enrollment, &options.checking);
-    let form = |option: &str, value: Option<&String>, default| match filled(value)
-        .map(str::to_ascii_uppercase)
-        .as_deref()
-    {
-        None => Ok(default),
-        Some("PEM") => Ok(false),
-        Some("DER") => Ok(true),
-        Some(form) => {
-            let message = format!("bad {option} \"{form}\": must be PEM or DER");
-            Err(option_error(option, message))
-        }
-    };
-    let generic = &options.generic;
-    let all = [
-        ("-certout", &enrollment.certout, Kind::New),
-        ("-chainout", &enrollment.chainout, Kind::Chain),
-        ("-cacertsout", &checking.cacertsout, Kind::Authorities),
-        ("-extracertsout", &checking.extracertsout, Kind::Extra),
-        ("-newwithnew", &checking.newwithnew, Kind::NewRoot),
-        ("-newwithold", &checking.newwithold, Kind::NewByOld),
-        ("-oldwithnew", &checking.oldwithnew, Kind::OldByNew),
-        ("-crlout", &checking.crlout, Kind::List),
-        ("-template", &generic.template, Kind::Template),
-        ("-keyspec", &generic.keyspec, Kind::KeyKinds),
-    ];
-    let certificates = all.into_iter().filter_map(|(option, value, kind)| {
-        Some((option, filled(value.as_ref())?.to_owned(), kind))
-    });
-    let names = |value: Option<&String>| {
-        let names = names::items(filled(value).unwrap_or_default());
-        names.map(str::to_owned).collect()
-    };
-    Ok(Files {
-        certificates: certificates.collect(),
-        der: form("-certform", options.own.certform.as_ref(), false)?,
-        list_der: form("-crlform", options.own.crlform.as_ref(), true)?,
-        old_root: None,
-        random: None,
-        requests: names(
-            options
-                .trial
-                .reqout_only
-                .as_ref()
-                .or(options.trial.reqout.as_ref()),
-        ),
-        answers: names(options.trial.rspout.as_ref()),
-    })
 }
 
 /// The tape of prepared and recorded messages.
@@ -448,7 +351,7 @@ pub(super) fn finish(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         return Err(unknown(&token));
     };
     let mut error = outcome.error.take();
-    let written = match write(interp, &client.files, &outcome, error.is_none()) {
+    let written = match client.files.write(interp, &outcome, error.is_none()) {
         Ok(written) => written,
         Err(failed) => {
             error = error.or(Some(failed));
@@ -469,98 +372,6 @@ pub(super) fn finish(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
             Obj::text(&error.message()),
         ]),
     })
-}
-
-/// Writes files. Of a transaction that failed there are the recorded messages only. Tells the names.
-fn write(
-    interp: Interp<'_>,
-    files: &Files,
-    outcome: &Outcome,
-    succeeded: bool,
-) -> Result<Vec<String>> {
-    let mut sinks = Sinks::default();
-    let mut names = Vec::new();
-    let mut add = |option: &str, name: &str, content: &[u8]| {
-        names.push(name.to_owned());
-        sinks.add(interp, Target::new(KINDS, option, name), content)
-    };
-    for (name, message) in files.requests.iter().zip(&outcome.requests) {
-        add("-reqout", name, message)?;
-    }
-    for (name, message) in files.answers.iter().zip(&outcome.taken) {
-        add("-rspout", name, message)?;
-    }
-    if let Some(name) = &files.random {
-        add("-writerand", name, &Library::random(KINDS)?)?;
-    }
-    if succeeded {
-        let answers = Answers::read(&outcome.answers);
-        answers.check_update(files.old_root.as_ref())?;
-        for (option, name, kind) in &files.certificates {
-            if let Some(content) = content(files, outcome, &answers, *kind)? {
-                add(option, name, &content)?;
-            }
-        }
-        // One name for two results would lose one of them.
-        for (index, (option, name, _)) in files.certificates.iter().enumerate() {
-            if files.certificates[..index]
-                .iter()
-                .any(|(_, other, _)| other == name)
-            {
-                let message = format!("\"{name}\" of {option} is written already");
-                return Err(option_error(option, message));
-            }
-        }
-    }
-    sinks.finish()?;
-    Ok(names)
-}
-
-/// What a file gets; `None` for a file that isn't written.
-fn content(
-    files: &Files,
-    outcome: &Outcome,
-    answers: &Answers,
-    kind: Kind,
-) -> Result<Option<Vec<u8>>> {
-    let certificates = match kind {
-        Kind::New => outcome.certificate.as_slice(),
-        Kind::Chain => &outcome.chain,
-        Kind::Authorities if outcome.authorities.is_empty() => &answers.authorities,
-        Kind::Authorities => &outcome.authorities,
-        Kind::Extra => &outcome.extra,
-        Kind::NewRoot => answers.new_root.as_slice(),
-        Kind::NewByOld => answers.new_by_old.as_slice(),
-        Kind::OldByNew => answers.old_by_new.as_slice(),
-        Kind::List => {
-            let list = answers.list.as_ref().map(|list| match files.list_der {
-                true => list.to_der(),
-                false => list.to_pem(),
-            });
-            return list.transpose().map_err(|_| Error::panic("tls::cmp"));
-        }
-        Kind::Template => return Ok(answers.template.clone()),
-        Kind::KeyKinds => return Ok(answers.key_kinds.clone()),
-    };
-    let lists = matches!(kind, Kind::Chain | Kind::Authorities | Kind::Extra);
-    if !lists && certificates.is_empty() {
-        return Ok(None);
-    }
-    // DER has room for one.
-    let count = match files.der {
-        true => 1,
-        false => certificates.len(),
-    };
-    let encoded: std::result::Result<Vec<Vec<u8>>, _> = certificates
-        .iter()
-        .take(count)
-        .map(|certificate| match files.der {
-            true => certificate.to_der(),
-            false => certificate.to_pem(),
-        })
-        .collect();
-    let encoded = encoded.map_err(|_| Error::panic("tls::cmp"))?;
-    Ok(Some(encoded.concat()))
 }
 
 /// `tls::CmpDrop token`: forgets a client or a server; it is cancelled.

@@ -36,6 +36,22 @@ impl Target {
         }
     }
 
+    /// Removes the file, if it is there.
+    pub(super) fn remove(&self, interp: Interp<'_>) -> Result<()> {
+        self.check_access(interp)?;
+        staged::remove(&self.name).map_err(|error| self.failed("delete", &error))
+    }
+
+    /// Refuses files in a safe interpreter.
+    fn check_access(&self, interp: Interp<'_>) -> Result<()> {
+        if interp.is_safe() {
+            let name = &self.name;
+            let message = format!("couldn't open \"{name}\": a safe interpreter has no files");
+            return Err(self.refuse(message));
+        }
+        Ok(())
+    }
+
     /// The error for something that goes wrong with it.
     fn refuse(&self, message: impl Into<String>) -> Error {
         Error::failed_with(self.kinds.write, [&self.option, &self.name], message)
@@ -118,11 +134,7 @@ impl Sink {
 
     /// For a file with these permissions.
     fn staged(interp: Interp<'_>, target: Target, mode: Option<u32>) -> Result<Self> {
-        if interp.is_safe() {
-            let name = &target.name;
-            let message = format!("couldn't open \"{name}\": a safe interpreter has no files");
-            return Err(target.refuse(message));
-        }
+        target.check_access(interp)?;
         match Staged::new(&target.name, mode) {
             Ok(file) => Ok(Self::Store(Store::File(file, target))),
             Err(error) => Err(target.failed("open", &error)),

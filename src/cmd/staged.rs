@@ -105,6 +105,15 @@ impl Staged {
     }
 }
 
+/// Removes a file, if it is there.
+pub(super) fn remove(name: &str) -> io::Result<()> {
+    let path = files::native(name).map_err(|error| io::Error::other(error.message()))?;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 impl Write for Staged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file().write(bytes)

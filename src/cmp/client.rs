@@ -90,6 +90,7 @@ pub(super) fn equip(context: &mut Context, credentials: &Credentials) -> Result<
         (credentials.unprotected, cmp::OPT_UNPROTECTED_SEND),
         (credentials.unprotected_errors, cmp::OPT_UNPROTECTED_ERRORS),
         (credentials.ignore_key_usage, cmp::OPT_IGNORE_KEYUSAGE),
+        (credentials.forgets, cmp::OPT_NO_CACHE_EXTRACERTS),
     ];
     for (_, option) in switches.into_iter().filter(|(on, _)| *on) {
         set(context, option, 1, "a switch")?;
@@ -157,6 +158,9 @@ fn question(piece: &Information) -> Result<Itav> {
 
 /// Tells a context what is wanted.
 fn wish(context: &mut Context, wish: Wish) -> Result<()> {
+    if wish.central {
+        context.let_server_make_key();
+    }
     match &wish.key {
         Some(NewKey::Private(key)) => context.set_new_key(key, true),
         Some(NewKey::Public(key)) => context.set_new_key(key, false),

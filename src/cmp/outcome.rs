@@ -1,5 +1,6 @@
 //! What came of a transaction, and which error a failed one is.
 
+use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
 use super::header;
@@ -7,7 +8,7 @@ use super::names::{self, Information};
 use super::status;
 use super::wire::Deck;
 use crate::error::{Error, OpenSslEntry, Reason, reasons_text};
-use crate::ossl::cmp::{Context, Doubt, doubt, take_notes};
+use crate::ossl::cmp::{Context, Doubt, doubt, is_signed_by, take_notes};
 use crate::value::{Record, Value};
 use crate::x509::der::hex;
 
@@ -22,12 +23,16 @@ pub(crate) struct Outcome {
     pub(crate) texts: Vec<String>,
     /// The new certificate.
     pub(crate) certificate: Option<X509>,
+    /// The private key of it.
+    pub(crate) key: Option<PKey<Private>>,
     /// Its chain.
     pub(crate) chain: Vec<X509>,
     /// The certificates of authorities that the server sent.
     pub(crate) authorities: Vec<X509>,
     /// The other certificates that the server sent.
     pub(crate) extra: Vec<X509>,
+    /// The last answer.
+    pub(crate) answer: Vec<u8>,
     /// The transaction id.
     pub(crate) transaction: Vec<u8>,
     /// The answers to a general message.
@@ -52,6 +57,7 @@ impl Outcome {
             failure: context.failure(),
             texts: context.status_texts(),
             certificate: context.new_certificate(),
+            key: context.new_key(),
             chain: context.new_chain(),
             authorities: context.ca_certificates(),
             extra: context.extra_certificates(),
@@ -66,8 +72,15 @@ impl Outcome {
         self.transaction = message.map_or_else(Vec::new, |message| message.transaction);
         self.answered = !deck.answer.is_empty();
         self.answers = header::answers(&deck.answer);
+        self.answer = std::mem::take(&mut deck.answer);
         self.requests = std::mem::take(&mut deck.tape.made);
         self.taken = std::mem::take(&mut deck.tape.taken);
+    }
+
+    /// The certificate that vouches for the last answer: one of some, or one that came along.
+    pub(crate) fn signer<'a>(&'a self, known: &'a [X509]) -> Option<&'a X509> {
+        let mut all = self.extra.iter().chain(known);
+        all.find(|certificate| is_signed_by(&self.answer, certificate))
     }
 
     /// The facts as a script sees them.

@@ -82,6 +82,8 @@ pub(crate) struct Credentials {
     pub(crate) unprotected: bool,
     /// Whether errors of the other side are taken without protection.
     pub(crate) unprotected_errors: bool,
+    /// Whether the certificates that come along with an answer are forgotten.
+    pub(crate) forgets: bool,
     /// Whether a signer's certificate needn't be meant for signatures.
     pub(crate) ignore_key_usage: bool,
 }
@@ -91,6 +93,8 @@ pub(crate) struct Credentials {
 pub(crate) struct Wish {
     /// The key to be certified.
     pub(crate) key: Option<NewKey>,
+    /// Whether the server makes the key.
+    pub(crate) central: bool,
     /// The subject.
     pub(crate) subject: Option<X509Name>,
     /// The issuer.

@@ -7,10 +7,11 @@ use std::cell::RefCell;
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
 use libc::{c_char, c_int, c_void};
-use openssl::pkey::{HasPublic, PKeyRef};
+use openssl::pkey::{HasPublic, PKey, PKeyRef, Private};
 use openssl::stack::{Stack, StackRef};
 use openssl::x509::store::X509Store;
 use openssl::x509::{X509, X509Extension, X509NameRef, X509Ref, X509ReqRef};
@@ -35,6 +36,9 @@ pub(crate) use ffi::{
     OSSL_CMP_OPT_UNPROTECTED_SEND as OPT_UNPROTECTED_SEND,
     OSSL_CMP_OPT_VALIDITY_DAYS as OPT_VALIDITY_DAYS,
 };
+
+/// OSSL_CMP_OPT_NO_CACHE_EXTRACERTS, which the headers have from 3.3 on.
+pub(crate) const OPT_NO_CACHE_EXTRACERTS: c_int = 37;
 
 /// What carries messages: gets an encoded request and gives the encoded answer, or `None` where there is none.
 pub(crate) type Hook = Box<dyn FnMut(&mut Exchange, &[u8]) -> Option<Vec<u8>> + Send>;
@@ -69,6 +73,8 @@ pub(crate) struct Context {
     hook: Option<Box<Hook>>,
     /// Whom to trust for new certificates; OpenSSL keeps a pointer to it.
     out_trusted: Option<X509Store>,
+    /// The turn in which the server makes a key.
+    turn: Option<Turn>,
 }
 
 // SAFETY: OpenSSL's context has no ties to a thread, and this type is its only owner, as of all that it points to.
@@ -107,6 +113,7 @@ impl Context {
             raw,
             hook: None,
             out_trusted: None,
+            turn: None,
         };
         context.listen()?;
         Ok(context)
@@ -155,6 +162,7 @@ impl Context {
             raw,
             hook: None,
             out_trusted: None,
+            turn: None,
         });
         work(&mut context)
     }
@@ -164,6 +172,11 @@ impl Context {
         // SAFETY: the context is alive; OpenSSL checks both numbers.
         checked(unsafe { ffi::OSSL_CMP_CTX_set_option(self.raw, option, value) })?;
         Ok(())
+    }
+
+    /// Has the server make the key, as far as that wants preparation.
+    pub(crate) fn let_server_make_key(&mut self) {
+        self.turn = Some(Turn::begin());
     }
 
     /// Sets the own private key (OSSL_CMP_CTX_set1_pkey).
@@ -434,6 +447,20 @@ impl Context {
         Some(unsafe { X509Ref::from_ptr(certificate) }.to_owned())
     }
 
+    /// The private key that was certified (OSSL_CMP_CTX_get0_newPkey).
+    pub(crate) fn new_key(&self) -> Option<PKey<Private>> {
+        // SAFETY: the context is alive.
+        let key = unsafe { ffi::OSSL_CMP_CTX_get0_newPkey(self.raw, 1) };
+        if key.is_null() {
+            drop(queue());
+            return None;
+        }
+        // SAFETY: the key belongs to the context; a reference of its own is counted for what is returned.
+        checked(unsafe { sys::EVP_PKEY_up_ref(key) }).ok()?;
+        // SAFETY: that reference is ours.
+        Some(unsafe { PKey::from_ptr(key) })
+    }
+
     /// The chain of the new certificate (OSSL_CMP_CTX_get1_newChain).
     pub(crate) fn new_chain(&self) -> Vec<X509> {
         // SAFETY: the context is alive.
@@ -457,6 +484,50 @@ impl Context {
         // SAFETY: the stack that was returned is the caller's.
         unsafe { certificates(stack) }
     }
+}
+
+/// How many transactions are under way in which the server makes a key.
+static TURNS: Mutex<usize> = Mutex::new(0);
+
+/// A transaction in which the server makes a key. OpenSSL 3.5 registers the purpose of certificates that vouch for such a
+/// key with each answer anew, and takes only the first of them for what it is; so what earlier ones have left is removed.
+struct Turn;
+
+impl Turn {
+    /// Begins a turn.
+    #[doc(alias = "X509_PURPOSE_cleanup")]
+    fn begin() -> Self {
+        let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+        if *turns == 0 {
+            // SAFETY: only purposes that were added are removed, which are those of earlier turns; none is under way.
+            unsafe { ffi::X509_PURPOSE_cleanup() };
+        }
+        *turns += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *TURNS.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+    }
+}
+
+/// Whether the signature of an encoded message is that of a certificate (OSSL_CMP_validate_msg).
+pub(crate) fn is_signed_by(message: &[u8], certificate: &X509Ref) -> bool {
+    let check = || {
+        let message = Message::decode(message)?;
+        let mut context = Context::new(None)?;
+        context.set_server_certificate(certificate)?;
+        // What it may be used for was looked at before.
+        context.set_option(OPT_IGNORE_KEYUSAGE, 1)?;
+        // SAFETY: both are alive.
+        checked(unsafe { ffi::OSSL_CMP_validate_msg(context.raw, message.as_ptr()) })?;
+        Ok::<_, Entries>(())
+    };
+    let signed = without_notes(check).is_ok();
+    drop(queue());
+    signed
 }
 
 /// The certificates of a stack that is ours, or null.
@@ -633,7 +704,8 @@ pub(crate) fn doubt(entry: &crate::error::OpenSslEntry) -> Option<Doubt> {
         | ffi::CMP_R_WRONG_ALGORITHM_OID
         | ffi::CMP_R_WRONG_PBM_VALUE => Doubt::Protection,
         ffi::CMP_R_CERTIFICATE_NOT_ACCEPTED | ffi::CMP_R_CERTHASH_UNMATCHED => Doubt::Certificate,
-        ffi::CMP_R_RECEIVED_ERROR
+        ffi::CMP_R_ENCOUNTERED_KEYUPDATEWARNING
+        | ffi::CMP_R_RECEIVED_ERROR
         | ffi::CMP_R_REQUEST_REJECTED_BY_SERVER
         | ffi::CMP_R_REQUEST_NOT_ACCEPTED => Doubt::Refused,
         ffi::CMP_R_TOTAL_TIMEOUT => Doubt::Late,

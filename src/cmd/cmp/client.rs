@@ -134,7 +134,10 @@ impl Options {
                 refuse("-oldcert", "rr needs -oldcert or -csr")
             }
             Command::Ir | Command::Cr | Command::Kur
-                if wish.key.is_none() && wish.request.is_none() && credentials.key.is_none() =>
+                if wish.key.is_none()
+                    && wish.request.is_none()
+                    && credentials.key.is_none()
+                    && !wish.central =>
             {
                 refuse(
                     "-newkey",
@@ -172,6 +175,10 @@ impl Options {
             untrusted: loader.list("-untrusted", checking.untrusted.as_ref())?,
             unprotected: own.unprotected_requests.is_some(),
             unprotected_errors: checking.unprotected_errors.is_some(),
+            forgets: match checking.no_cache_extracerts {
+                Some(_) => needs("-no_cache_extracerts", "3.3", 0x3030_0000)?,
+                None => false,
+            },
             ignore_key_usage: checking.ignore_keyusage.is_some(),
         })
     }
@@ -218,6 +225,7 @@ impl Options {
         }
         if command.is_crmf() {
             wish.key = self.new_key(loader)?;
+            self.let_server_make_key(&mut wish)?;
             let sections = [
                 ("-reqexts", asked.reqexts.as_ref()),
                 ("-policies", asked.policies.as_ref()),
@@ -289,6 +297,27 @@ impl Options {
             .map_err(|problem| bad("-serial", &problem))
     }
 
+    /// Wants the key made by the server, if that is asked for.
+    fn let_server_make_key(&self, wish: &mut Wish) -> Result<()> {
+        let asked = &self.enrollment;
+        if asked.centralkeygen.is_none() {
+            return Ok(());
+        }
+        let refuse = |message: &str| Err(option_error("-centralkeygen", message));
+        if wish.key.is_some() {
+            return refuse("-centralkeygen and -newkey can't be given together");
+        }
+        if wish.popo.is_some_and(|popo| popo >= 0) {
+            return refuse("with -centralkeygen there is nothing to prove: -popo must be -1");
+        }
+        if filled(asked.newkeyout.as_ref()).is_none() {
+            return refuse("-centralkeygen needs -newkeyout, a file for the key");
+        }
+        wish.central = needs("-centralkeygen", "3.5", 0x3050_0000)?;
+        wish.popo = Some(-1);
+        Ok(())
+    }
+
     /// The key to be certified: a private one, or else a public one.
     fn new_key(&self, loader: &Loader<'_>) -> Result<Option<NewKey>> {
         let Some(value) = filled(self.enrollment.newkey.as_ref()) else {
@@ -301,6 +330,18 @@ impl Options {
         let password = Loader::pass("-newkeypass", self.enrollment.newkeypass.as_ref());
         let key = loader.key("-newkey", self.enrollment.newkey.as_ref(), password)?;
         Ok(key.map(NewKey::Private))
+    }
+}
+
+/// Makes sure that the library is recent enough for an option; always true.
+fn needs(option: &str, release: &str, number: i64) -> Result<bool> {
+    match openssl::version::number() >= number {
+        true => Ok(true),
+        false => {
+            let version = openssl::version::version();
+            let message = format!("{version} doesn't know {option}; {release} and later do");
+            Err(option_error(option, message))
+        }
     }
 }
 

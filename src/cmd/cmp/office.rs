@@ -103,7 +103,7 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
         return Err(option_error("-srv_cert", message));
     }
     let (security, password) = match tls.tls_used {
-        Some(()) => transport::server_security(&tls, loader)?,
+        Some(()) => transport::server_security(&tls, &words.given, loader)?,
         None => (Obj::empty(), Secret::default()),
     };
     let authorities = match loader.list("-rsp_capubs", mock.rsp_capubs.as_ref())? {

@@ -56,6 +56,7 @@ pub(super) fn mock(words: &Words, loader: &Loader<'_>) -> Result<MockServer> {
         untrusted,
         unprotected: mock.send_unprotected.is_some(),
         unprotected_errors: mock.accept_unprot_err.is_some(),
+        forgets: false,
         ignore_key_usage: checking.ignore_keyusage.is_some(),
     };
     let certificate = loader.others_certificate("-rsp_cert", mock.rsp_cert.as_ref())?;

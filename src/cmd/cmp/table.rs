@@ -41,6 +41,10 @@ options! {
         newkey: File = "-newkey", Client, Command, "3.0", "the key of -csr, or -key",
             "Private or public key to be certified";
         newkeypass: Text secret = "-newkeypass", Client, Command, "3.0", "none", "Source of the password of -newkey";
+        centralkeygen: Flag = "-centralkeygen", Client, Command, "3.0", "off",
+            "Have the server make the key; needs OpenSSL 3.5";
+        newkeyout: File = "-newkeyout", Client, Command, "3.0", "none",
+            "File for the key that the server made, PEM; encrypted if -newkeypass is given";
         subject: Text = "-subject", Client, Command, "3.0", "that of -csr or of the reference certificate",
             "Subject of the certificate, as /TYPE=VALUE/TYPE=VALUE";
         issuer: Text = "-issuer", Client, Command, "3.0", "that of the reference certificate",
@@ -108,6 +112,10 @@ options! {
             "Take signatures of certificates that aren't meant for them";
         unprotected_errors: Flag = "-unprotected_errors", Client, Command, "3.0", "off",
             "Take negative answers without protection";
+        no_cache_extracerts: Flag = "-no_cache_extracerts", Client, Command, "3.0", "off",
+            "Forget the certificates that come along with an answer; needs OpenSSL 3.3";
+        srvcertout: File = "-srvcertout", Client, Command, "3.0", "none",
+            "File for the certificate that vouches for the last answer; there is none with a secret";
         extracertsout: File = "-extracertsout", Client, Command, "3.0", "none", "File for further certificates of the answer";
         cacertsout: File = "-cacertsout", Client, Command, "3.0", "none", "File for certificates of authorities";
         oldwithold: File = "-oldwithold", Client, Command, "3.0", "none",

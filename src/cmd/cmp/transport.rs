@@ -5,10 +5,13 @@ use openssl::x509::X509;
 use super::client::Options;
 use super::inputs::{Loader, filled, option_error, within};
 use super::table::Tls;
+use crate::cmd::verification;
 use crate::cmp::outcome::pem;
 use crate::cmp::url::{Url, is_listed};
 use crate::error::Result;
+use crate::opts::Given;
 use crate::ossl::secret::Secret;
+use crate::ossl::store::file_path;
 use crate::tcl::Obj;
 
 /// Where messages go.
@@ -39,10 +42,16 @@ pub(super) struct Server {
 
 impl Way {
     /// The way that options describe.
-    pub(super) fn new(options: &Options, tls: &Tls<Obj>, loader: &Loader<'_>) -> Result<Self> {
+    pub(super) fn new(
+        options: &Options,
+        tls: &Tls<Obj>,
+        given: &Given<Obj>,
+        loader: &Loader<'_>,
+    ) -> Result<Self> {
         let (transfer, trial) = (&options.transfer, &options.trial);
         let server = filled(transfer.server.as_ref());
         let prepared = filled(trial.rspin.as_ref()).is_some();
+        let keep_alive = within("-keep_alive", transfer.keep_alive, 0, 2)?.unwrap_or(1);
         if trial.use_mock_srv.is_some() {
             for (option, given) in [("-server", server.is_some()), ("-rspin", prepared)] {
                 if given {
@@ -68,7 +77,6 @@ impl Way {
             let message = "-server says https, which needs -tls_used";
             return Err(option_error("-server", message));
         }
-        let keep_alive = within("-keep_alive", transfer.keep_alive, 0, 2)?.unwrap_or(1);
         let path = match filled(transfer.path.as_ref()) {
             Some(path) => path.strip_prefix('/').unwrap_or(path).to_owned(),
             None => url.path.clone(),
@@ -80,7 +88,7 @@ impl Way {
         Ok(Self::Server(Box::new(Server {
             proxy: proxy(options, &url, used)?,
             tls: match used {
-                true => Some(security(tls, &url, options, loader)?),
+                true => Some(security(tls, &url, options, given, loader)?),
                 false => None,
             },
             has_password: filled(tls.tls_keypass.as_ref()).is_some(),
@@ -148,6 +156,7 @@ fn security(
     tls: &Tls<Obj>,
     server: &Url,
     options: &Options,
+    given: &Given<Obj>,
     loader: &Loader<'_>,
 ) -> Result<Vec<(&'static str, String)>> {
     let mut words: Vec<(&'static str, String)> = Vec::new();
@@ -158,7 +167,10 @@ fn security(
         trusted if trusted.is_empty() => {
             words.extend([("-request", "0".to_owned()), ("-require", "0".to_owned())]);
         }
-        trusted => words.extend([("-require", "1".to_owned()), ("-cafile", pems(trusted))]),
+        trusted => {
+            words.extend([("-require", "1".to_owned())]);
+            words.extend(trust(trusted, tls, given, loader)?);
+        }
     }
     let untrusted = loader.list("-untrusted", options.checking.untrusted.as_ref())?;
     words.extend(identity(tls, untrusted, loader)?);
@@ -189,12 +201,34 @@ fn identity(
         let all = std::iter::once(own).chain(chain).chain(extra);
         words.push(("-cert", pems(all.chain(untrusted))));
     }
-    let option = match key.starts_with("-----BEGIN ") {
-        true => "-key",
-        false => "-keyfile",
-    };
-    words.push((option, key.to_owned()));
+    words.push(match key.starts_with("-----BEGIN ") {
+        true => ("-key", key.to_owned()),
+        false if loader.is_bundle("-tls_key", key)? => {
+            // TLS takes keys only as they are, so this one is opened here.
+            let key = loader.key("-tls_key", tls.tls_key.as_ref(), password)?;
+            let text = key.and_then(|key| key.private_key_to_pem_pkcs8().ok());
+            let text = String::from_utf8(text.unwrap_or_default());
+            ("-key", text.unwrap_or_default())
+        }
+        false => ("-keyfile", file_path(key).unwrap_or(key).to_owned()),
+    });
     Ok(words)
+}
+
+/// Whom to trust and how, as options of `tls::import`.
+fn trust(
+    trusted: Vec<X509>,
+    tls: &Tls<Obj>,
+    given: &Given<Obj>,
+    loader: &Loader<'_>,
+) -> Result<Vec<(&'static str, String)>> {
+    let mut content = pems(trusted);
+    for list in loader.lists("-tls_trusted", tls.tls_trusted.as_ref())? {
+        let text = list.to_pem().unwrap_or_default();
+        content.push_str(&String::from_utf8_lossy(&text));
+    }
+    let checks = Obj::list(verification::words(given)).as_text().into_owned();
+    Ok(vec![("-cafile", content), ("-verification", checks)])
 }
 
 /// The PEM texts of certificates.
@@ -203,7 +237,11 @@ fn pems(certificates: impl IntoIterator<Item = X509>) -> String {
 }
 
 /// The options of `tls::import` for a server, and the password of its key.
-pub(super) fn server_security(tls: &Tls<Obj>, loader: &Loader<'_>) -> Result<(Obj, Secret)> {
+pub(super) fn server_security(
+    tls: &Tls<Obj>,
+    given: &Given<Obj>,
+    loader: &Loader<'_>,
+) -> Result<(Obj, Secret)> {
     let mut words = identity(tls, Vec::new(), loader)?;
     if words.is_empty() {
         let message = "a server with -tls_used needs -tls_cert and -tls_key";
@@ -211,11 +249,10 @@ pub(super) fn server_security(tls: &Tls<Obj>, loader: &Loader<'_>) -> Result<(Ob
     }
     match loader.list("-tls_trusted", tls.tls_trusted.as_ref())? {
         trusted if trusted.is_empty() => words.push(("-request", "0".to_owned())),
-        trusted => words.extend([
-            ("-request", "1".to_owned()),
-            ("-require", "1".to_owned()),
-            ("-cafile", pems(trusted)),
-        ]),
+        trusted => {
+            words.extend([("-request", "1".to_owned()), ("-require", "1".to_owned())]);
+            words.extend(trust(trusted, tls, given, loader)?);
+        }
     }
     words.push(("-server", "1".to_owned()));
     let password = match filled(tls.tls_keypass.as_ref()) {
