@@ -349,6 +349,9 @@ proc ::tls::CmpParse {input ended} {
     variable cmpLargest
     variable cmpLargestHead
     set end [string first \r\n\r\n $input]
+    if {$end > $cmpLargestHead} {
+        CmpRefuse http "the head of the answer is longer than $cmpLargestHead bytes"
+    }
     if {$end < 0} {
         set begun [regexp {^(H(T(T(P(/.*)?)?)?)?)?$} $input]
         if {!$begun || [string length $input] > $cmpLargestHead} {
