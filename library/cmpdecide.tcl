@@ -225,6 +225,9 @@ proc ::tls::CmpRevoke {token facts} {
     }
     try {
         CmpCa $token {*}$words
+    } trap {TLS CA DATABASE revoked} {} {
+        # Somebody else has done it while the script decided.
+        return {tell 2 certRevoked "the certificate is revoked already"}
     } on error {message options} {
         after 0 [list return -options $options $message]
         return {tell 2 systemFailure "the authority fails"}
