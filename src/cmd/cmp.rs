@@ -179,7 +179,7 @@ fn start_client(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> Resul
     tape.information = std::mem::take(&mut settings.information);
     tape.questions.clone_from(&settings.wish.questions);
     files.old_root = settings.old_root.take();
-    files.random(words.texts("-writerand").pop());
+    files.random(words.given.texts("-writerand").pop());
     let seconds = |option: &str, value: Option<i64>| {
         let value = within(option, value, 0, i64::MAX)?;
         let value = value.filter(|value| *value > 0).map(i64::unsigned_abs);

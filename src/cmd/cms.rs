@@ -43,7 +43,7 @@ const KINDS: Kinds = Kinds {
 
 /// The error for options that can't be carried out.
 fn option_error(option: &str, message: impl Into<String>) -> Error {
-    Error::failed_with(Reason::CmsOption, [option], message)
+    KINDS.refuse(option, message)
 }
 
 /// `tls::cms ?operation? ?options? ?certificate ...?`, `tls::cms cancel token`

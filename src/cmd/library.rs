@@ -11,7 +11,7 @@ use openssl::provider::Provider;
 
 use super::pki::{Inputs, Kinds, PasswordOption};
 use crate::error::{Error, Reason, Result, reasons_text};
-use crate::opts::{Given, Word};
+use crate::opts::Given;
 use crate::ossl::engine::Engine;
 use crate::ossl::library;
 use crate::tcl::{Obj, files};
@@ -43,7 +43,7 @@ impl Library {
         let kinds = inputs.kinds;
         for setting in given.all() {
             let option = setting.spec.name;
-            let value = setting.value.as_ref().map(Word::text).unwrap_or_default();
+            let value = setting.text();
             match option {
                 "-provider" => {
                     let provider = Provider::try_load(None, &value, true).map_err(|stack| {

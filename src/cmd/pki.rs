@@ -119,7 +119,7 @@ impl<'a> Inputs<'a> {
 
     /// The error for an option that can't be carried out.
     pub(super) fn refuse(&self, option: &str, message: impl Into<String>) -> Error {
-        Error::failed_with(self.kinds.option, [option], message)
+        self.kinds.refuse(option, message)
     }
 
     /// Refuses files in a safe interpreter.

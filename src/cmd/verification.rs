@@ -29,17 +29,13 @@ pub(super) fn checks(given: &Given<Obj>, refuse: impl Fn(&str, String) -> Error)
         let bad = |_| refuse("-verify_ip", format!("\"{text}\" isn't an IP address"));
         text.parse().map_err(bad)
     };
-    let policies = given.all().filter(|setting| setting.spec.name == "-policy");
     let mut checks = Checks {
         name: options.verify_name,
         time: options.attime,
         depth: number("-verify_depth", options.verify_depth, i64::from(i32::MAX))?,
         level: number("-auth_level", options.auth_level, 5)?,
         purpose: options.purpose,
-        policies: policies
-            .filter_map(|setting| setting.value.as_ref())
-            .map(|value| value.as_text().into_owned())
-            .collect(),
+        policies: given.texts("-policy"),
         host: options.verify_hostname,
         email: options.verify_email,
         address: options.verify_ip.map(address).transpose()?,

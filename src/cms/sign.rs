@@ -95,9 +95,8 @@ pub(super) fn add_signer<'m>(
     Ok(info)
 }
 
-/// What stands before the content of the message that is to be signed. Parameters of keys don't show there, and as
-/// long as they wait for the signature the message can't be encoded, so this is told from one without them.
-fn head(settings: &Settings) -> Result<Skeleton> {
+/// A message that nobody has signed yet.
+fn unsigned(settings: &Settings) -> Result<ContentInfo> {
     let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
         .map_err(|stack| failed(&stack))?;
     if let Some(inner) = &settings.inner_type {
@@ -105,6 +104,13 @@ fn head(settings: &Settings) -> Result<Skeleton> {
             .set_inner_type(inner)
             .map_err(|stack| failed(&stack))?;
     }
+    Ok(message)
+}
+
+/// What stands before the content of the message that is to be signed. Parameters of keys don't show there, and as
+/// long as they wait for the signature the message can't be encoded, so this is told from one without them.
+fn head(settings: &Settings) -> Result<Skeleton> {
+    let message = unsigned(settings)?;
     for signer in &settings.signers {
         let flags = settings.flags.and(Flags::PARTIAL).and(Flags::NOSMIMECAP);
         message
@@ -122,13 +128,7 @@ fn head(settings: &Settings) -> Result<Skeleton> {
 
 /// Makes the message that is to be signed, with its signers.
 fn prepare(settings: &Settings) -> Result<ContentInfo> {
-    let message = ContentInfo::sign(None, settings.flags.and(Flags::DETACHED))
-        .map_err(|stack| failed(&stack))?;
-    if let Some(inner) = &settings.inner_type {
-        message
-            .set_inner_type(inner)
-            .map_err(|stack| failed(&stack))?;
-    }
+    let message = unsigned(settings)?;
     let request = match &settings.receipts {
         Some(receipts) => Some(
             ReceiptRequest::new(&receipts.from, &receipts.to).map_err(|stack| failed(&stack))?,

@@ -30,6 +30,13 @@ pub(crate) struct Setting<W> {
     pub(crate) value: Option<W>,
 }
 
+impl<W: Word> Setting<W> {
+    /// The text behind it, which is empty for a flag.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        self.value.as_ref().map(Word::text).unwrap_or_default()
+    }
+}
+
 /// A parsed command line: every option that was given, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Given<W> {
@@ -64,6 +71,20 @@ impl<W: Word> Given<W> {
     /// Every option that was given, in order.
     pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &Setting<W>> {
         self.settings.iter()
+    }
+
+    /// All values of the option `name` (its main spelling), in order.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        self.all()
+            .filter(|setting| setting.spec.name == name)
+            .map(|setting| setting.text().into_owned())
+            .collect()
+    }
+
+    /// Which of some options (their main spellings) comes last.
+    pub(crate) fn last_of(&self, names: &[&str]) -> Option<&Setting<W>> {
+        self.all()
+            .rfind(|setting| names.contains(&setting.spec.name))
     }
 
     /// Whether the option `name` (its main spelling) was given.

@@ -105,13 +105,18 @@ pub(crate) const UNSIGNED: c_ulong = 1 << 3 | 1 << 9;
 
 /// What words such as `no_header,no_version` leave out of a certificate's text; else the word that is none.
 pub(crate) fn certificate_form(words: &str) -> Result<c_ulong, String> {
+    form(PARTS, words)
+}
+
+/// The bits that words clear and set, by a table of both; with - in front they clear them. Else the word that is none.
+pub(crate) fn form(table: &[(&str, c_ulong, c_ulong)], words: &str) -> Result<c_ulong, String> {
     let mut bits = 0;
     for word in words.split(',').map(str::trim) {
         let (add, name) = match word.strip_prefix('-') {
             Some(name) => (false, name),
             None => (true, word.strip_prefix('+').unwrap_or(word)),
         };
-        let known = PARTS
+        let known = table
             .iter()
             .find(|(known, ..)| known.eq_ignore_ascii_case(name));
         let (_, clear, set) = known.ok_or_else(|| word.to_owned())?;

@@ -108,21 +108,8 @@ impl Form {
 
     /// The form that the words of `-nameopt` describe, e.g. `RFC2253,utf8,-esc_msb`.
     pub(crate) fn parse(words: &str) -> Result<Self, Problem> {
-        let mut bits = 0;
-        for word in words.split(',').map(str::trim) {
-            let (add, name) = match word.strip_prefix('-') {
-                Some(name) => (false, name),
-                None => (true, word.strip_prefix('+').unwrap_or(word)),
-            };
-            let known = WORDS
-                .iter()
-                .find(|(known, ..)| known.eq_ignore_ascii_case(name));
-            let Some((_, clear, set)) = known else {
-                return Err(Problem::new(unknown_word(word)));
-            };
-            bits &= !clear;
-            bits = if add { bits | set } else { bits & !set };
-        }
+        let read = print::form(WORDS, words);
+        let mut bits = read.map_err(|word| Problem::new(unknown_word(&word)))?;
         if bits != 0 && bits & SEPARATOR == 0 {
             bits |= COMMA_PLUS_SPACE;
         }

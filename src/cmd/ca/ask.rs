@@ -193,7 +193,7 @@ impl<'a> Call<'a> {
     fn make(&self) -> Result<Obj> {
         let der = encoding("-outform", self.asking.outform.as_deref())? == Some(Encoding::Der);
         let subject = self.subject()?;
-        let inline = ask::inline("-addext", &self.words.texts("-addext"))?;
+        let inline = ask::inline("-addext", &self.words.given.texts("-addext"))?;
         self.check_key()?;
         let lock = self.lock()?;
         let file = self.key_file()?;
@@ -235,7 +235,7 @@ impl<'a> Call<'a> {
 
     /// Does what is done when all is written.
     pub(super) fn finish(&self) -> Result<()> {
-        match self.words.texts("-writerand").pop() {
+        match self.words.given.texts("-writerand").pop() {
             Some(file) => surroundings::write_random(self.interp, &file),
             None => Ok(()),
         }
@@ -343,7 +343,7 @@ impl<'a> Call<'a> {
             }
             None => {
                 let word = self.asking.newkey.as_deref().unwrap_or("ec:P-256");
-                let kind = KeyKind::parse(word, &self.words.texts("-pkeyopt"))?;
+                let kind = KeyKind::parse(word, &self.words.given.texts("-pkeyopt"))?;
                 kind.generate(properties.as_deref())?
             }
         };
@@ -356,7 +356,7 @@ impl<'a> Call<'a> {
             None if Authority::brings_digest(&key) => "default".to_owned(),
             None => own.unwrap_or_else(|| "default".to_owned()),
         };
-        let parameters = self.words.texts("-sigopt");
+        let parameters = self.words.given.texts("-sigopt");
         Authority::new(None, key, Some(&digest), parameters, properties)
     }
 

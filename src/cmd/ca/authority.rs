@@ -41,7 +41,7 @@ impl Job<'_> {
             certificate,
             key,
             digest.as_deref(),
-            self.words.texts("-sigopt"),
+            self.words.given.texts("-sigopt"),
             self.library.query().map(str::to_owned),
         )
     }

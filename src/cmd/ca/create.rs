@@ -37,7 +37,7 @@ pub(super) fn run(interp: Interp<'_>, words: &Words, folder: &str) -> Result<Obj
         }
     };
     let subject = subject(&name, true)?;
-    let inline = ask::inline("-addext", &words.texts("-addext"))?;
+    let inline = ask::inline("-addext", &words.given.texts("-addext"))?;
     let lock = call.lock()?;
     let asker = call.asker()?;
     let certificate = call.certificate(&asker, &subject, &inline, &EXTENSIONS, DAYS)?;

@@ -21,7 +21,7 @@ pub(super) const KINDS: Kinds = Kinds {
 
 /// The error for options that can't be carried out.
 pub(super) fn option_error(option: &str, message: impl Into<String>) -> Error {
-    Error::failed_with(Reason::CaOption, [option], message)
+    KINDS.refuse(option, message)
 }
 
 /// Refuses files in a safe interpreter.

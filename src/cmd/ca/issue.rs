@@ -59,7 +59,7 @@ impl Job<'_> {
     /// Everybody who asks for a certificate.
     fn requests(&self, profile: Profile) -> Result<Issuing> {
         let operations = &self.operations;
-        let parameters = self.words.texts("-vfyopt");
+        let parameters = self.words.given.texts("-vfyopt");
         let mut applicants = Vec::new();
         if let Some(file) = &operations.spkac {
             let content = self.inputs.document("-spkac", file)?;

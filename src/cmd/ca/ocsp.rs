@@ -122,7 +122,7 @@ impl Job<'_> {
             None if Authority::brings_digest(&key) => None,
             None => self.config.value("default_md"),
         };
-        let parameters = self.words.texts("-rsigopt");
+        let parameters = self.words.given.texts("-rsigopt");
         let properties = self.library.query().map(str::to_owned);
         Authority::new(
             Some(certificate),

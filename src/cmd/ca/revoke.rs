@@ -98,11 +98,13 @@ impl Job<'_> {
             "-crl_compromise",
             "-crl_CA_compromise",
         ];
-        match self.words.last_of(&options) {
+        match self.words.given.last_of(&options) {
             None => Ok(Cause::None),
-            Some(("-crl_reason", word)) => Cause::reason(&word),
-            Some(("-crl_hold", instruction)) => Cause::hold(&instruction),
-            Some((option, text)) => Cause::since(option, &text, option == "-crl_CA_compromise"),
+            Some(last) => match (last.spec.name, &*last.text()) {
+                ("-crl_reason", word) => Cause::reason(word),
+                ("-crl_hold", instruction) => Cause::hold(instruction),
+                (option, text) => Cause::since(option, text, option == "-crl_CA_compromise"),
+            },
         }
     }
 

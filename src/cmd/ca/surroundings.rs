@@ -51,11 +51,8 @@ pub(super) fn write_random(interp: Interp<'_>, name: &str) -> Result<()> {
 
 /// Whether steps are told: the last of two options decides.
 pub(super) fn is_verbose(given: &Given<Obj>) -> bool {
-    let mut said = given
-        .all()
-        .map(|setting| setting.spec.name)
-        .filter(|name| ["-verbose", "-quiet"].contains(name));
-    said.next_back() == Some("-verbose")
+    let last = given.last_of(&["-verbose", "-quiet"]);
+    last.is_some_and(|setting| setting.spec.name == "-verbose")
 }
 
 /// The form in which certificates are shown, by `name_opt` and `cert_opt`: bits for names and for certificates.
@@ -104,6 +101,6 @@ impl Job<'_> {
 
 /// The file that `-writerand`, or else `RANDFILE`, names for random bytes.
 pub(super) fn random_file(words: &Words, config: &Config) -> Option<String> {
-    let asked = words.texts("-writerand").pop();
+    let asked = words.given.texts("-writerand").pop();
     asked.or_else(|| config.random_file())
 }

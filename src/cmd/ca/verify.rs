@@ -135,7 +135,7 @@ impl Job<'_> {
 
     /// The revocation lists of `-crlfile`, or of the configuration.
     fn lists(&self, deltas: bool) -> Result<Vec<X509Crl>> {
-        let mut files = self.words.texts("-crlfile");
+        let mut files = self.words.given.texts("-crlfile");
         if files.is_empty() {
             files.push(self.config.required("crl")?);
         }

@@ -67,27 +67,6 @@ impl Words {
                 .collect(),
         })
     }
-
-    /// All values of an option, in order.
-    pub(super) fn texts(&self, option: &str) -> Vec<String> {
-        let all = self
-            .given
-            .all()
-            .filter(|setting| setting.spec.name == option);
-        all.filter_map(|setting| setting.value.as_ref())
-            .map(|value| value.as_text().into_owned())
-            .collect()
-    }
-
-    /// Which of some options comes last, with its value.
-    pub(super) fn last_of(&self, options: &[&str]) -> Option<(&'static str, String)> {
-        let mut all = self
-            .given
-            .all()
-            .filter(|setting| options.contains(&setting.spec.name));
-        let last = all.next_back()?;
-        Some((last.spec.name, last.value.as_ref()?.as_text().into_owned()))
-    }
 }
 
 /// The words, the first with the dash that an operation may lack.

@@ -28,7 +28,7 @@ pub(super) const KINDS: Kinds = Kinds {
 
 /// The error for options that can't be carried out.
 pub(super) fn option_error(option: &str, message: impl Into<String>) -> Error {
-    Error::failed_with(Reason::CmpOption, [option], message)
+    KINDS.refuse(option, message)
 }
 
 /// A value that isn't empty, which stands for none.

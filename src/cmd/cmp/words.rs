@@ -69,15 +69,6 @@ impl Words {
             serves,
         })
     }
-
-    /// All values of an option, in order.
-    pub(super) fn texts(&self, option: &str) -> Vec<String> {
-        let all = self.given.all();
-        all.filter(|setting| setting.spec.name == option)
-            .filter_map(|setting| setting.value.as_ref())
-            .map(|value| value.as_text().into_owned())
-            .collect()
-    }
 }
 
 /// The words with a command in front turned into an option.

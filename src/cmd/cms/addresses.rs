@@ -155,7 +155,7 @@ impl Job<'_> {
             return Ok(Vec::new());
         };
         let known = read(&self.inputs, name)?;
-        let values: Vec<String> = self.words.texts("-to").collect();
+        let values = self.words.given.texts("-to");
         values
             .iter()
             .flat_map(|value| split(value))

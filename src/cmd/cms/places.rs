@@ -123,7 +123,9 @@ impl Job<'_> {
             (
                 "To",
                 self.words
+                    .given
                     .texts("-to")
+                    .into_iter()
                     .reduce(|all, one| format!("{all}, {one}")),
             ),
             ("From", streams.from.clone()),
@@ -160,7 +162,8 @@ impl Job<'_> {
 
     /// Whether lengths are left open.
     pub(super) fn indefinite(&self) -> bool {
-        self.words.last_of(&["-stream", "-noindef"]) == Some("-stream")
+        let last = self.words.given.last_of(&["-stream", "-noindef"]);
+        last.is_some_and(|setting| setting.spec.name == "-stream")
     }
 
     /// A plan that makes a message of the input.

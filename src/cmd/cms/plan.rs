@@ -136,12 +136,12 @@ impl Closing {
     /// As the options say.
     pub(super) fn new(job: &Job<'_>) -> Self {
         let is_verify = job.operation == super::words::Operation::Verify;
-        let signers = job.words.texts("-signer").last().filter(|_| is_verify);
+        let signers = job.words.given.texts("-signer").pop().filter(|_| is_verify);
         Self {
             info: job.streams.info.clone(),
             certsout: job.keys.certsout.clone(),
             signers,
-            random: job.words.texts("-writerand").last(),
+            random: job.words.given.texts("-writerand").pop(),
             addresses: job.checking.smimestore.clone().filter(|_| is_verify),
         }
     }

@@ -57,14 +57,19 @@ impl Job<'_> {
 
     /// The request for receipts.
     fn receipts(&self) -> Result<Option<sign::Receipts>> {
-        let bytes =
-            |option| -> Vec<Vec<u8>> { self.words.texts(option).map(String::into_bytes).collect() };
+        let bytes = |option| -> Vec<Vec<u8>> {
+            self.words
+                .given
+                .texts(option)
+                .into_iter()
+                .map(String::into_bytes)
+                .collect()
+        };
         let list = bytes("-receipt_request_from");
         let to = bytes("-receipt_request_to");
-        let from = match self
-            .words
-            .last_of(&["-receipt_request_all", "-receipt_request_first"])
-        {
+        let given = &self.words.given;
+        let all = given.last_of(&["-receipt_request_all", "-receipt_request_first"]);
+        let from = match all.map(|setting| setting.spec.name) {
             _ if !list.is_empty() => ReceiptsFrom::List(list),
             Some("-receipt_request_all") => ReceiptsFrom::All,
             Some(_) => ReceiptsFrom::FirstTier,
@@ -85,7 +90,7 @@ impl Job<'_> {
     /// The certificates of `-certfile`.
     pub(super) fn further_certificates(&self) -> Result<Vec<X509>> {
         let mut found = Vec::new();
-        for file in self.words.texts("-certfile") {
+        for file in self.words.given.texts("-certfile") {
             found.extend(self.certificates("-certfile", &file)?);
         }
         Ok(found)

@@ -4,7 +4,7 @@ use super::option_error;
 use super::table::TABLE;
 use crate::cmd::library::Library;
 use crate::error::Result;
-use crate::opts::{Given, Word};
+use crate::opts::Given;
 use crate::tcl::Obj;
 
 /// What is done.
@@ -160,32 +160,12 @@ impl Words {
         })
     }
 
-    /// All values of an option, in order.
-    pub(super) fn texts(&self, option: &str) -> impl Iterator<Item = String> {
-        self.given
-            .all()
-            .filter(move |setting| setting.spec.name == option)
-            .filter_map(|setting| setting.value.as_ref())
-            .map(|value| value.text().into_owned())
-    }
-
-    /// Which of some options comes last.
-    pub(super) fn last_of(&self, options: &[&'static str]) -> Option<&'static str> {
-        self.given
-            .all()
-            .map(|setting| setting.spec.name)
-            .rfind(|name| options.contains(name))
-    }
-
     /// The cipher that wraps keys.
     pub(super) fn wrap(&self) -> Option<String> {
         self.given
             .all()
             .filter_map(|setting| match setting.spec.name {
-                "-wrap" => setting
-                    .value
-                    .as_ref()
-                    .map(|value| value.text().into_owned()),
+                "-wrap" => Some(setting.text().into_owned()),
                 "-aes128-wrap" => Some("id-aes128-wrap".to_owned()),
                 "-aes192-wrap" => Some("id-aes192-wrap".to_owned()),
                 "-aes256-wrap" => Some("id-aes256-wrap".to_owned()),
@@ -200,12 +180,7 @@ impl Words {
         let mut parties: Vec<Party> = Vec::new();
         let mut waiting: Option<String> = None;
         for setting in self.given.all() {
-            let value = || {
-                setting
-                    .value
-                    .as_ref()
-                    .map_or_else(String::new, |value| value.text().into_owned())
-            };
+            let value = || setting.text().into_owned();
             match (setting.spec.name, parties.last_mut()) {
                 ("-signer", _) => parties.push(Party {
                     file: value(),
@@ -229,12 +204,7 @@ impl Words {
     pub(super) fn recipients(&self) -> Result<Vec<Party>> {
         let mut parties: Vec<Party> = Vec::new();
         for setting in self.given.all() {
-            let value = || {
-                setting
-                    .value
-                    .as_ref()
-                    .map_or_else(String::new, |value| value.text().into_owned())
-            };
+            let value = || setting.text().into_owned();
             match setting.spec.name {
                 "-recip" => parties.push(Party {
                     file: value(),
