@@ -63,7 +63,7 @@ fn is_text(value: &str) -> bool {
 }
 
 /// Whether a value names a store that isn't just a file.
-fn is_uri(value: &str) -> bool {
+pub(super) fn is_uri(value: &str) -> bool {
     let scheme = value.split_once(':').map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| {
         scheme.len() > 1

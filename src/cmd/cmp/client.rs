@@ -8,6 +8,7 @@ use super::inputs::{
 };
 use super::table::{Checking, Enrollment, Generic, Own, Transfer, Trial};
 use super::words::Words;
+use crate::cmd::pki::is_uri;
 use crate::cmp::settings::{Command, Credentials, NewKey, Settings, Wish};
 use crate::cmp::{answers, names};
 use crate::error::{Error, Reason, Result};
@@ -323,9 +324,12 @@ impl Options {
         let Some(value) = filled(self.enrollment.newkey.as_ref()) else {
             return Ok(None);
         };
-        let content = loader.inputs.content("-newkey", value)?;
-        if let Ok(key) = load::public_key(&content) {
-            return Ok(Some(NewKey::Public(key)));
+        // What a store or an engine keeps is a private key.
+        if !is_uri(value) {
+            let content = loader.inputs.content("-newkey", value)?;
+            if let Ok(key) = load::public_key(&content) {
+                return Ok(Some(NewKey::Public(key)));
+            }
         }
         let password = Loader::pass("-newkeypass", self.enrollment.newkeypass.as_ref());
         let key = loader.key("-newkey", self.enrollment.newkey.as_ref(), password)?;
