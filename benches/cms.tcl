@@ -4,14 +4,15 @@
 #
 # PACKAGE is the folder of a built package. Sizes are in MiB, 1 100 1024 unless given; the median of
 # three rounds is shown. FOLDER is where files lie meanwhile, best one in memory (/dev/shm, for example). Every
-# run is a process of its own, whose time and peak of memory the system tells; they take turns. Certificates are
-# those of the tests.
+# run is a process of its own, whose time and peak of memory the system tells; they take turns. Of tls::cms the
+# time of the call alone is told as well, since a script that calls it has been started long before. Certificates
+# are those of the tests.
 
 namespace eval bench {
     variable here [file dirname [file normalize [info script]]]
 
-    # Each operation: a title, how it is done, and how gpgsm does the same, if it does. The message
-    # that an operation reads is what the openssl program writes by "from".
+    # Each operation: a title, how it is done, by which words the message is made that it reads (the openssl
+    # program makes it, or tls::cms where that can't), and how gpgsm does the same, if it does.
     variable operations {
         "sign, detached, DER"
             {-sign -binary -outform DER -signer RSA} {}
@@ -28,6 +29,8 @@ namespace eval bench {
             {-sign -binary -nodetach -outform DER -signer RSA} {--verify MESSAGE}
         "verify, opaque, BER" {-verify -binary -inform DER -CAfile CA}
             {-sign -binary -nodetach -stream -outform DER -signer RSA} {}
+        "verify, opaque, S/MIME" {-verify -binary -CAfile CA}
+            {-sign -binary -nodetach -stream -signer RSA} {}
         "encrypt, CBC, DER" {-encrypt -binary -aes256 -outform DER CERT} {} {}
         "encrypt, CBC, -stream" {-encrypt -binary -stream -aes256 -outform DER CERT} {}
             {-r mail-rsa@example.org --encrypt}
@@ -43,8 +46,15 @@ namespace eval bench {
             {-encrypt -binary -stream -aes-256-gcm -outform DER CERT} {}
         "encrypt, CBC, S/MIME" {-encrypt -binary -stream -aes256 CERT} {} {}
         "decrypt, CBC, S/MIME" {-decrypt -recip RSA} {-encrypt -binary -stream -aes256 CERT} {}
+        "EncryptedData_encrypt" {-EncryptedData_encrypt -binary -aes256 -outform DER -secretkey KEY} {} {}
+        "EncryptedData_decrypt" {-EncryptedData_decrypt -inform DER -secretkey KEY}
+            {-EncryptedData_encrypt -binary -aes256 -outform DER -secretkey KEY} {}
         "digest_create" {-digest_create -binary -outform DER} {} {}
         "digest_verify" {-digest_verify -inform DER} {-digest_create -binary -outform DER} {}
+        "data_create" {-data_create -binary -outform DER} {} {}
+        "data_out" {-data_out -inform DER} {-data_create -binary -outform DER} {}
+        "compress" {-compress -binary -outform DER} {} {}
+        "uncompress" {-uncompress -inform DER} {-compress -binary -outform DER} {}
     }
 
     # Tells the time in seconds and the peak in KiB of the command that stands behind it, and its status.
@@ -71,10 +81,10 @@ proc bench::Path {name} {
 proc bench::Words {words input output} {
     variable certs
     set names [list RSA [file join $certs mail-rsa-both.pem] CERT [file join $certs mail-rsa.pem] \
-        CA [file join $certs ca.pem] CONTENT [Path content] MESSAGE $input]
+        CA [file join $certs ca.pem] CONTENT [Path content] MESSAGE $input KEY [string repeat 00112233 8]]
     # Certificates of recipients stand behind all options.
-    return [concat [lindex $words 0] [list -in $input -out $output] \
-        [lmap word [lrange $words 1 end] {expr {[dict exists $names $word] ? [dict get $names $word] : $word}}]]
+    return [list [lindex $words 0] -in $input -out $output \
+        {*}[lmap word [lrange $words 1 end] {dict get [dict merge [list $word $word] $names] $word}]]
 }
 
 # Runs a command; seconds, peak in MiB, and whether it went well.
@@ -88,7 +98,7 @@ proc bench::Measure {command} {
 proc bench::Contestants {words gpgsm input output} {
     variable script
     set all [list openssl [list openssl cms {*}[Words $words $input $output]] \
-        tls [list [info nameofexecutable] $script {*}[Words $words $input $output]]]
+        tls [list [info nameofexecutable] $script [Path call] {*}[Words $words $input $output]]]
     if {$gpgsm ne {} && [auto_execok gpgsm] ne {}} {
         set names [list CONTENT [Path content] MESSAGE $input]
         set rest [lmap word $gpgsm {expr {[dict exists $names $word] ? [dict get $names $word] : $word}}]
@@ -98,6 +108,16 @@ proc bench::Contestants {words gpgsm input output} {
         lappend all gpgsm [list gpgsm --yes -o $output {*}$rest]
     }
     return $all
+}
+
+# The seconds that the last call took.
+proc bench::Call {} {
+    set file [open [Path call]]
+    try {
+        return [read $file]
+    } finally {
+        close $file
+    }
 }
 
 # The median of some numbers.
@@ -131,10 +151,14 @@ proc bench::Home {} {
 
 # One operation at one size.
 proc bench::Operation {title words from gpgsm size rounds} {
+    variable script
     set input [Path content]
     if {$from ne {}} {
         set input [Path message]
-        exec -ignorestderr openssl cms {*}[Words $from [Path content] $input] 2>@1
+        set made [Words $from [Path content] $input]
+        if {[catch {exec -ignorestderr openssl cms {*}$made 2>@1}]} {
+            exec [info nameofexecutable] $script [Path call] {*}$made
+        }
     }
     set contestants [Contestants $words $gpgsm $input [Path out]]
     for {set round 0} {$round < $rounds} {incr round} {
@@ -144,10 +168,16 @@ proc bench::Operation {title words from gpgsm size rounds} {
             if {$good} {
                 dict lappend times $who $seconds
                 dict lappend peaks $who $peak
+                if {$who eq "tls"} {
+                    lappend calls [Call]
+                }
             }
         }
     }
     set found {}
+    if {[info exists calls]} {
+        dict set found call [Median $calls]
+    }
     foreach who {openssl tls gpgsm} {
         if {[info exists times] && [dict exists $times $who]} {
             dict set found $who [Median [dict get $times $who]]
@@ -157,11 +187,14 @@ proc bench::Operation {title words from gpgsm size rounds} {
             lappend cells [format %22s -]
         }
     }
-    set ratio -
-    if {[dict exists $found openssl] && [dict exists $found tls]} {
-        set ratio [format %.2f [expr {[dict get $found tls] / [dict get $found openssl]}]]
+    foreach who {tls call} {
+        if {[dict exists $found openssl] && [dict exists $found $who]} {
+            lappend ratios [format %.2f [expr {[dict get $found $who] / [dict get $found openssl]}]]
+        } else {
+            lappend ratios -
+        }
     }
-    puts [format {| %5d MiB | %-26s | %s | %5s |} $size $title [join $cells { | }] $ratio]
+    puts [format {| %5d MiB | %-24s | %s | %5s | %5s |} $size $title [join $cells { | }] {*}$ratios]
     flush stdout
 }
 
@@ -184,14 +217,21 @@ proc bench::main {words} {
     set script [Path run.tcl]
     set file [open $script w]
     puts $file "set dir [list $package]\nsource \[file join \$dir pkgIndex.tcl\]\npackage require tls"
-    puts $file {tls::cms {*}$argv}
+    puts $file {
+        set start [clock microseconds]
+        tls::cms {*}[lrange $argv 1 end]
+        set stop [clock microseconds]
+        set file [open [lindex $argv 0] w]
+        puts $file [expr {($stop - $start) / 1e6}]
+        close $file
+    }
     close $file
     try {
         if {[auto_execok gpgsm] ne {}} {
             Home
         }
-        puts "|      size | operation                  |                openssl |                    tls\
-            |                  gpgsm | ratio |"
+        puts "|      size | operation                |                openssl |                    tls\
+            |                  gpgsm | ratio |  call |"
         foreach size [dict get $options -sizes] {
             exec head -c [expr {$size * 1024 ** 2}] /dev/urandom > [Path content]
             foreach {title how from gpgsm} $operations {
