@@ -97,28 +97,30 @@ impl<R: Read> Decoder<R> {
 
     /// Decodes a piece of text.
     fn decode(&mut self, mut rest: &[u8]) -> io::Result<()> {
-        while let [a, b, c, d, after @ ..] = rest {
-            let word = VALUES[0][usize::from(*a)]
-                | VALUES[1][usize::from(*b)]
-                | VALUES[2][usize::from(*c)]
-                | VALUES[3][usize::from(*d)];
-            if self.filled == 0 && word & NONE == 0 {
-                self.bytes.extend_from_slice(&word.to_be_bytes()[1..]);
+        loop {
+            // A character that isn't plain is looked for once a line, and then group by group.
+            while self.filled == 0
+                && let Some((line, after)) = rest.split_first_chunk::<64>()
+                && let Some(bytes) = decoded::<64, 48>(line)
+            {
+                self.bytes.extend_from_slice(&bytes);
+                rest = after.strip_prefix(b"\n").unwrap_or(after);
+            }
+            while self.filled == 0
+                && let Some((group, after)) = rest.split_first_chunk::<4>()
+                && let Some(bytes) = decoded::<4, 3>(group)
+            {
+                self.bytes.extend_from_slice(&bytes);
                 rest = after;
-                continue;
             }
-            let (first, after) = rest.split_at(1);
+            let Some((first, after)) = rest.split_first() else {
+                return Ok(());
+            };
             rest = after;
-            if !self.character(first[0])? {
+            if !self.character(*first)? {
                 return self.end();
             }
         }
-        for character in rest {
-            if !self.character(*character)? {
-                return self.end();
-            }
-        }
-        Ok(())
     }
 
     /// Takes a single character; false for padding, where the text ends.
@@ -167,6 +169,23 @@ impl<R: Read> Decoder<R> {
     }
 }
 
+/// The bytes of whole groups, unless a character among them stands for none.
+fn decoded<const TEXT: usize, const BYTES: usize>(text: &[u8; TEXT]) -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    let mut all = 0;
+    let groups = text.as_chunks::<4>().0;
+    for ([a, b, c, d], place) in groups.iter().zip(bytes.as_chunks_mut::<3>().0) {
+        let word = VALUES[0][usize::from(*a)]
+            | VALUES[1][usize::from(*b)]
+            | VALUES[2][usize::from(*c)]
+            | VALUES[3][usize::from(*d)];
+        all |= word;
+        let [_, high, middle, low] = word.to_be_bytes();
+        *place = [high, middle, low];
+    }
+    (all & NONE == 0).then_some(bytes)
+}
+
 impl<R: Read> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.taken == self.bytes.len() && !self.ended {
@@ -206,35 +225,46 @@ impl<W: Write> Encoder<W> {
     /// Writes the last line, and gives `out` back.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         if !self.held.is_empty() {
-            let last = std::mem::take(&mut self.held);
-            encode_line(&last, &mut self.text);
+            encode_last(&self.held, &mut self.text);
         }
         self.out.write_all(&self.text)?;
         Ok(self.out)
     }
 }
 
-/// Appends a line.
-fn encode_line(bytes: &[u8], text: &mut Vec<u8>) {
+/// Appends the last line, which may be short.
+fn encode_last(bytes: &[u8], text: &mut Vec<u8>) {
     let (groups, rest) = bytes.as_chunks::<3>();
-    for [a, b, c] in groups {
-        let high = usize::from(*a) << 4 | usize::from(*b) >> 4;
-        let low = (usize::from(*b) & 15) << 8 | usize::from(*c);
-        text.extend_from_slice(&PAIRS[high]);
-        text.extend_from_slice(&PAIRS[low]);
+    for group in groups {
+        text.extend_from_slice(&encoded(*group));
     }
-    match *rest {
-        [a] => {
-            text.extend_from_slice(&PAIRS[usize::from(a) << 4]);
-            text.extend_from_slice(b"==");
-        }
-        [a, b] => {
-            text.extend_from_slice(&PAIRS[usize::from(a) << 4 | usize::from(b) >> 4]);
-            text.extend_from_slice(&[PAIRS[(usize::from(b) & 15) << 8][0], b'=']);
-        }
-        _ => {}
+    let padding = match *rest {
+        [a] => Some(([a, 0, 0], 2)),
+        [a, b] => Some(([a, b, 0], 1)),
+        _ => None,
+    };
+    if let Some((group, missing)) = padding {
+        text.extend_from_slice(&encoded(group)[..4 - missing]);
+        text.extend_from_slice(&b"=="[..missing]);
     }
     text.push(b'\n');
+}
+
+/// Appends a full line.
+fn encode_line(bytes: &[u8; LINE], text: &mut Vec<u8>) {
+    let mut line = [b'\n'; LINE / 3 * 4 + 1];
+    let groups = bytes.as_chunks::<3>().0;
+    for (group, place) in groups.iter().zip(line.as_chunks_mut::<4>().0) {
+        *place = encoded(*group);
+    }
+    text.extend_from_slice(&line);
+}
+
+/// The characters of a group.
+fn encoded([a, b, c]: [u8; 3]) -> [u8; 4] {
+    let [first, second] = PAIRS[usize::from(a) << 4 | usize::from(b) >> 4];
+    let [third, fourth] = PAIRS[(usize::from(b) & 15) << 8 | usize::from(c)];
+    [first, second, third, fourth]
 }
 
 impl<W: Write> Write for Encoder<W> {
@@ -244,10 +274,10 @@ impl<W: Write> Write for Encoder<W> {
             let (first, after) = rest.split_at(rest.len().min(LINE - self.held.len()));
             self.held.extend_from_slice(first);
             rest = after;
-            if self.held.len() < LINE {
+            let Some(line) = self.held.first_chunk::<LINE>() else {
                 return Ok(bytes.len());
-            }
-            encode_line(&self.held, &mut self.text);
+            };
+            encode_line(line, &mut self.text);
             self.held.clear();
         }
         let (lines, after) = rest.as_chunks::<LINE>();
