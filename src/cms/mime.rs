@@ -417,7 +417,8 @@ impl Finder<'_> {
         self.collect(|_| Ok(()))
     }
 
-    /// Gives each line of a body to `take`, up to the next boundary; the line end before it isn't part of the body.
+    /// Gives each line of a body to `take`, up to the next boundary; the line end before it isn't part of the body. That
+    /// is one of the mail's own: where the boundary itself ends with a line feed alone, a CR before it is content.
     fn collect(
         &mut self,
         mut take: impl FnMut(Line<'_>) -> io::Result<()>,
@@ -433,6 +434,9 @@ impl Finder<'_> {
                 && line.bytes.starts_with(b"--")
                 && let Some((depth, is_last)) = matching(&self.boundaries, line.text())
             {
+                if line.bytes.ends_with(b"\n") && !line.bytes.ends_with(b"\r\n") {
+                    last_end = last_end.min(1);
+                }
                 return Ok((start.max(stop - last_end), End::Boundary(depth, is_last)));
             }
             take(line)?;
