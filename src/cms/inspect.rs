@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use openssl::x509::X509;
 
-use super::ber::{Filling, Reader, Skeleton};
+use super::ber::{Filling, Kind, Reader, Skeleton};
 use super::output::Wrapping;
 use super::sign;
 use super::source::{Format, Opened, Stream, open};
@@ -38,7 +38,12 @@ pub(super) fn survey(
 
 /// A message without its content, for OpenSSL.
 pub(super) fn parsed(skeleton: &Skeleton) -> Result<ContentInfo> {
-    ContentInfo::from_der(&skeleton.without_content(Filling::Detached))
+    let filling = match skeleton.kind {
+        // Here the content isn't optional.
+        Kind::Data if skeleton.has_content => Filling::Empty,
+        _ => Filling::Detached,
+    };
+    ContentInfo::from_der(&skeleton.without_content(filling))
         .map_err(|stack| refused(Reason::CmsRead, "can't read the message", &stack))
 }
 
