@@ -12,7 +12,7 @@ use super::output::StripText;
 use super::source::{Format, Opened, Stream, open};
 use super::{Named, pump, refused, unreadable};
 use crate::error::{Error, Reason, Result};
-use crate::ossl::cms::{Chain, ContentInfo, Flags, RecipientKind};
+use crate::ossl::cms::{Chain, ContentInfo, Flags, RecipientKind, transported_key};
 use crate::ossl::secret::Secret;
 
 /// The keys with which a message may be opened; they are tried in this order.
@@ -115,17 +115,35 @@ pub(crate) fn decrypt(
     if !matches!(skeleton.kind, Kind::Enveloped | Kind::AuthEnveloped) {
         return Err(wrong_type(&skeleton, "EnvelopedData"));
     }
+    if let (Some(key), Some(certificate)) = (&settings.keys.private, &settings.keys.certificate)
+        && !certificate
+            .public_key()
+            .is_ok_and(|public| public.public_eq(key))
+    {
+        return Err(Error::failed(
+            Reason::CmsDecrypt,
+            "the private key doesn't fit the recipient's certificate",
+        ));
+    }
     let message = message(&skeleton)?;
     open_key(&message, settings)?;
-    let chain = message.chain().map_err(|stack| match settings.debug {
+    let mut chain = message.chain().map_err(|stack| match settings.debug {
         // A library that makes up a key for one that doesn't fit makes it of any length.
-        true => refused(Reason::CmsDecrypt, "the key doesn't fit", &stack),
+        true => refused(Reason::CmsDecrypt, "the private key doesn't fit", &stack),
         false => failed(&stack),
     })?;
+    let length = chain.cipher().map_or(0, |cipher| cipher.key_length());
+    if settings.debug && !opens(&skeleton, settings, length) {
+        return Err(Error::failed(
+            Reason::CmsDecrypt,
+            "the private key doesn't fit",
+        ));
+    }
     let outcome = pass(chain, reader, behind, settings.text, out);
-    // A key made up in defence against probing may by chance seem to fit; only this tells.
+    // A key made up in defence against probing may by chance seem to fit; only this tells, and only afterwards. Where
+    // the certificate is known, the key is right, and whether a message was probed with stays untold.
     let is_ours =
-        settings.debug || settings.keys.certificate.is_some() || opens(&skeleton, settings);
+        settings.debug || settings.keys.certificate.is_some() || opens(&skeleton, settings, length);
     match (outcome, is_ours) {
         (Ok(skeleton), true) => Ok(skeleton),
         (Ok(_), false) => Err(Error::failed(
@@ -196,20 +214,82 @@ fn open_key(message: &ContentInfo, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Whether one of the keys really opens the message.
-fn opens(skeleton: &Skeleton, settings: &Settings) -> bool {
+/// Whether one of the keys really opens the message, and gives a content key of this length.
+fn opens(skeleton: &Skeleton, settings: &Settings, length: usize) -> bool {
     let Some(key) = &settings.keys.private else {
         return true;
     };
-    let Ok(message) = message(skeleton) else {
+    let Some(recipients) = Recipients::of(skeleton) else {
         return false;
     };
-    message.prepare_decryption(Flags::DEBUG_DECRYPT).is_ok()
-        && message
-            .decrypt_with_key(key, None, settings.keys.originator.as_deref())
-            .is_ok()
-        // From OpenSSL 3.2 on even then a key is made up, but of any length, which only the cipher refuses.
-        && message.chain().is_ok()
+    let fits = |encrypted: &Vec<u8>| {
+        transported_key(key, encrypted).is_some_and(|key| key.len() == length)
+    };
+    recipients.transported.iter().any(fits)
+        || recipients.others.is_some_and(|others| {
+            // None of these can seem to be opened: their ways of encrypting a key tell whether it is right.
+            others.prepare_decryption(Flags::DEBUG_DECRYPT).is_ok()
+                && others
+                    .decrypt_with_key(key, None, settings.keys.originator.as_deref())
+                    .is_ok()
+        })
+}
+
+/// The recipients of a message, by how surely it shows that a private key fits.
+struct Recipients {
+    /// The content key as encrypted by RSA with the padding of PKCS #1 1.5, which shows little.
+    transported: Vec<Vec<u8>>,
+    /// A message with the other recipients; `None` if there are none.
+    others: Option<ContentInfo>,
+}
+
+impl Recipients {
+    /// Those of a message.
+    fn of(skeleton: &Skeleton) -> Option<Self> {
+        /// SET.
+        const SET: u8 = 0x31;
+        // As the library encodes it, all lengths are definite.
+        let der = message(skeleton).ok()?.to_der().ok()?;
+        let mut skeleton = Skeleton::parse(&der).ok()?;
+        let mut transported = Vec::new();
+        let mut others = Vec::new();
+        let mut before = Vec::new();
+        for (tag, body) in ber::elements(&skeleton.before) {
+            if tag != SET {
+                before.extend(ber::element(tag, body));
+                continue;
+            }
+            for (tag, recipient) in ber::elements(body) {
+                match transported_by_rsa(tag, recipient) {
+                    Some(encrypted) => transported.push(encrypted.to_vec()),
+                    None => others.extend(ber::element(tag, recipient)),
+                }
+            }
+        }
+        let some = !others.is_empty();
+        skeleton.before = [before, ber::element(SET, &others)].concat();
+        Some(Self {
+            transported,
+            others: match some {
+                true => ContentInfo::from_der(&skeleton.without_content(Filling::Empty)).ok(),
+                false => None,
+            },
+        })
+    }
+}
+
+/// The encrypted content key of a recipient, if it is one by RSA with the padding of PKCS #1 1.5.
+fn transported_by_rsa(tag: u8, recipient: &[u8]) -> Option<&[u8]> {
+    /// rsaEncryption, as its encoded object identifier goes on behind tag and length.
+    const RSA: &[u8] = &[42, 134, 72, 134, 247, 13, 1, 1, 1];
+    // Version, name, algorithm, key.
+    let mut parts = ber::elements(recipient).skip(2);
+    let (_, algorithm) = parts.next().filter(|_| tag == 0x30)?;
+    let (_, oid) = ber::elements(algorithm).next()?;
+    parts
+        .next()
+        .filter(|_| oid == RSA)
+        .map(|(_, encrypted)| encrypted)
 }
 
 /// What authenticates an AuthEnvelopedData, in front of its content's encoding and behind it.

@@ -27,7 +27,7 @@ use super::error::{cvt, cvt_p, stack as queued};
 use crate::ffi::ossl as raw;
 
 pub(crate) use receipt::{ReceiptRequest, ReceiptsFrom};
-pub(crate) use recipient::{RecipientInfo, RecipientKind};
+pub(crate) use recipient::{RecipientInfo, RecipientKind, transported_key};
 pub(crate) use signer::SignerInfo;
 
 /// Flags of the message functions, with the values of `CMS_…`.

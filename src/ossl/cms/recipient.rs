@@ -7,10 +7,14 @@ use foreign_types::ForeignTypeRef;
 use openssl::asn1::Asn1OctetStringRef;
 use openssl::cipher::CipherRef;
 use openssl::error::ErrorStack;
+use openssl::pkey::{PKeyRef, Private};
+use openssl::pkey_ctx::PkeyCtx;
+use openssl::rsa::Padding;
 
 use super::{CertificateId, ContentInfo, certificate_id, set_key_option, stack_elements};
 use crate::ffi::ossl as raw;
-use crate::ossl::error::{cvt, cvt_p};
+use crate::ossl::error::{clear, cvt, cvt_p};
+use crate::ossl::secret::Secret;
 
 /// The ways in which a recipient gets the content key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,4 +147,26 @@ impl<'a> RecipientInfo<'a> {
         // SAFETY: the string, if there is one, lives as long as the message.
         (!id.is_null()).then(|| unsafe { Asn1OctetStringRef::from_ptr(id) })
     }
+}
+
+/// The content key that was encrypted by RSA with the padding of PKCS #1 1.5; none if what comes out hasn't that
+/// padding. From OpenSSL 3.2 on the library gives a made-up key then, unless it is told not to.
+/// `EVP_PKEY_decrypt`
+pub(crate) fn transported_key(key: &PKeyRef<Private>, encrypted: &[u8]) -> Option<Secret> {
+    let open = || {
+        let mut context = PkeyCtx::new(key)?;
+        context.decrypt_init()?;
+        context.set_rsa_padding(Padding::PKCS1)?;
+        // A library that doesn't know the parameter makes up no keys.
+        if set_key_option(context.as_ptr(), "rsa_pkcs1_implicit_rejection", "0").is_err() {
+            clear();
+        }
+        let mut content_key = vec![0; context.decrypt(encrypted, None)?];
+        let length = context.decrypt(encrypted, Some(&mut content_key))?;
+        let content_key = Secret::from(content_key);
+        Ok::<_, ErrorStack>(Secret::from(content_key.get(..length).unwrap_or_default()))
+    };
+    let found = open().ok();
+    clear();
+    found
 }
