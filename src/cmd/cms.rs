@@ -30,6 +30,7 @@ use crate::cmd::library::Library;
 use crate::cms::source::Stream;
 use crate::error::{Error, Reason, Result};
 use crate::opts::groups::{Help, KeyPassword, Output, Verification};
+use crate::ossl::cms::Properties;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
 
@@ -58,6 +59,7 @@ pub(super) fn cms(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         return Ok(Obj::text(&words::help()));
     }
     let job = Job::new(interp, words)?;
+    let _properties = Properties::wanted(job.library.properties()?);
     match &job.streams.command {
         Some(prefix) => later::start(&job, prefix),
         None => job.run(),

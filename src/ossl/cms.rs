@@ -3,6 +3,7 @@
 //! The content itself never goes through here: messages are handled without it, and the caller feeds it to a
 //! [`Chain`] or to the cipher context that a chain holds.
 
+mod properties;
 mod receipt;
 mod recipient;
 mod signer;
@@ -26,6 +27,7 @@ use super::bio::MemBio;
 use super::error::{cvt, cvt_p, stack as queued};
 use crate::ffi::ossl as raw;
 
+pub(crate) use properties::Properties;
 pub(crate) use receipt::{ReceiptRequest, ReceiptsFrom};
 pub(crate) use recipient::{RecipientInfo, RecipientKind, transported_key};
 pub(crate) use signer::SignerInfo;
@@ -189,49 +191,65 @@ impl ContentInfo {
         self.0.as_ptr()
     }
 
+    /// A message that is going to be something. `CMS_ContentInfo_new_ex`
+    fn new() -> Result<Self, ErrorStack> {
+        // SAFETY: the text is null or ends with a null byte, and is copied.
+        let pointer = properties::with(|properties| unsafe {
+            raw::CMS_ContentInfo_new_ex(ptr::null_mut(), properties)
+        });
+        Self::owned(pointer)
+    }
+
     /// Reads a message. `d2i_CMS_ContentInfo`
     pub(crate) fn from_der(der: &[u8]) -> Result<Self, ErrorStack> {
         let mut start = der.as_ptr();
         let length = c_long::try_from(der.len()).unwrap_or(0);
-        // SAFETY: `start` points to `length` readable bytes, and no structure is given to be reused.
-        Self::owned(unsafe { raw::d2i_CMS_ContentInfo(ptr::null_mut(), &raw mut start, length) })
+        let blank = Self::new()?;
+        let mut pointer = blank.as_ptr();
+        std::mem::forget(blank);
+        // SAFETY: `start` points to `length` readable bytes; the message that is given is filled, or freed with an error.
+        Self::owned(unsafe { raw::d2i_CMS_ContentInfo(&raw mut pointer, &raw mut start, length) })
     }
 
-    /// A message to be signed, with certificates to put into it. `CMS_sign`
+    /// A message to be signed, with certificates to put into it. `CMS_sign_ex`
     pub(crate) fn sign(
         certificates: Option<&StackRef<X509>>,
         flags: Flags,
     ) -> Result<Self, ErrorStack> {
         let certificates = maybe(certificates);
-        // SAFETY: no signer and no content are given, and the certificates, if any, are a valid stack.
-        Self::owned(unsafe {
-            raw::CMS_sign(
+        // SAFETY: no signer and no content are given, the certificates, if any, are a valid stack, and the text is null or
+        // ends with a null byte.
+        let pointer = properties::with(|properties| unsafe {
+            raw::CMS_sign_ex(
                 ptr::null_mut(),
                 ptr::null_mut(),
                 certificates,
                 ptr::null_mut(),
                 flags.and(Flags::PARTIAL).and(Flags::STREAM).0,
+                ptr::null_mut(),
+                properties,
             )
-        })
+        });
+        Self::owned(pointer)
     }
 
     /// A message to be encrypted for recipients, with or without authentication as the cipher is.
-    /// `CMS_EnvelopedData_create`, `CMS_AuthEnvelopedData_create`
+    /// `CMS_EnvelopedData_create_ex`, `CMS_AuthEnvelopedData_create_ex`
     pub(crate) fn envelope(cipher: &CipherRef, authenticated: bool) -> Result<Self, ErrorStack> {
         let cipher = cipher.as_ptr().cast_const();
-        let pointer = match authenticated {
-            // SAFETY: the cipher is valid.
-            true => unsafe { raw::CMS_AuthEnvelopedData_create(cipher) },
-            // SAFETY: the cipher is valid.
-            false => unsafe { raw::CMS_EnvelopedData_create(cipher) },
+        let create = match authenticated {
+            true => raw::CMS_AuthEnvelopedData_create_ex,
+            false => raw::CMS_EnvelopedData_create_ex,
         };
+        // SAFETY: the cipher is valid, the text is null or ends with a null byte.
+        let pointer =
+            properties::with(|properties| unsafe { create(cipher, ptr::null_mut(), properties) });
         Self::owned(pointer)
     }
 
     /// A message to be encrypted with a key of its own. `CMS_EncryptedData_set1_key`
     pub(crate) fn encrypted(cipher: &CipherRef, key: &[u8]) -> Result<Self, ErrorStack> {
-        // SAFETY: no precondition.
-        let message = Self::owned(unsafe { raw::CMS_ContentInfo_new() })?;
+        let message = Self::new()?;
         message.set_encrypted_key(Some(cipher), key)?;
         Ok(message)
     }

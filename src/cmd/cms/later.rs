@@ -1,5 +1,6 @@
 //! `tls::cms -command`: what is done in a thread, and what follows in the event loop (`cmd/later.rs`).
 
+use std::ffi::CString;
 use std::io;
 use std::rc::Rc;
 
@@ -14,6 +15,7 @@ use crate::cmd::sink::{Sink, Store};
 use crate::cms::source::{FileStream, Stream};
 use crate::cms::{unreadable, unwritable};
 use crate::error::{Error, Reason, Result};
+use crate::ossl::cms::Properties;
 use crate::tcl::Obj;
 use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
@@ -35,6 +37,8 @@ struct Task {
     store: Store,
     /// What is done in the end.
     closing: Closing,
+    /// The properties that algorithms must have.
+    properties: Option<CString>,
 }
 
 /// Begins an operation; the token.
@@ -64,6 +68,7 @@ pub(super) fn start(job: &Job<'_>, prefix: &Obj) -> Result<Obj> {
         beside,
         store,
         closing: Closing::new(job).later(),
+        properties: job.library.properties()?,
     };
     let way = match source {
         Input::Stream(stream) => Way::Thread(task.work(stream)),
@@ -98,8 +103,10 @@ impl Task {
             beside,
             mut store,
             closing,
+            properties,
         } = self;
         Box::new(move |signal| {
+            let _properties = Properties::wanted(properties);
             let tell: Tell = Box::new(move |done, total| match signal.tell(done, total) {
                 true => Ok(()),
                 false => Err(io::Error::other("the operation was cancelled")),
