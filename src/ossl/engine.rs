@@ -38,6 +38,8 @@ struct Functions {
     finish: unsafe extern "C" fn(*mut sys::ENGINE) -> c_int,
     /// `ENGINE_set_default`
     set_default: unsafe extern "C" fn(*mut sys::ENGINE, c_uint) -> c_int,
+    /// `ENGINE_ctrl_cmd_string`
+    control: unsafe extern "C" fn(*mut sys::ENGINE, *const c_char, *const c_char, c_int) -> c_int,
     /// `ENGINE_load_private_key`
     load_key: unsafe extern "C" fn(
         *mut sys::ENGINE,
@@ -72,6 +74,15 @@ fn functions() -> Option<Functions> {
                 c"ENGINE_set_default",
                 unsafe extern "C" fn(*mut sys::ENGINE, c_uint) -> c_int
             )?,
+            control: optional!(
+                c"ENGINE_ctrl_cmd_string",
+                unsafe extern "C" fn(
+                    *mut sys::ENGINE,
+                    *const c_char,
+                    *const c_char,
+                    c_int,
+                ) -> c_int
+            )?,
             load_key: optional!(
                 c"ENGINE_load_private_key",
                 unsafe extern "C" fn(
@@ -85,6 +96,25 @@ fn functions() -> Option<Functions> {
     })
 }
 
+impl Functions {
+    /// Loads the engine that is in a file; the reference is the caller's. `ENGINE_ctrl_cmd_string`
+    fn load(self, path: &CStr) -> Result<*mut sys::ENGINE, ErrorStack> {
+        // SAFETY: the name is a C string.
+        let pointer = cvt_p(unsafe { (self.by_id)(c"dynamic".as_ptr()) })?;
+        let control = |command: &CStr, value: *const c_char| {
+            // SAFETY: the engine was just found, the command is a C string, the value is one or null.
+            cvt(unsafe { (self.control)(pointer, command.as_ptr(), value, 0) })
+        };
+        let loaded =
+            control(c"SO_PATH", path.as_ptr()).and_then(|_| control(c"LOAD", std::ptr::null()));
+        if loaded.is_err() {
+            // SAFETY: the reference is ours.
+            unsafe { (self.free)(pointer) };
+        }
+        loaded.map(|_| pointer)
+    }
+}
+
 /// An engine that was started.
 pub(crate) struct Engine {
     /// The engine.
@@ -94,8 +124,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine, and makes it the default for all that it can do, in the whole process. `None` if the library
-    /// has no engines. `ENGINE_by_id`, `ENGINE_set_default`, `ENGINE_init`
+    /// Starts an engine, named or by its file, and makes it the default for all that it can do, in the whole process.
+    /// `None` if the library has no engines. `ENGINE_by_id`, `ENGINE_set_default`, `ENGINE_init`
     pub(crate) fn start(id: &CStr) -> Result<Option<Self>, ErrorStack> {
         /// `ENGINE_METHOD_ALL`
         const ALL: c_uint = 0xffff;
@@ -103,7 +133,8 @@ impl Engine {
             return Ok(None);
         };
         // SAFETY: the name is a C string.
-        let pointer = cvt_p(unsafe { (functions.by_id)(id.as_ptr()) })?;
+        let named = cvt_p(unsafe { (functions.by_id)(id.as_ptr()) });
+        let pointer = named.or_else(|stack| functions.load(id).map_err(|_| stack))?;
         // SAFETY: the engine was just found.
         let started = cvt(unsafe { (functions.set_default)(pointer, ALL) })
             // SAFETY: the same.
