@@ -101,7 +101,7 @@ options! {
         Text = "-provparam", Both, Command, "3.0", "none",
             "Parameter of the providers loaded so far as name=value, or of one as provider:name=value";
         Text = "-engine", Both, Command, "3.0", "none",
-            "Engine to start, in the whole process; OpenSSL 4.0 has none any more";
+            "Engine to start, by its name or its file, in the whole process; OpenSSL 4.0 has none any more";
         Text = "-keyform", Both, Command, "3.0", "told by the content",
             "Form of a private key: PEM, DER, P12, or ENGINE for one that -engine keeps";
         Text = "-propquery", Both, Command, "3.0", "none",

@@ -16,7 +16,7 @@ options! {
         resign: Flag = "-resign", Both, Command, "3.0", "off", "Add signers to a signed message";
         sign_receipt: Flag = "-sign_receipt", Both, Command, "3.0", "off",
             "Make a signed receipt for a message";
-        verify_receipt: File = "-verify_receipt", Both, Command, "3.0", "none",
+        verify_receipt: File = "-verify_receipt" | "-receipt_verify", Both, Command, "3.0", "none",
             "File with a receipt to verify against the message";
         digest_create: Flag = "-digest_create", Both, Command, "3.0", "off",
             "Make a DigestedData";

@@ -97,9 +97,12 @@ impl Words {
         while let Some((index, word)) = rest.next() {
             let text = word.as_text();
             let dashed = format!("-{text}");
-            if index == 0 && OPERATIONS.iter().any(|(name, _)| *name == dashed) {
+            if index == 0
+                && let Some(spec) = TABLE.find(&dashed)
+                && OPERATIONS.iter().any(|(name, _)| *name == spec.name)
+            {
                 known.push(Obj::text(&dashed));
-                if dashed == "-verify_receipt" {
+                if spec.takes_value {
                     known.extend(rest.next().map(|(_, value)| value.clone()));
                 }
             } else if let Some(spec) = TABLE.find(&text) {
