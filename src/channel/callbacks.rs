@@ -15,10 +15,12 @@ use crate::context::hooks::{AlpnChoice, Hello, Hooks, Message, ServerName, Verdi
 use crate::context::{ClientHello, Context, alpn};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::{alert, ssl_state, trace};
-use crate::tcl::channel::Channel;
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
 use crate::x509::describe;
+
+use super::closed;
+use super::layer::Layer;
 
 /// Finds the context for options that an `sni` answer names.
 pub(crate) type Resolve = dyn Fn(&[Obj]) -> Result<Arc<Context>>;
@@ -38,8 +40,8 @@ pub(crate) struct Scripts {
 pub(super) struct Callbacks {
     /// The channel's name, which stays the same for its life.
     name: String,
-    /// Our layer; none once it is closed.
-    layer: Rc<Cell<Option<Channel>>>,
+    /// Our layer.
+    layer: Rc<Layer>,
     /// The scripts.
     scripts: RefCell<Scripts>,
     /// The scripts that were left behind in another thread. Nobody can decide what they would have decided.
@@ -66,8 +68,10 @@ enum Answer {
     No,
     /// Yes: 1 or true.
     Yes,
-    /// Another number, whose meaning depends on the question.
+    /// A number above 1, whose meaning depends on the question.
     Other,
+    /// A number below 0: a yes where any number but 0 always was one, and else a no.
+    Negative,
     /// `later`.
     Later,
     /// Nothing, where that is allowed.
@@ -78,7 +82,7 @@ enum Answer {
 
 impl Callbacks {
     /// The callbacks of a channel that is about to get the name.
-    pub(super) fn new(name: String, layer: Rc<Cell<Option<Channel>>>, scripts: Scripts) -> Self {
+    pub(super) fn new(name: String, layer: Rc<Layer>, scripts: Scripts) -> Self {
         Self {
             name,
             layer,
@@ -181,10 +185,7 @@ impl Callbacks {
         };
         let value = outcome?;
         if self.layer.get().is_none() {
-            return Err(Error::failed(
-                Reason::ChannelClosed,
-                "the channel was closed by its callback",
-            ));
+            return Err(closed());
         }
         let answer = match Answer::read(&value) {
             answer @ Some(Answer::Nothing | Answer::Options) if answer != special => None,
@@ -236,7 +237,8 @@ impl Answer {
         match value.as_int() {
             Some(0) => return Some(Self::No),
             Some(1) => return Some(Self::Yes),
-            Some(_) => return Some(Self::Other),
+            Some(2..) => return Some(Self::Other),
+            Some(_) => return Some(Self::Negative),
             None => {}
         }
         let text = value.as_text();
@@ -301,7 +303,7 @@ impl Hooks for Callbacks {
         let (answer, _) = decision?;
         Ok(match answer {
             Answer::No => Verdict::Reject,
-            Answer::Yes | Answer::Other => Verdict::Accept,
+            Answer::Yes | Answer::Other | Answer::Negative => Verdict::Accept,
             Answer::Later => Verdict::Later,
             Answer::Nothing | Answer::Options => Verdict::Default,
         })
@@ -409,7 +411,7 @@ impl Callbacks {
         match answer {
             Answer::Yes => Ok(ServerName::Accept),
             Answer::Other | Answer::Later => Ok(ServerName::Warn),
-            Answer::No | Answer::Nothing => Ok(ServerName::Fail),
+            Answer::No | Answer::Nothing | Answer::Negative => Ok(ServerName::Fail),
             Answer::Options => {
                 let resolve = self.scripts.borrow().resolve.clone();
                 let options = value.as_list().unwrap_or_default();

@@ -20,13 +20,14 @@ impl Driver for TlsChannel {
     }
 
     fn channel(&self) -> Option<Channel> {
-        self.layer.get()
+        self.layer.open()
     }
 
     fn input(&self, buffer: &mut [u8]) -> Result<usize, Failure> {
         if self.has_held() {
             return Ok(self.give_held(buffer));
         }
+        let _held = self.layer.hold();
         // The peer may wait for it.
         self.send_burst().map_err(|error| self.failure(error))?;
         self.disturbed.set(false);
@@ -57,6 +58,7 @@ impl Driver for TlsChannel {
         if bytes.is_empty() {
             return Ok(0);
         }
+        let _held = self.layer.hold();
         let outcome = match self.join(bytes) {
             Ok(Some(count)) => Ok(Progress::Done(count)),
             Ok(None) => self.write(bytes),

@@ -12,6 +12,7 @@ mod configure;
 mod driver;
 mod engine;
 mod interest;
+mod layer;
 mod parent;
 pub(crate) mod status;
 
@@ -35,6 +36,7 @@ use burst::Burst;
 use callbacks::Callbacks;
 use engine::{Engine, Phase};
 use interest::Situation;
+use layer::Layer;
 use parent::{Below, Parent};
 
 pub(crate) use callbacks::{Resolve, Scripts};
@@ -98,8 +100,8 @@ pub(crate) struct TlsChannel {
     context: Arc<Context>,
     /// The channel below, shared with the engine.
     below: Rc<Below>,
-    /// Our own layer; none before it is stacked and after it is gone.
-    layer: Rc<Cell<Option<Channel>>>,
+    /// Our own layer.
+    layer: Rc<Layer>,
     /// The caller's scripts.
     callbacks: Rc<Callbacks>,
     /// The events that the channel above wants.
@@ -142,7 +144,7 @@ impl TlsChannel {
         let (ssl, parts) = draft.finish(under, port)?;
         drain_output(under)?;
         let below = Rc::new(Below::default());
-        let layer = Rc::new(Cell::new(None));
+        let layer = Rc::new(Layer::default());
         let facts = share(&ssl);
         let engine = Engine::new(ssl, Parent(Rc::clone(&below)), parts.forgives_cut)?;
         let tls = Rc::new(Self {
@@ -200,6 +202,8 @@ impl TlsChannel {
         if self.is_open() {
             drain_output(layer)?;
             self.send_burst()?;
+            // That may have called a script.
+            self.layer.get().ok_or_else(closed)?;
         }
         let mut unread = driver::take_input(layer);
         unread.append(&mut self.held.borrow_mut());
@@ -350,10 +354,7 @@ impl TlsChannel {
             Err(_) => return Err(self.busy()),
         };
         if self.layer.get().is_none() {
-            return Err(Error::failed(
-                Reason::ChannelClosed,
-                "the channel was closed by its callback",
-            ));
+            return Err(closed());
         }
         self.after(&outcome);
         outcome.map_err(|error| self.worded(error))
@@ -596,6 +597,14 @@ impl Parts {
         };
         self.context.ssl(&connection)
     }
+}
+
+/// The error of an operation in whose middle a callback has closed the channel.
+fn closed() -> Error {
+    Error::failed(
+        Reason::ChannelClosed,
+        "the channel was closed by its callback",
+    )
 }
 
 /// The error of a handshake that took too long.

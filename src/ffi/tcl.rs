@@ -212,6 +212,7 @@ slots! {
     fn Tcl_DeleteFileHandler(descriptor: c_int) = tcl_DeleteFileHandler;
     fn Tcl_DeleteTimerHandler(token: Tcl_TimerToken) = tcl_DeleteTimerHandler;
     fn Tcl_DictObjPut(interp: *mut Tcl_Interp, dict: *mut Tcl_Obj, key: *mut Tcl_Obj, value: *mut Tcl_Obj) -> c_int = tcl_DictObjPut;
+    fn Tcl_DetachChannel(interp: *mut Tcl_Interp, chan: Tcl_Channel) -> c_int = tcl_DetachChannel;
     fn Tcl_DoOneEvent(flags: c_int) -> c_int = tcl_DoOneEvent;
     fn Tcl_ErrnoId() -> *const c_char = tcl_ErrnoId;
     fn Tcl_ErrnoMsg(errno: c_int) -> *const c_char = tcl_ErrnoMsg;
@@ -243,6 +244,7 @@ slots! {
     fn Tcl_GetWideIntFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, value: *mut i64) -> c_int = tcl_GetWideIntFromObj;
     fn Tcl_InputBuffered(chan: Tcl_Channel) -> c_int = tcl_InputBuffered;
     fn Tcl_InterpDeleted(interp: *mut Tcl_Interp) -> c_int = tcl_InterpDeleted;
+    fn Tcl_IsChannelShared(chan: Tcl_Channel) -> c_int = tcl_IsChannelShared;
     fn Tcl_IsSafe(interp: *mut Tcl_Interp) -> c_int = tcl_IsSafe;
     fn Tcl_ListObjGetElements(interp: *mut Tcl_Interp, list: *mut Tcl_Obj, count: *mut SizeOut, elements: *mut *mut *mut Tcl_Obj) -> c_int = tcl_ListObjGetElements | 661;
     fn Tcl_NewByteArrayObj(bytes: *const c_uchar, length: Size) -> *mut Tcl_Obj = tcl_NewByteArrayObj;
@@ -256,6 +258,7 @@ slots! {
     fn Tcl_Preserve(data: ClientData) = tcl_Preserve;
     fn Tcl_Read(chan: Tcl_Channel, buffer: *mut c_char, length: Size) -> Size = tcl_Read;
     fn Tcl_ReadRaw(chan: Tcl_Channel, buffer: *mut c_char, length: Size) -> Size = tcl_ReadRaw;
+    fn Tcl_RegisterChannel(interp: *mut Tcl_Interp, chan: Tcl_Channel) = tcl_RegisterChannel;
     fn Tcl_Release(data: ClientData) = tcl_Release;
     fn Tcl_RestoreInterpState(interp: *mut Tcl_Interp, state: Tcl_InterpState) -> c_int = tcl_RestoreInterpState;
     fn Tcl_SaveInterpState(interp: *mut Tcl_Interp, status: c_int) -> Tcl_InterpState = tcl_SaveInterpState;
@@ -270,6 +273,7 @@ slots! {
     fn Tcl_ThreadAlert(thread: *mut c_void) = tcl_ThreadAlert;
     fn Tcl_ThreadQueueEvent(thread: *mut c_void, event: *mut Tcl_Event, position: c_int) = tcl_ThreadQueueEvent;
     fn Tcl_Ungets(chan: Tcl_Channel, bytes: *const c_char, length: Size, at_end: c_int) -> Size = tcl_Ungets;
+    fn Tcl_UnregisterChannel(interp: *mut Tcl_Interp, chan: Tcl_Channel) -> c_int = tcl_UnregisterChannel;
     fn Tcl_UnstackChannel(interp: *mut Tcl_Interp, chan: Tcl_Channel) -> c_int = tcl_UnstackChannel;
     fn Tcl_WriteRaw(chan: Tcl_Channel, bytes: *const c_char, length: Size) -> Size = tcl_WriteRaw;
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::ffi::tcl as c;
 
 use super::driver::{self, Driver};
-use super::{Interp, Obj, utf};
+use super::{Interp, Obj, timer, utf};
 
 /// A set of directions or events: readable, writable, exceptional.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -397,6 +397,24 @@ impl Channel {
         .map(|_| ())
     }
 
+    /// Keeps the channel from being closed until the result is dropped, as Tcl needs it while it calls the driver. A
+    /// script that closes the channel meanwhile, or an interpreter that is deleted, loses it nevertheless; Tcl then
+    /// closes it in the event loop.
+    pub(crate) fn hold(self) -> Hold {
+        // SAFETY: the channel is open; without an interpreter this only counts.
+        unsafe { c::Tcl_RegisterChannel(std::ptr::null_mut(), self.0) };
+        Hold {
+            channel: self,
+            registered: self.is_shared(),
+        }
+    }
+
+    /// Whether more than one owner has the channel.
+    fn is_shared(self) -> bool {
+        // SAFETY: the channel is open.
+        unsafe { c::Tcl_IsChannelShared(self.0) != 0 }
+    }
+
     /// The data of this layer's driver.
     fn data(self) -> c::ClientData {
         // SAFETY: the channel is open.
@@ -450,6 +468,37 @@ impl Channel {
             None if name.is_null() => 0,
             // SAFETY: the caller's arguments.
             None => unsafe { c::Tcl_BadChannelOption(interp, name, c"".as_ptr()) },
+        }
+    }
+}
+
+/// Keeps a channel open; see [`Channel::hold`].
+#[derive(Debug)]
+pub(crate) struct Hold {
+    /// The channel.
+    channel: Channel,
+    /// Whether somebody else had it as well.
+    registered: bool,
+}
+
+impl Hold {
+    /// Whether nobody else has the channel any more.
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.registered && !self.channel.is_shared()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let channel = self.channel;
+        if self.is_orphaned() {
+            timer::soon(move || {
+                // SAFETY: our count has kept the channel open, and this gives it back.
+                unsafe { c::Tcl_UnregisterChannel(std::ptr::null_mut(), channel.0) };
+            });
+        } else {
+            // SAFETY: the channel is open; gives our count back, and doesn't close what others have or are closing.
+            unsafe { c::Tcl_DetachChannel(std::ptr::null_mut(), channel.0) };
         }
     }
 }

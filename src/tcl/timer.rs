@@ -66,6 +66,24 @@ impl Drop for Timer {
     }
 }
 
+/// Does something in the next turn of this thread's event loop.
+pub(crate) fn soon(action: impl FnOnce() + 'static) {
+    let action: Box<Soon> = Box::new(Box::new(action));
+    // SAFETY: the action lives until the timer has fired, which takes it over.
+    unsafe { c::Tcl_CreateTimerHandler(0, Some(once), Box::into_raw(action).cast()) };
+}
+
+/// What [`soon`] does.
+type Soon = Box<dyn FnOnce()>;
+
+/// The timer of [`soon`] fired.
+unsafe extern "C" fn once(data: c::ClientData) {
+    // SAFETY: `soon` gave the action away for this one call.
+    let action = unsafe { Box::from_raw(data.cast::<Soon>()) };
+    // A panic has nobody to be reported to here, and mustn't cross into C.
+    let _ = catch_unwind(AssertUnwindSafe(action));
+}
+
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timer")
