@@ -202,8 +202,19 @@ impl Obj {
             .collect()
     }
 
+    /// Whether the value can be a number or a boolean at all, by its length. Tcl would read a text of any length, and
+    /// digits take it the time of their number's square: minutes for a megabyte.
+    fn is_brief(&self) -> bool {
+        /// Binary digits of the widest number, with room for leading zeros and spaces.
+        const LONGEST: usize = 256;
+        self.is_pure() || self.as_text().len() <= LONGEST
+    }
+
     /// The truth, where the value is a boolean in one of Tcl's spellings.
     pub(crate) fn as_bool(&self) -> Option<bool> {
+        if !self.is_brief() {
+            return None;
+        }
         let mut value: c_int = 0;
         // SAFETY: the value is alive; without an interpreter an error is only a return code.
         let code = unsafe {
@@ -214,6 +225,9 @@ impl Obj {
 
     /// The number, where the value is an integer that fits.
     pub(crate) fn as_int(&self) -> Option<i64> {
+        if !self.is_brief() {
+            return None;
+        }
         let mut value = 0;
         // SAFETY: the value is alive; without an interpreter an error is only a return code.
         let code = unsafe {
