@@ -37,10 +37,12 @@ namespace eval ::tls {
 #       None.
 #
 # Errors:
-#       An option that tls::socket doesn't know, or one without its value: nothing is changed.
+#       An option that tls::socket doesn't know, one without its value, or with one of another kind:
+#       nothing is changed. Whether a file is there is found out by tls::socket.
 proc ::tls::init {args} {
     variable defaults
-    Sort tls::init $args
+    lassign [Sort tls::init $args] transport layer own
+    CheckValues {*}$layer
     set defaults $args
     return
 }
@@ -61,9 +63,11 @@ proc ::tls::init {args} {
 proc ::tls::socket {args} {
     variable defaults
     variable socketCmd
-    set isServer [IsServer $args]
+    set role [FindRole $args]
+    set isServer [expr {$role >= 0}]
     set last [expr {$isServer ? 1 : 2}]
-    if {[llength $args] < $last} {
+    # Behind -server come the command and, in the end, the port.
+    if {[llength $args] < ($isServer ? $role + 3 : 2)} {
         set syntax [expr {$isServer ? "-server command ?options? port" : "?options? host port"}]
         return -code error -errorcode {TCL WRONGARGS} \
             "wrong # args: should be \"tls::socket $syntax\""
@@ -162,7 +166,7 @@ proc ::tls::Secure {channel layer {port {}} {ticket {}}} {
     return
 }
 
-# tls::IsServer --
+# tls::FindRole --
 #       Finds out whether words of tls::socket are those of a server: whether -server stands where
 #       an option stands.
 #
@@ -170,20 +174,20 @@ proc ::tls::Secure {channel layer {port {}} {ticket {}}} {
 #       words       The words.
 #
 # Results:
-#       A boolean.
-proc ::tls::IsServer {words} {
+#       Where it stands, or -1.
+proc ::tls::FindRole {words} {
     set table [Table tls::socket]
     for {set index 0} {$index < [llength $words]} {incr index} {
         set word [lindex $words $index]
         if {$word eq "-server"} {
-            return 1
+            return $index
         }
         if {![dict exists $table $word]} {
-            return 0
+            break
         }
         incr index [lindex [dict get $table $word] 2]
     }
-    return 0
+    return -1
 }
 
 # tls::Sort --

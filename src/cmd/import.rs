@@ -160,6 +160,18 @@ pub(super) fn prepare(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     Ok(interp.state::<Prepared>().keep(draft))
 }
 
+/// `tls::CheckValues ?options?`: checks the values of options of `tls::import` without a look at what they name, which
+/// may only be there when they are used. For `tls::init`.
+pub(super) fn check_values(_: Interp<'_>, words: &[Obj]) -> Result<Obj> {
+    let given = TABLE.parse(words)?;
+    let server = Import::read(&given)?.server.unwrap_or(false);
+    let peer = Peer::read(&given)?;
+    settings(&given, &Identity::read(&given)?, server, &peer)?;
+    connection(&peer, server)?;
+    peer.timeout.map(timeout).transpose()?;
+    Ok(Obj::empty())
+}
+
 /// What was prepared last in an interpreter. Only the last is kept: a second connection that begins while the first one
 /// connects, in the event loop, costs the first one another look at its options.
 #[derive(Default)]
@@ -292,11 +304,29 @@ fn obtain(
     server: bool,
     peer: &Peer<Obj>,
 ) -> Result<Arc<Context>> {
-    let protocols = Protocols::read(given)?;
     let identity = Identity::read(given)?;
+    let settings = settings(given, &identity, server, peer)?;
+    let password = identity
+        .password
+        .filter(|prefix| !prefix.as_text().is_empty())
+        .unwrap_or_else(|| Obj::text("::tls::password"));
+    let script = Script::new(interp, &password);
+    let owner = PasswordOwner::new(interp.number(), &password.as_text());
+    let mut ask = |longest: usize| ask_password(script.as_ref(), longest);
+    context::obtain(&settings, &Access::of(interp), &mut ask, Some(owner))
+}
+
+/// What shapes the context.
+fn settings(
+    given: &Given<Obj>,
+    identity: &Identity<Obj>,
+    server: bool,
+    peer: &Peer<Obj>,
+) -> Result<Settings> {
+    let protocols = Protocols::read(given)?;
     let trust = Trust::read(given)?;
     let require = peer.require.unwrap_or(!server);
-    let settings = Settings {
+    Ok(Settings {
         server,
         protocols: protocol_set(&protocols),
         cipher: protocols.cipher.filter(|list| !list.is_empty()),
@@ -305,7 +335,7 @@ fn obtain(
             .security_level
             .map(SecurityLevel::new)
             .transpose()?,
-        identity: own_identity(&identity)?,
+        identity: own_identity(identity)?,
         trust: context::Trust::new(
             trust
                 .cafile
@@ -322,14 +352,7 @@ fn obtain(
             .dhparams
             .as_ref()
             .and_then(|value| source("-dhparams", value)),
-    };
-    let password = identity
-        .password
-        .unwrap_or_else(|| Obj::text("::tls::password"));
-    let script = Script::new(interp, &password);
-    let owner = PasswordOwner::new(interp.number(), &password.as_text());
-    let mut ask = |longest: usize| ask_password(script.as_ref(), longest);
-    context::obtain(&settings, &Access::of(interp), &mut ask, Some(owner))
+    })
 }
 
 /// How certificates are checked.
@@ -437,7 +460,8 @@ fn ticket_keys(given: Sessions<Obj>) -> Result<Vec<TicketKey>> {
     keys.iter()
         .map(|word| {
             key(word).ok_or_else(|| {
-                let message = "a key of session tickets must have 48 or 80 bytes";
+                let message =
+                    "a key of session tickets must have 48 or 80 bytes (option -ticketkeys)";
                 Error::failed_with(Reason::ImportOption, ["-ticketkeys"], message)
             })
         })
@@ -462,7 +486,7 @@ fn timeout(milliseconds: i64) -> Result<Option<Duration>> {
             Reason::ImportOption,
             ["-timeout", &milliseconds.to_string()],
             format!(
-                "bad timeout \"{milliseconds}\": must be milliseconds, 0 to {}",
+                "bad timeout \"{milliseconds}\": must be milliseconds, 0 to {} (option -timeout)",
                 u32::MAX
             ),
         )),

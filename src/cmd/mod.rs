@@ -56,6 +56,7 @@ commands! {
     "tls::authenticate" => channel::authenticate;
     "tls::build-info" => info::build_info;
     "tls::ca" => ca::ca, ca::table::TABLE;
+    "tls::CheckValues" => import::check_values;
     "tls::ciphers" => info::ciphers;
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;

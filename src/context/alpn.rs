@@ -19,16 +19,16 @@ impl Alpn {
         for name in names {
             let name = name.as_ref();
             match u8::try_from(name.len()) {
-                Ok(0) => return refuse("ALPN protocol name is empty"),
+                Ok(0) => return refuse("ALPN protocol name is empty (option -alpn)"),
                 Ok(len) => wire.push(len),
-                Err(_) => return refuse("ALPN protocol names too long"),
+                Err(_) => return refuse("ALPN protocol names too long (option -alpn)"),
             }
             wire.extend_from_slice(name);
         }
         match wire.len() {
             0 => Ok(None),
             1..=0xffff => Ok(Some(Self { wire })),
-            _ => refuse("ALPN protocol names too long"),
+            _ => refuse("ALPN protocol names too long (option -alpn)"),
         }
     }
 

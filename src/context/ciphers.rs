@@ -18,7 +18,7 @@ pub(super) fn set_list(context: &mut SslContextBuilder, list: &str) -> Result<()
         Error::failed_with(
             Reason::ImportCipher,
             ["-cipher", list],
-            "Set ciphers failed: No valid ciphers",
+            "Set ciphers failed: No valid ciphers (option -cipher)",
         )
     };
     if list.contains('\0') {
@@ -34,7 +34,7 @@ pub(super) fn set_suites(context: &mut SslContextBuilder, suites: &str) -> Resul
         Error::failed_with(
             Reason::ImportCipher,
             ["-ciphersuites", suites],
-            "Set cipher suites failed: No valid cipher suites",
+            "Set cipher suites failed: No valid cipher suites (option -ciphersuites)",
         )
     };
     if suites.contains('\0') || !knows_one(suites) {
@@ -160,11 +160,14 @@ mod tests {
         let mut context = SslContext::builder(SslMethod::tls()).unwrap();
         for list in ["", "NOPE", "NOPE:NADA", "a\0b"] {
             let error = set_list(&mut context, list).unwrap_err();
-            assert_eq!(error.message(), "Set ciphers failed: No valid ciphers");
+            assert_eq!(
+                error.message(),
+                "Set ciphers failed: No valid ciphers (option -cipher)"
+            );
             let error = set_suites(&mut context, list).unwrap_err();
             assert_eq!(
                 error.message(),
-                "Set cipher suites failed: No valid cipher suites"
+                "Set cipher suites failed: No valid cipher suites (option -ciphersuites)"
             );
         }
         set_list(&mut context, "HIGH:!aNULL").unwrap();

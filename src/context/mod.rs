@@ -102,7 +102,7 @@ impl SecurityLevel {
             _ => Err(Error::failed_with(
                 Reason::ImportOption,
                 ["-securitylevel", &level.to_string()],
-                format!("bad security level \"{level}\": must be 0 to 5"),
+                format!("bad security level \"{level}\": must be 0 to 5 (option -securitylevel)"),
             )),
         }
     }

@@ -25,7 +25,7 @@ impl Name {
         let refuse = |why: &str| {
             Err(Error::failed(
                 Reason::ImportSni,
-                format!("Set SNI extension failed: {why}"),
+                format!("Set SNI extension failed: {why} (option -servername)"),
             ))
         };
         if let Some(address) = address(text) {

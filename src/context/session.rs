@@ -24,7 +24,7 @@ impl Session {
             Ok(_) => Ok(Self(bytes)),
             Err(_) => Err(Error::failed(
                 Reason::ImportOption,
-                "the session to resume can't be read",
+                "the session to resume can't be read (option -session_id)",
             )),
         }
     }

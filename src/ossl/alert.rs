@@ -17,8 +17,15 @@ pub(crate) fn received(reason: c_int) -> Option<c_int> {
         .then(|| reason - ALERT_OFFSET)
 }
 
-/// The long name of an alert, e.g. `unknown CA`. Corresponds to `SSL_alert_desc_string_long`.
+/// The long name of an alert, e.g. `unknown CA`. Corresponds to `SSL_alert_desc_string_long`, which lacks some of those
+/// that came with TLS 1.3.
 pub(crate) fn name(alert: c_int) -> String {
+    match alert {
+        86 => return "inappropriate fallback".to_owned(),
+        109 => return "missing extension".to_owned(),
+        116 => return "certificate required".to_owned(),
+        _ => {}
+    }
     // SAFETY: any number is allowed, and the result is a static string.
     let name = unsafe { openssl_sys::SSL_alert_desc_string_long(alert) };
     // SAFETY: OpenSSL's strings end with a zero byte.
@@ -79,5 +86,25 @@ impl Step {
             () => "unknown",
         };
         Self { major, minor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_have_names() {
+        let names = [40, 48, 86, 109, 116, 120, 255].map(name);
+        let expected = [
+            "handshake failure",
+            "unknown CA",
+            "inappropriate fallback",
+            "missing extension",
+            "certificate required",
+            "no application protocol",
+            "unknown",
+        ];
+        assert_eq!(names, expected);
     }
 }

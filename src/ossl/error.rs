@@ -20,7 +20,7 @@ pub(crate) fn entries(stack: &ErrorStack) -> Vec<OpenSslEntry> {
             library: text(error.library()),
             reason: match error.reason() {
                 Some(reason) => reason.to_owned(),
-                None => format!("reason {}", error.reason_code()),
+                None => unnamed(error.library_code(), error.reason_code()),
             },
             code: error.reason_code(),
             data: text(error.data()),
@@ -59,12 +59,25 @@ fn next() -> Option<OpenSslEntry> {
     Some(OpenSslEntry {
         library,
         reason: match reason.is_empty() {
-            true => format!("reason {number}"),
+            true => unnamed(sys::ERR_GET_LIB(code), number),
             false => reason,
         },
         code: number,
         data,
     })
+}
+
+/// The text of a reason that OpenSSL has none for: those of the operating system, whose library is number 2, are its
+/// error numbers.
+fn unnamed(library: c_int, number: c_int) -> String {
+    /// `ERR_LIB_SYS`.
+    const SYSTEM: c_int = 2;
+    if library != SYSTEM {
+        return format!("reason {number}");
+    }
+    let text = std::io::Error::from_raw_os_error(number).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_lowercase()
 }
 
 /// Takes the earliest entry of the queue: its code and its data.
@@ -225,5 +238,11 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].code, 100);
         assert_eq!(found[0].data, "caf\u{fffd}");
+    }
+
+    #[test]
+    fn reasons_of_the_system_are_in_its_words() {
+        assert_eq!(unnamed(2, libc::ENOENT), "no such file or directory");
+        assert_eq!(unnamed(20, 9999), "reason 9999");
     }
 }

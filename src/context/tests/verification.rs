@@ -308,7 +308,10 @@ fn bad_ciphers_and_parameters_are_refused() {
         cipher: Some("NOPE".to_owned()),
         ..pki.client_settings()
     });
-    assert_eq!(error.message(), "Set ciphers failed: No valid ciphers");
+    assert_eq!(
+        error.message(),
+        "Set ciphers failed: No valid ciphers (option -cipher)"
+    );
     let error = refused(&Settings {
         dhparams: Source::file("-dhparams", "-----BEGIN CERTIFICATE-----\n"),
         ..pki.server_settings()
