@@ -94,8 +94,11 @@ namespace eval ::tls::CaDatabase {
         }
     }
 
-    # What a record is read as.
+    # What a record is read as, and what it is written as.
     variable record {place, status, expiry, revocation, serial, file, subject}
+    variable columns {
+        status expiry expires revocation serial file subject subject_hash certificate
+    }
 
     namespace export \[a-z\]*
     namespace ensemble create -parameters database
@@ -295,7 +298,7 @@ proc ::tls::CaDatabase::valid {database hashes} {
 
 # tls::CaDatabase db all, tls::CaDatabase db certificates --
 #       Read the next records in the order in which they were added; certificates adds to each the
-#       certificate.
+#       certificate, and what records are found by.
 #
 # Arguments:
 #       database    The connection.
@@ -314,7 +317,7 @@ proc ::tls::CaDatabase::all {database after} {
 proc ::tls::CaDatabase::certificates {database after} {
     variable record
     return [Ask $database "
-        SELECT $record, certificate FROM tls_ca_certificate
+        SELECT $record, certificate, expires, subject_hash FROM tls_ca_certificate
         WHERE place > :place ORDER BY place LIMIT 500
     " [dict create place $after]]
 }
@@ -395,6 +398,40 @@ proc ::tls::CaDatabase::change {database serial status revocation} {
         UPDATE tls_ca_certificate SET status = :status, revocation = :revocation
         WHERE serial = :serial
     } [dict create serial $serial status $status revocation $revocation]
+    return
+}
+
+# tls::CaDatabase db unname, tls::CaDatabase db mend --
+#       Put records in the places of others: those have no serial number any more first, and then each
+#       gets its record.
+#
+# Arguments:
+#       database    The connection.
+#       places      A list of places.
+#       place       A place.
+#       row         What add takes of a record.
+#
+# Results:
+#       None.
+proc ::tls::CaDatabase::unname {database places} {
+    foreach place $places {
+        Ask $database {UPDATE tls_ca_certificate SET serial = :name WHERE place = :place} \
+            [dict create name "at $place" place $place]
+    }
+    return
+}
+proc ::tls::CaDatabase::mend {database place row} {
+    variable columns
+    set values [dict create place $place]
+    foreach column $columns value $row {
+        if {$column ne "certificate" || $value ne {}} {
+            dict set values $column $value
+        }
+    }
+    Ask $database "
+        UPDATE tls_ca_certificate SET [join [lmap column $columns {string cat $column { = :} $column}] ,]
+        WHERE place = :place
+    " $values
     return
 }
 
@@ -692,6 +729,7 @@ proc ::tls::CaDatabase::Among {list} {
 
 # Adds a few records by one statement.
 proc ::tls::CaDatabase::Add {database rows} {
+    variable columns
     set groups {}
     set values {}
     set number 0
@@ -707,10 +745,6 @@ proc ::tls::CaDatabase::Add {database rows} {
         lappend groups ([join $marks ,])
         incr number
     }
-    Ask $database "
-        INSERT INTO tls_ca_certificate (
-            status, expiry, expires, revocation, serial, file, subject, subject_hash, certificate
-        ) VALUES [join $groups ,]
-    " $values
+    Ask $database "INSERT INTO tls_ca_certificate ([join $columns ,]) VALUES [join $groups ,]" $values
     return
 }

@@ -1,5 +1,7 @@
 //! Making the records again from the issued certificates and a revocation list.
 
+mod vault;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +24,8 @@ use super::row::{Row, Status};
 use super::serial::Serial;
 use super::store::Files;
 use super::watch::{Steps, Watch};
+
+pub(crate) use self::vault::rebuild_vault;
 
 /// What was made.
 pub(crate) struct Rebuilt {

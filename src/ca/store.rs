@@ -109,6 +109,20 @@ pub(crate) struct Kept {
     pub(crate) certificate: Option<String>,
 }
 
+/// A record as a database holds it, whatever has become of it.
+pub(crate) struct Found {
+    /// Where it is.
+    pub(crate) place: i64,
+    /// Its serial number, as it is written there.
+    pub(crate) serial: String,
+    /// The record, or what is wrong with it.
+    pub(crate) row: std::result::Result<Row, String>,
+    /// Whether what records are found by is what the record says.
+    pub(crate) indexed: bool,
+    /// The certificate in PEM, where there is one.
+    pub(crate) certificate: Option<String>,
+}
+
 /// What is written beside the records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Numbers {
@@ -138,6 +152,12 @@ pub(crate) trait Vault: Store {
 
     /// Calls `visit` with every record and its certificate, in the order in which they were added.
     fn each_kept(&mut self, visit: &mut dyn FnMut(Kept) -> Result<()>) -> Result<()>;
+
+    /// The same with records that make no sense among them.
+    fn each_found(&mut self, visit: &mut dyn FnMut(Found) -> Result<()>) -> Result<()>;
+
+    /// Puts records in the places of others.
+    fn mend(&mut self, records: Vec<(i64, Kept)>) -> Result<()>;
 }
 
 /// Where the parts of a database in files are.

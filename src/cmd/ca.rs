@@ -216,7 +216,7 @@ impl<'a> Job<'a> {
             return self.check();
         }
         if operations.rebuild.is_some() {
-            return self.rebuild().map(Some);
+            return self.rebuild();
         }
         let task = self.task()?;
         Ok(Some(Box::new(move |open, watch| {
@@ -276,6 +276,8 @@ impl<'a> Job<'a> {
             self.bundle(&bundling, &mut outcome)?;
         } else if self.operations.check.is_some() {
             return self.check_database();
+        } else if self.operations.rebuild.is_some() {
+            return self.rebuild_database();
         } else {
             self.transfer(&mut outcome)?;
         }

@@ -2,14 +2,16 @@
 //!
 //! Unlike the other operations they may work on the files and the folder directly; `-check` changes nothing.
 
+use std::path::{Path, PathBuf};
+
 use openssl::x509::X509Crl;
 
 use super::Job;
-use super::inputs::option_error;
 use super::task::{Outcome, Work};
 use crate::ca::check::{self, Finding};
+use crate::ca::rebuild::{self, Rebuilt};
 use crate::ca::store::Purpose;
-use crate::ca::{rebuild, transfer};
+use crate::ca::{disk, transfer};
 use crate::error::Result;
 use crate::tcl::files;
 use crate::value::Value;
@@ -56,35 +58,45 @@ impl Job<'_> {
             .transpose()
     }
 
-    /// Makes the database again.
-    pub(super) fn rebuild(&self) -> Result<Work> {
+    /// Makes the database again. One behind a connection is made again by [`Job::rebuild_database`].
+    pub(super) fn rebuild(&self) -> Result<Option<Work>> {
         if self.connection.is_some() {
-            return Err(option_error(
-                "-rebuild",
-                "-rebuild makes the authority's files again; -import makes a database of them",
-            ));
+            return Ok(None);
         }
         let (issuer, folder, list) = (self.certificate()?, self.folder()?, self.told_list()?);
         let (files, patience, now) = (self.files()?, self.patience()?, self.now);
-        Ok(Box::new(move |_, watch| {
+        Ok(Some(Box::new(move |_, watch| {
             let list = list.as_ref();
             let made = rebuild::rebuild(&files, &folder, &issuer, list, now, patience, watch)?;
-            let mut outcome = Outcome::default();
-            outcome
-                .info
-                .put("records", i64::try_from(made.rows).unwrap_or(i64::MAX));
-            outcome.info.put("skipped", made.skipped);
-            Ok(outcome)
-        }))
+            Ok(rebuilt(made))
+        })))
+    }
+
+    /// The same for a database behind a connection.
+    pub(super) fn rebuild_database(&self) -> Result<Outcome> {
+        let (issuer, list) = (self.certificate()?, self.told_list()?);
+        // The database may have everything, and this host no folder.
+        let folder = match (&self.reporting.outdir, self.config.value("new_certs_dir")) {
+            (None, Some(name)) if !disk::is_folder(Path::new(&name)) => None,
+            _ => self.named_folder()?,
+        };
+        let unique = self.config.files(None)?.unique_subject;
+        let mut database = self.connected("-rebuild", Purpose::Change)?;
+        let made = rebuild::rebuild_vault(
+            &mut database,
+            folder.as_deref(),
+            &issuer,
+            list.as_ref(),
+            unique,
+            self.now,
+            &mut self.watch(),
+        )?;
+        Ok(rebuilt(made))
     }
 
     /// Moves the authority between its files and a database.
     pub(super) fn transfer(&self, outcome: &mut Outcome) -> Result<()> {
-        let named = self.reporting.outdir.is_some() || self.config.value("new_certs_dir").is_some();
-        let folder = match named {
-            true => Some(self.folder()?),
-            false => None,
-        };
+        let folder = self.named_folder()?;
         let (files, patience) = (self.config.files(None)?, self.patience()?);
         let watch = &mut self.watch();
         let moved = match self.operations.import {
@@ -93,7 +105,8 @@ impl Job<'_> {
                 transfer::import(files, folder.as_deref(), patience, &mut database, watch)?
             }
             None => {
-                let mut database = self.connected("-export", Purpose::Change)?;
+                // It is copied as it is at one moment, and nobody waits for that.
+                let mut database = self.connected("-export", Purpose::Look)?;
                 transfer::export(&mut database, &files, folder.as_deref(), patience, watch)?
             }
         };
@@ -102,6 +115,22 @@ impl Job<'_> {
         outcome.info.put("certificates", count(moved.certificates));
         Ok(())
     }
+
+    /// The folder of certificates, if there is a name of one.
+    fn named_folder(&self) -> Result<Option<PathBuf>> {
+        let named = self.reporting.outdir.is_some() || self.config.value("new_certs_dir").is_some();
+        named.then(|| self.folder()).transpose()
+    }
+}
+
+/// What was made again.
+fn rebuilt(made: Rebuilt) -> Outcome {
+    let mut outcome = Outcome::default();
+    outcome
+        .info
+        .put("records", i64::try_from(made.rows).unwrap_or(i64::MAX));
+    outcome.info.put("skipped", made.skipped);
+    outcome
 }
 
 /// What was found, a line for each.

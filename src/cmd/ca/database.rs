@@ -15,7 +15,7 @@ use crate::ca::index::Edit;
 use crate::ca::journal::Change;
 use crate::ca::row::{self, Row, RowRef};
 use crate::ca::serial::Serial;
-use crate::ca::store::{Kept, Numbers, Purpose, Store, Vault};
+use crate::ca::store::{Found, Kept, Numbers, Purpose, Store, Vault};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
@@ -159,19 +159,32 @@ impl Database {
         let [place, fields @ ..] = row else {
             return Err(self.damaged("an empty row"));
         };
-        let texts: Vec<Cow<'_, str>> = fields.iter().take(6).map(Obj::as_text).collect();
-        let bytes: Vec<Cow<'_, [u8]>> = texts
-            .iter()
-            .map(|text| Cow::Borrowed(text.as_bytes()))
-            .collect();
-        let row = match <[_; 6]>::try_from(bytes) {
-            Ok(fields) => row::from_fields(&fields).map(|row| row.to_row()),
-            Err(fields) => Err(format!("{} fields instead of 6", fields.len())),
-        };
-        match row {
+        match record(fields) {
             Ok(row) => Ok((place.clone(), row)),
             Err(why) => Err(self.in_record(&place.as_text(), &why)),
         }
+    }
+
+    /// Takes a row apart that has the certificate as well, and what it is found by.
+    fn found_in(&self, row: &[Obj]) -> Result<Found> {
+        let [place, fields @ ..] = row else {
+            return Err(self.damaged("an empty row"));
+        };
+        let field = |at: usize| fields.get(at).map(Obj::as_text).unwrap_or_default();
+        let row = record(fields);
+        let indexed = row.as_ref().is_ok_and(|row| {
+            field(3) == row.serial.to_string()
+                && field(7) == row.view().expires().to_string()
+                && field(8) == hash(&row.name)
+        });
+        let certificate = Some(field(6).into_owned()).filter(|text| !text.is_empty());
+        Ok(Found {
+            place: place.as_int().unwrap_or_default(),
+            serial: field(3).into_owned(),
+            row,
+            indexed,
+            certificate,
+        })
     }
 
     /// Calls `visit` with the valid records that have ended by `now`.
@@ -324,13 +337,12 @@ impl Database {
 
     /// The error for a record that makes no sense.
     fn in_record(&self, place: &str, why: &str) -> Error {
-        self.damaged(&format!("tls_ca_certificate, place {place}: {why}"))
+        in_record(&self.name, place, why)
     }
 
     /// The error for contents that make no sense.
     fn damaged(&self, why: &str) -> Error {
-        let message = format!("the database \"{}\": {why}", self.name);
-        Error::failed_with(Reason::CaDatabase, [&*self.name], message)
+        damaged(&self.name, why)
     }
 }
 
@@ -513,6 +525,17 @@ impl Vault for Database {
     }
 
     fn each_kept(&mut self, visit: &mut dyn FnMut(Kept) -> Result<()>) -> Result<()> {
+        let name = self.name.clone();
+        self.each_found(&mut |found| {
+            let row = found.row;
+            visit(Kept {
+                row: row.map_err(|why| in_record(&name, &found.place.to_string(), &why))?,
+                certificate: found.certificate,
+            })
+        })
+    }
+
+    fn each_found(&mut self, visit: &mut dyn FnMut(Found) -> Result<()>) -> Result<()> {
         self.begun()?;
         let mut after = Obj::int(0);
         loop {
@@ -522,14 +545,19 @@ impl Vault for Database {
             };
             after = last.first().cloned().unwrap_or_else(Obj::empty);
             for row in &rows {
-                let (_, record) = self.record_in(row)?;
-                let certificate = row.get(7).map(|text| text.as_text().into_owned());
-                visit(Kept {
-                    row: record,
-                    certificate: certificate.filter(|text| !text.is_empty()),
-                })?;
+                visit(self.found_in(row)?)?;
             }
         }
+    }
+
+    fn mend(&mut self, records: Vec<(i64, Kept)>) -> Result<()> {
+        // One may get the serial number of another one that is to be mended.
+        let places = records.iter().map(|(place, _)| Obj::int(*place));
+        self.ask(&[Obj::text("unname"), Obj::list(places)])?;
+        for (place, kept) in records {
+            self.ask(&[Obj::text("mend"), Obj::int(place), self.columns(&kept)?])?;
+        }
+        Ok(())
     }
 }
 
@@ -537,6 +565,30 @@ impl Drop for Database {
     fn drop(&mut self) {
         self.forget();
     }
+}
+
+/// Puts a record together from the columns that a record is read as; else says what is wrong.
+fn record(fields: &[Obj]) -> std::result::Result<Row, String> {
+    let texts: Vec<Cow<'_, str>> = fields.iter().take(6).map(Obj::as_text).collect();
+    let bytes: Vec<Cow<'_, [u8]>> = texts
+        .iter()
+        .map(|text| Cow::Borrowed(text.as_bytes()))
+        .collect();
+    match <[_; 6]>::try_from(bytes) {
+        Ok(fields) => row::from_fields(&fields).map(|row| row.to_row()),
+        Err(fields) => Err(format!("{} fields instead of 6", fields.len())),
+    }
+}
+
+/// The error for a record of a database that makes no sense.
+fn in_record(name: &str, place: &str, why: &str) -> Error {
+    damaged(name, &format!("tls_ca_certificate, place {place}: {why}"))
+}
+
+/// The error for contents of a database that make no sense.
+fn damaged(name: &str, why: &str) -> Error {
+    let message = format!("the database \"{name}\": {why}");
+    Error::failed_with(Reason::CaDatabase, [name], message)
 }
 
 /// What a subject is found by: subjects themselves can be too long for an index.
