@@ -289,45 +289,88 @@ pub(crate) fn check_vault(
     watch: &mut dyn Watch,
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let mut find = |kind: &'static str, serial: &Serial, message: String| {
+    let mut find = |kind: &'static str, serial: &str, message: String| {
         findings.push(Finding {
             kind,
-            place: serial.to_string(),
+            place: serial.to_owned(),
             message,
         });
     };
     let Numbers {
         serial: next,
         crl_number,
+        unique_subject,
         ..
-    } = vault.numbers()?;
+    } = match vault.numbers() {
+        Ok(numbers) => {
+            if numbers.serial.is_none() {
+                let message = "there is no serial number for the next certificate".to_owned();
+                find("serial", "tls_ca_state", message);
+            }
+            numbers
+        }
+        // That what stands beside the records can't be read is found, unless nothing can.
+        Err(error) => {
+            let numbers = vault.numbers().map_err(|_| error.clone())?;
+            find("serial", "tls_ca_state", error.message());
+            numbers
+        }
+    };
     let key = issuer
         .public_key()
         .map_err(|stack| failed("can't read the authority's key", &stack))?;
+    let mut subjects: HashMap<Vec<u8>, Serial> = HashMap::new();
     let mut steps = Steps::records(watch, vault.len());
-    vault.each_kept(&mut |kept| {
+    vault.each_found(&mut |found| {
         steps.one()?;
-        let serial = &kept.row.serial;
+        let shown = &found.serial;
+        let row = match found.row {
+            Ok(row) => row,
+            Err(why) => {
+                find(
+                    "line",
+                    shown,
+                    format!("the record of certificate {shown}: {why}"),
+                );
+                return Ok(());
+            }
+        };
+        let serial = &row.serial;
+        if !found.indexed {
+            let message =
+                format!("the record of certificate {shown} isn't found by what it says of it");
+            find("index", shown, message);
+        }
         if next.as_ref() == Some(serial) {
             let message = format!("the next serial number, {serial}, has been used already");
-            find("serial", serial, message);
+            find("serial", shown, message);
         }
-        if kept.row.status == Status::Revoked
-            && let Err(why) = Revocation::parse(&kept.row.revocation)
+        let twin = match row.status == Status::Valid && unique_subject {
+            true => subjects.insert(row.name.clone(), serial.clone()),
+            false => None,
+        };
+        if let Some(first) = twin {
+            let message = format!(
+                "the certificates {first} and {serial} are both valid and have the same subject"
+            );
+            find("subject", shown, message);
+        }
+        if row.status == Status::Revoked
+            && let Err(why) = Revocation::parse(&row.revocation)
         {
             find(
                 "revocation",
-                serial,
+                shown,
                 format!("the record of certificate {serial}: {why}"),
             );
         }
-        let Some(text) = &kept.certificate else {
-            find("file", serial, format!("there is no certificate {serial}"));
+        let Some(text) = &found.certificate else {
+            find("file", shown, format!("there is no certificate {serial}"));
             return Ok(());
         };
         let Ok(certificate) = request::certificate(text.as_bytes(), "the database") else {
             let message = format!("the record of certificate {serial} holds no whole certificate");
-            find("certificate", serial, message);
+            find("certificate", shown, message);
             return Ok(());
         };
         let held = Held::of(&certificate, &key)?;
@@ -336,17 +379,17 @@ pub(crate) fn check_vault(
                 "the record of certificate {serial} holds the certificate {}",
                 held.serial
             );
-            find("name", serial, message);
+            find("name", shown, message);
         }
         if !held.own {
             let message = format!("the certificate {serial} wasn't issued by this authority");
-            find("foreign", serial, message);
+            find("foreign", shown, message);
         }
-        if let Some(what) = held.difference(&kept.row) {
+        if let Some(what) = held.difference(&row) {
             let message = format!(
                 "the record of certificate {serial} has another {what} than the certificate"
             );
-            find("record", serial, message);
+            find("record", shown, message);
         }
         Ok(())
     })?;
