@@ -123,11 +123,10 @@ impl MockServer {
     /// Answers an encoded message.
     pub(crate) fn answer(&mut self, request: &[u8]) -> Result<Vec<u8>> {
         clear();
-        let unreadable = |entries: Vec<OpenSslEntry>| {
+        let message = Message::decode(request).map_err(|entries| {
             let message = format!("the message can't be read: {}", reasons_text(&entries));
             Error::failed(Reason::CmpRead, message)
-        };
-        let message = Message::decode(request).map_err(unreadable)?;
+        })?;
         let id = message.transaction();
         let mut server = match self.transactions.remove(&id) {
             Some((_, server)) => server,
@@ -139,7 +138,8 @@ impl MockServer {
             let done = server.with_context(|context| context.set_new_key(key, true));
             done.map_err(refused)?;
         }
-        let answer = without_notes(|| server.answer(&message)).map_err(unreadable)?;
+        // A message that isn't in order is answered by an error message: without an answer the server itself fails.
+        let answer = without_notes(|| server.answer(&message)).map_err(refused)?;
         let answer = self.tell(&mut server, request, answer.encode().map_err(refused)?)?;
         if !id.is_empty() && goes_on(&answer) {
             self.make_room();
