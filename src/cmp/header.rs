@@ -226,12 +226,14 @@ pub(crate) fn with_error(bytes: &[u8], failures: u32, text: &str) -> Option<Vec<
     Some(join(&fields, &body, &parts.rest))
 }
 
-/// The number of the error in an error message.
-pub(crate) fn error_code(bytes: &[u8]) -> Option<i64> {
+/// The reason of the error in an error message of OpenSSL, which puts the number of a library in front of it.
+pub(crate) fn error_reason(bytes: &[u8]) -> Option<i64> {
+    /// Where the reason is (ERR_REASON_MASK).
+    const REASON: i64 = 0x7F_FFFF;
     let body = split(bytes)?.body;
     let error = one(body.expect(tag::constructed(body::ERROR))?)?.open(tag::SEQUENCE)?;
     let code = error.iter().find(|part| part.tag == tag::INTEGER)?;
-    integer(code.content)
+    integer(code.content).map(|code| code & REASON)
 }
 
 /// The content of a BIT STRING with these bits, without zeros at its end.

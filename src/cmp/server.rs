@@ -344,7 +344,6 @@ impl Office {
         };
         let swap = |decision| {
             let mut state = desk.lock().unwrap_or_else(PoisonError::into_inner);
-            state.counted = false;
             std::mem::replace(&mut state.decision, decision)
         };
         let present = swap(past);
@@ -353,6 +352,8 @@ impl Office {
         if earlier.certificate.is_none() {
             swap(present);
         }
+        // What was decided before says nothing about the message that is to be answered.
+        desk.lock().unwrap_or_else(PoisonError::into_inner).counted = false;
         let done = server.with_context(|context| context.set_last_nonce(&earlier.nonce));
         done.map_err(refused)
     }
@@ -470,7 +471,7 @@ struct Flaw {
 /// What is wrong with a message that OpenSSL has answered with an error, unless the error says it; `right` tells whether
 /// its protection is.
 fn flaw(answer: &[u8], header: &Header, identity: &Identity, right: bool) -> Option<Flaw> {
-    let reason = header::error_code(answer);
+    let reason = header::error_reason(answer);
     let known = VERSIONS.contains(&header.version);
     if !known || reason == Some(i64::from(UNEXPECTED_VERSION)) {
         return Some(Flaw {
