@@ -147,7 +147,7 @@ impl Callbacks {
         let script = self.scripts.borrow().command.clone();
         if let Some(script) = script {
             // A failure is reported in the background, and has no other consequence.
-            let _ = script.call_reporting(&self.words(event, words));
+            let _ = self.call(&script, &self.words(event, words));
         }
     }
 
@@ -177,7 +177,7 @@ impl Callbacks {
         words: Vec<Obj>,
         special: Option<Answer>,
     ) -> Result<(Answer, Obj)> {
-        let Some(outcome) = script.call_reporting(&words) else {
+        let Some(outcome) = self.call(script, &words) else {
             return Err(Error::failed(
                 Reason::CallbackGone,
                 "the interpreter of the callback is gone",
@@ -209,6 +209,11 @@ impl Callbacks {
         }
     }
 
+    /// Calls a script; `None` if its interpreter is gone. It can't move the channel to another thread meanwhile.
+    fn call(&self, script: &Script, words: &[Obj]) -> Option<Result<Obj>> {
+        self.layer.keep_during(|| script.call_reporting(words))
+    }
+
     /// The words of an event.
     fn words(&self, event: &str, words: Vec<Obj>) -> Vec<Obj> {
         [Obj::text(event), Obj::text(&self.name)]
@@ -225,8 +230,8 @@ impl Callbacks {
             (scripts.command.clone(), scripts.validate.is_some())
         };
         if let (Some(script), false) = (script, asked) {
-            let _ = script
-                .call_reporting(&[Obj::text(event), Obj::text(&String::from_utf8_lossy(what))]);
+            let what = String::from_utf8_lossy(what);
+            let _ = self.call(&script, &[Obj::text(event), Obj::text(&what)]);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A TLS channel's own layer: whether it is there, and whether a script still has it.
 //!
 //! Tcl can't bear that a channel is closed while its driver reads or writes for Tcl, and callbacks may close theirs at any
-//! time. So it is held for as long, and a channel that its script has closed counts as gone from then on.
+//! time. So it is held for as long, and a channel that its script has closed counts as gone from then on. In other operations
+//! what a callback closes is gone when the callback returns. In neither can a callback move the channel to another thread,
+//! which Tcl allows only if there is one owner.
 
 use std::cell::{Cell, RefCell};
 
@@ -47,6 +49,16 @@ impl Layer {
         }
         Held {
             layer: first.then_some(self),
+        }
+    }
+
+    /// Runs a callback's script. If nothing holds the channel, it is kept for as long, and closed right afterwards if the
+    /// script has closed it.
+    pub(super) fn keep_during<R>(&self, script: impl FnOnce() -> R) -> R {
+        let free = self.hold.borrow().is_none();
+        match self.channel.get().filter(|_| free) {
+            Some(channel) => channel.keep_during(script),
+            None => script(),
         }
     }
 }

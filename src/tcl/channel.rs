@@ -409,6 +409,20 @@ impl Channel {
         }
     }
 
+    /// Keeps the channel while `script` runs. If every other owner has closed it by then, that is done right behind the
+    /// script.
+    pub(crate) fn keep_during<R>(self, script: impl FnOnce() -> R) -> R {
+        let hold = self.hold();
+        let outcome = script();
+        if hold.is_orphaned() {
+            // It would close the channel later.
+            std::mem::forget(hold);
+            // SAFETY: our count has kept the channel open, and this gives it back.
+            unsafe { c::Tcl_UnregisterChannel(std::ptr::null_mut(), self.0) };
+        }
+        outcome
+    }
+
     /// Whether more than one owner has the channel.
     fn is_shared(self) -> bool {
         // SAFETY: the channel is open.
