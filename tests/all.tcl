@@ -52,6 +52,8 @@ proc all::main {words} {
     if {[dict get $options -through] ne {}} {
         set ::env(TLS_THROUGH) 1
     }
+    # Tests give other programs names with letters beyond ASCII, which a bare system's locale has not.
+    set ::env(LC_ALL) C.UTF-8
     # What a test makes is put where nobody takes it for a part of the project.
     set scratch [file join [file dirname $folder] build tests-[pid]]
     file mkdir $scratch
