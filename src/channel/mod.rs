@@ -218,6 +218,8 @@ impl TlsChannel {
         }
         unread.extend(self.below.take_ahead());
         self.tell_the_end(under)?;
+        // So may that have, or the channel below, which may be a script itself.
+        self.layer.get().ok_or_else(closed)?;
         buffers::end(layer);
         // Closing the driver then has nothing to say.
         self.below.watch(Mask::NONE);
