@@ -229,12 +229,16 @@ proc ::tls::CmpSweep {token} {
         set case $cmpCases($key)
         # What fails is tried again.
         try {
+            set event expired
+            set facts [dict create transaction $id]
             if {[dict get $case phase] eq "issued"} {
-                CmpTakeBack $token $id $case unconfirmed
-            } else {
-                CmpReport $token expired [dict create transaction $id]
+                CmpTakeBack $token $id $case {}
+                set event unconfirmed
+                dict set facts certificate [dict get $case certificate]
             }
             CmpEndCase $token $id {} {}
+            # In the end, since the script may end the server.
+            CmpReport $token $event $facts
         } on error {message options} {
             dict set cmpCases($key) deadline [expr {$now + 10}]
             after 0 [list return -options $options $message]

@@ -112,8 +112,10 @@ proc ::tls::CmpServeMessage {token message} {
     if {$kind ne "genm"} {
         set decision [CmpIsFresh $token $id $heard]
         if {$decision ne {}} {
+            # Before the report, whose script may end the server.
+            set said [CmpSay $token $message $secret $decision]
             CmpReport $token refused [dict remove $facts request]
-            return [dict get [CmpSay $token $message $secret $decision] answer]
+            return [dict get $said answer]
         }
     }
     switch $kind {
