@@ -302,7 +302,7 @@ proc databases::launch {folder name count} {
     variable made
     variable connect
     return [helpers::start [info nameofexecutable] [file join $helpers::root tests ca-worker.tcl] \
-        $helpers::folder $folder $name $count {*}[expr {
+        $::helpers::folder $folder $name $count {*}[expr {
             $made eq "files" ? {} : [list $made [lmap word $connect {
                 expr {$word eq "@" ? "::db" : $word}
             }]]

@@ -211,7 +211,7 @@ proc authority::Crl {path} {
 #       None.
 proc authority::worker {folder {words {}} {before {}}} {
     put $folder/worker.tcl "
-        set dir [list $helpers::folder]
+        set dir [list $::helpers::folder]
         source \[file join \$dir pkgIndex.tcl\]
         package require tls
         $before
