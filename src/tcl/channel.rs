@@ -401,12 +401,22 @@ impl Channel {
     /// script that closes the channel meanwhile, or an interpreter that is deleted, loses it nevertheless; Tcl then
     /// closes it in the event loop.
     pub(crate) fn hold(self) -> Hold {
+        let lowest = self.lowest();
         // SAFETY: the channel is open; without an interpreter this only counts.
-        unsafe { c::Tcl_RegisterChannel(std::ptr::null_mut(), self.0) };
+        unsafe { c::Tcl_RegisterChannel(std::ptr::null_mut(), lowest.0) };
         Hold {
-            channel: self,
-            registered: self.is_shared(),
+            lowest,
+            registered: lowest.is_shared(),
         }
+    }
+
+    /// The lowest layer, which is there as long as the stack is.
+    fn lowest(self) -> Self {
+        let mut layer = self;
+        while let Some(below) = layer.below() {
+            layer = below;
+        }
+        layer
     }
 
     /// Keeps the channel while `script` runs. If every other owner has closed it by then, that is done right behind the
@@ -415,10 +425,11 @@ impl Channel {
         let hold = self.hold();
         let outcome = script();
         if hold.is_orphaned() {
+            let lowest = hold.lowest;
             // It would close the channel later.
             std::mem::forget(hold);
             // SAFETY: our count has kept the channel open, and this gives it back.
-            unsafe { c::Tcl_UnregisterChannel(std::ptr::null_mut(), self.0) };
+            unsafe { c::Tcl_UnregisterChannel(std::ptr::null_mut(), lowest.0) };
         }
         outcome
     }
@@ -489,8 +500,8 @@ impl Channel {
 /// Keeps a channel open; see [`Channel::hold`].
 #[derive(Debug)]
 pub(crate) struct Hold {
-    /// The channel.
-    channel: Channel,
+    /// The channel's lowest layer: a script may take the others off meanwhile, and all layers have the same owners.
+    lowest: Channel,
     /// Whether somebody else had it as well.
     registered: bool,
 }
@@ -498,13 +509,13 @@ pub(crate) struct Hold {
 impl Hold {
     /// Whether nobody else has the channel any more.
     pub(crate) fn is_orphaned(&self) -> bool {
-        self.registered && !self.channel.is_shared()
+        self.registered && !self.lowest.is_shared()
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        let channel = self.channel;
+        let channel = self.lowest;
         if self.is_orphaned() {
             timer::soon(move || {
                 // SAFETY: our count has kept the channel open, and this gives it back.
