@@ -119,8 +119,13 @@ proc ::tls::CmpConnected {token channel host port} {
         CmpSecure $token $channel
     } else {
         set target [CmpAuthority [dict get $way server]]
-        puts -nonewline $channel "CONNECT $target HTTP/1.1\r\nHost: $target\r\n\r\n"
-        flush $channel
+        try {
+            puts -nonewline $channel "CONNECT $target HTTP/1.1\r\nHost: $target\r\n\r\n"
+            flush $channel
+        } on error {message} {
+            CmpFail $token proxy "the proxy can't be asked: $message"
+            return
+        }
         fileevent $channel readable [list ::tls::CmpTunnel $token $channel]
     }
     return
