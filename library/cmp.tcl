@@ -26,8 +26,11 @@ namespace eval ::tls {
     variable cmpFarewell 2000
     variable cmpMost 1000
 
+    # The number of the last connection to a server.
+    variable cmpLastClient 0
+
     # What the clients of servers have sent that isn't answered yet, and bodies that come in chunks, by
-    # connection.
+    # the number of the connection.
     variable cmpInputs
     array set cmpInputs {}
     variable cmpBodies
@@ -66,7 +69,7 @@ proc ::tls::cmp {args} {
             return [dict get $plan value]
         }
         server {
-            return [CmpListen $plan [list ::tls::CmpAnswer [dict get $plan token]]]
+            return [CmpListen $plan [list ::tls::CmpServeTest [dict get $plan token]]]
         }
         office {
             return [CmpOpen $plan]
@@ -116,6 +119,26 @@ proc ::tls::CmpCancel {token} {
         set cmpDone($token) {{} {TLS CMP TRANSFER cancelled} "the transaction was cancelled"}
     }
     return
+}
+
+# tls::CmpServeTest --
+#       Answers what a client has sent to a test server.
+#
+# Arguments:
+#       token       The server.
+#       message     What should be a message.
+#
+# Results:
+#       A list of an HTTP status and a body.
+#
+# Errors:
+#       The server fails.
+proc ::tls::CmpServeTest {token message} {
+    try {
+        return [list "200 OK" [CmpAnswer $token $message]]
+    } trap {TLS CMP READ} {text} {
+        return [list "400 Bad Request" $text\n]
+    }
 }
 
 # ---- A client's transactions --------------------------------------------------------------------

@@ -7,7 +7,8 @@
 #
 # Arguments:
 #       plan        What tls::CmpStart says about the server.
-#       answer      The words that give the answer to a message, which is appended.
+#       answer      The words that give the answer to a message, which is appended: a list of an HTTP
+#                   status and a body. An error is the server's own.
 #
 # Results:
 #       The token and the port.
@@ -26,7 +27,7 @@ proc ::tls::CmpListen {plan answer} {
     }
     lassign [fconfigure $listener -sockname] address host port
     set cmpJobs($token) [dict merge {secure 0 tls {}} $plan \
-        [dict create listener $listener answer $answer answered 0 clients {}]]
+        [dict create listener $listener answer $answer answered 0 closing 0 clients {}]]
     if {[dict get $plan announce]} {
         puts stdout "ACCEPT $address:$port PID=[pid]"
         flush stdout
@@ -45,9 +46,9 @@ proc ::tls::CmpListen {plan answer} {
 proc ::tls::CmpEnd {token} {
     variable cmpJobs
     catch {close [dict get $cmpJobs($token) listener]}
-    dict for {channel state} [dict get $cmpJobs($token) clients] {
+    dict for {client state} [dict get $cmpJobs($token) clients] {
         after cancel [dict get $state timer]
-        CmpLetGo $channel
+        CmpLetGo $client [dict get $state channel]
     }
     unset cmpJobs($token)
     CmpForget $token
@@ -55,7 +56,7 @@ proc ::tls::CmpEnd {token} {
 }
 
 # tls::CmpAccept --
-#       Takes a connection.
+#       Takes a connection. It gets a number: the name of a channel may be that of another one later.
 #
 # Arguments:
 #       token       The server.
@@ -68,6 +69,7 @@ proc ::tls::CmpAccept {token channel args} {
     variable cmpJobs
     variable cmpInputs
     variable cmpMost
+    variable cmpLastClient
     if {[dict size [dict get $cmpJobs($token) clients]] >= $cmpMost} {
         close $channel
         return
@@ -85,10 +87,12 @@ proc ::tls::CmpAccept {token channel args} {
             return -code error $message
         }
     }
-    dict set cmpJobs($token) clients $channel {timer {} head {} ended 0}
-    set cmpInputs($channel) {}
-    CmpPatience $token $channel
-    CmpListenOn $token $channel
+    set client [incr cmpLastClient]
+    dict set cmpJobs($token) clients $client \
+        [dict create channel $channel timer {} head {} ended 0]
+    set cmpInputs($client) {}
+    CmpPatience $token $client
+    CmpListenOn $token $client
     return
 }
 
@@ -97,17 +101,17 @@ proc ::tls::CmpAccept {token channel args} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #
 # Results:
 #       None.
-proc ::tls::CmpPatience {token channel} {
+proc ::tls::CmpPatience {token client} {
     variable cmpJobs
     variable cmpSilence
-    after cancel [dict get $cmpJobs($token) clients $channel timer]
-    set left [chan pending output $channel]
-    set timer [after $cmpSilence [list ::tls::CmpExpire $token $channel $left]]
-    dict set cmpJobs($token) clients $channel timer $timer
+    after cancel [dict get $cmpJobs($token) clients $client timer]
+    set left [chan pending output [dict get $cmpJobs($token) clients $client channel]]
+    set timer [after $cmpSilence [list ::tls::CmpExpire $token $client $left]]
+    dict set cmpJobs($token) clients $client timer $timer
     return
 }
 
@@ -117,18 +121,19 @@ proc ::tls::CmpPatience {token channel} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #       left        How much of the answer he had to read before.
 #
 # Results:
 #       None.
-proc ::tls::CmpExpire {token channel left} {
+proc ::tls::CmpExpire {token client left} {
+    variable cmpJobs
     variable cmpSlowest
-    set now [chan pending output $channel]
+    set now [chan pending output [dict get $cmpJobs($token) clients $client channel]]
     if {$now > 0 && $now + $cmpSlowest <= $left} {
-        CmpPatience $token $channel
+        CmpPatience $token $client
     } else {
-        CmpPart $token $channel
+        CmpPart $token $client
     }
     return
 }
@@ -138,15 +143,20 @@ proc ::tls::CmpExpire {token channel left} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #
 # Results:
 #       None.
-proc ::tls::CmpPart {token channel} {
+proc ::tls::CmpPart {token client} {
     variable cmpJobs
-    after cancel [dict get $cmpJobs($token) clients $channel timer]
-    dict unset cmpJobs($token) clients $channel
-    CmpLetGo $channel
+    set state [dict get $cmpJobs($token) clients $client]
+    after cancel [dict get $state timer]
+    dict unset cmpJobs($token) clients $client
+    CmpLetGo $client [dict get $state channel]
+    if {[dict get $cmpJobs($token) closing] && [dict size [dict get $cmpJobs($token) clients]] == 0} {
+        CmpDrop $token
+        CmpEnd $token
+    }
     return
 }
 
@@ -155,14 +165,15 @@ proc ::tls::CmpPart {token channel} {
 #       would keep that one open in the background.
 #
 # Arguments:
+#       client      The number of the connection.
 #       channel     The connection.
 #
 # Results:
 #       None.
-proc ::tls::CmpLetGo {channel} {
+proc ::tls::CmpLetGo {client channel} {
     variable cmpInputs
     variable cmpBodies
-    unset -nocomplain cmpInputs($channel) cmpBodies($channel)
+    unset -nocomplain cmpInputs($client) cmpBodies($client)
     catch {
         if {[chan pending output $channel] > 0} {
             CmpSever $channel
@@ -177,24 +188,25 @@ proc ::tls::CmpLetGo {channel} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #
 # Results:
 #       None.
-proc ::tls::CmpServe {token channel} {
+proc ::tls::CmpServe {token client} {
     variable cmpJobs
     variable cmpInputs
+    set channel [dict get $cmpJobs($token) clients $client channel]
     if {[catch {read $channel 65536} piece]} {
-        CmpPart $token $channel
+        CmpPart $token $client
         return
     }
-    append cmpInputs($channel) $piece
+    append cmpInputs($client) $piece
     if {[eof $channel]} {
         # He may have closed his side only, and still wait for answers.
         fileevent $channel readable {}
-        dict set cmpJobs($token) clients $channel ended 1
+        dict set cmpJobs($token) clients $client ended 1
     }
-    CmpTakeUp $token $channel
+    CmpTakeUp $token $client
     return
 }
 
@@ -203,18 +215,19 @@ proc ::tls::CmpServe {token channel} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #
 # Results:
 #       None.
-proc ::tls::CmpTakeUp {token channel} {
+proc ::tls::CmpTakeUp {token client} {
     variable cmpJobs
+    set channel [dict get $cmpJobs($token) clients $client channel]
     while {1} {
-        lassign [CmpTake $token $channel] what keep body
+        lassign [CmpTake $token $client] what keep body
         switch -- $what {
             more {
-                if {[dict get $cmpJobs($token) clients $channel ended]} {
-                    CmpPart $token $channel
+                if {[dict get $cmpJobs($token) clients $client ended]} {
+                    CmpPart $token $client
                 }
                 return
             }
@@ -222,21 +235,15 @@ proc ::tls::CmpTakeUp {token channel} {
                 # The answer may run scripts, and so anything; meanwhile nothing more is read here.
                 fileevent $channel readable {}
                 try {
-                    set body [{*}[dict get $cmpJobs($token) answer] $body]
-                    set status "200 OK"
-                } trap {TLS CMP READ} {message} {
-                    set body $message\n
-                    set status "400 Bad Request"
-                    set keep 0
+                    lassign [{*}[dict get $cmpJobs($token) answer] $body] status body
                 } on error {message options} {
                     after 0 [list return -options $options $message]
                     set body "the server fails\n"
                     set status "500 Internal Server Error"
-                    set keep 0
                 }
                 if {
                     ![info exists cmpJobs($token)]
-                    || ![dict exists $cmpJobs($token) clients $channel]
+                    || ![dict exists $cmpJobs($token) clients $client]
                 } {
                     return
                 }
@@ -245,19 +252,20 @@ proc ::tls::CmpTakeUp {token channel} {
                 set status $what
             }
         }
-        if {![CmpRespond $token $channel $status $keep $body]} {
+        set keep [CmpRespond $token $client $status $keep $body]
+        if {$keep eq {}} {
             return
         }
         if {[chan pending output $channel] > 0} {
             fileevent $channel readable {}
-            fileevent $channel writable [list ::tls::CmpDrained $token $channel $keep]
+            fileevent $channel writable [list ::tls::CmpDrained $token $client $keep]
             return
         }
         if {!$keep} {
-            CmpSeeOff $token $channel
+            CmpSeeOff $token $client
             return
         }
-        CmpListenOn $token $channel
+        CmpListenOn $token $client
     }
 }
 
@@ -266,20 +274,21 @@ proc ::tls::CmpTakeUp {token channel} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #       keep        Whether the connection is kept.
 #
 # Results:
 #       None.
-proc ::tls::CmpDrained {token channel keep} {
-    fileevent $channel writable {}
-    if {!$keep} {
-        CmpSeeOff $token $channel
+proc ::tls::CmpDrained {token client keep} {
+    variable cmpJobs
+    fileevent [dict get $cmpJobs($token) clients $client channel] writable {}
+    if {!$keep || [dict get $cmpJobs($token) closing]} {
+        CmpSeeOff $token $client
         return
     }
-    CmpPatience $token $channel
-    CmpListenOn $token $channel
-    CmpTakeUp $token $channel
+    CmpPatience $token $client
+    CmpListenOn $token $client
+    CmpTakeUp $token $client
     return
 }
 
@@ -288,34 +297,35 @@ proc ::tls::CmpDrained {token channel keep} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #
 # Results:
 #       None.
-proc ::tls::CmpListenOn {token channel} {
+proc ::tls::CmpListenOn {token client} {
     variable cmpJobs
-    if {![dict get $cmpJobs($token) clients $channel ended]} {
+    if {![dict get $cmpJobs($token) clients $client ended]} {
         # A client that writes head and body one after the other waits in between for the head to be
         # acknowledged, which takes 40 ms where it isn't done at once.
+        set channel [dict get $cmpJobs($token) clients $client channel]
         CmpHasten $channel
-        fileevent $channel readable [list ::tls::CmpServe $token $channel]
+        fileevent $channel readable [list ::tls::CmpServe $token $client]
     }
     return
 }
 
 # tls::CmpRespond --
-#       Writes an answer, head and body at once.
+#       Writes an answer, head and body at once. Only after a good one is the connection kept.
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #       status      The HTTP status.
 #       keep        Whether the connection is kept.
 #       body        The body.
 #
 # Results:
-#       Whether the connection is there any more.
-proc ::tls::CmpRespond {token channel status keep body} {
+#       Whether the connection is kept; empty if it isn't there any more.
+proc ::tls::CmpRespond {token client status keep body} {
     variable cmpJobs
     set answered [string match 2* $status]
     set type [expr {$answered ? "application/pkixcmp" : "text/plain"}]
@@ -323,23 +333,48 @@ proc ::tls::CmpRespond {token channel status keep body} {
     if {[string match 405* $status]} {
         append head "Allow: POST\r\n"
     }
-    append head "Connection: [expr {$keep ? "keep-alive" : "close"}]\r\n\r\n"
-    set failed [catch {puts -nonewline $channel $head$body; flush $channel}]
     if {$answered} {
         dict incr cmpJobs($token) answered
     }
     set most [dict get $cmpJobs($token) most]
-    if {$most > 0 && [dict get $cmpJobs($token) answered] >= $most} {
-        CmpDrop $token
-        CmpEnd $token
-        return 0
+    set last [expr {$most > 0 && [dict get $cmpJobs($token) answered] >= $most}]
+    set keep [expr {$keep && $answered && !$last}]
+    append head "Connection: [expr {$keep ? "keep-alive" : "close"}]\r\n\r\n"
+    set channel [dict get $cmpJobs($token) clients $client channel]
+    set failed [catch {puts -nonewline $channel $head$body; flush $channel}]
+    if {$last} {
+        CmpWindUp $token
+        if {![info exists cmpJobs($token)] || ![dict exists $cmpJobs($token) clients $client]} {
+            return {}
+        }
     }
     if {$failed} {
-        CmpPart $token $channel
-        return 0
+        CmpPart $token $client
+        return {}
     }
-    CmpPatience $token $channel
-    return 1
+    CmpPatience $token $client
+    return $keep
+}
+
+# tls::CmpWindUp --
+#       Ends a server that has answered as much as it shall: at once, or when the answers that are still on
+#       their way have left.
+#
+# Arguments:
+#       token       The server.
+#
+# Results:
+#       None.
+proc ::tls::CmpWindUp {token} {
+    variable cmpJobs
+    close [dict get $cmpJobs($token) listener]
+    dict set cmpJobs($token) closing 1
+    dict for {client state} [dict get $cmpJobs($token) clients] {
+        if {[chan pending output [dict get $state channel]] == 0} {
+            CmpPart $token $client
+        }
+    }
+    return
 }
 
 # tls::CmpSeeOff --
@@ -348,25 +383,26 @@ proc ::tls::CmpRespond {token channel status keep body} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #
 # Results:
 #       None.
-proc ::tls::CmpSeeOff {token channel} {
+proc ::tls::CmpSeeOff {token client} {
     variable cmpJobs
     variable cmpFarewell
+    set channel [dict get $cmpJobs($token) clients $client channel]
     set secure [dict get $cmpJobs($token) secure]
     if {
-        [dict get $cmpJobs($token) clients $channel ended]
+        [dict get $cmpJobs($token) clients $client ended]
         || [catch {expr {$secure ? [closewrite $channel] : [close $channel write]}}]
     } {
-        CmpPart $token $channel
+        CmpPart $token $client
         return
     }
-    after cancel [dict get $cmpJobs($token) clients $channel timer]
-    set timer [after $cmpFarewell [list ::tls::CmpPart $token $channel]]
-    dict set cmpJobs($token) clients $channel timer $timer
-    fileevent $channel readable [list ::tls::CmpDiscard $token $channel]
+    after cancel [dict get $cmpJobs($token) clients $client timer]
+    set timer [after $cmpFarewell [list ::tls::CmpPart $token $client]]
+    dict set cmpJobs($token) clients $client timer $timer
+    fileevent $channel readable [list ::tls::CmpDiscard $token $client]
     return
 }
 
@@ -375,13 +411,15 @@ proc ::tls::CmpSeeOff {token channel} {
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #
 # Results:
 #       None.
-proc ::tls::CmpDiscard {token channel} {
+proc ::tls::CmpDiscard {token client} {
+    variable cmpJobs
+    set channel [dict get $cmpJobs($token) clients $client channel]
     if {[catch {read $channel 65536}] || [eof $channel]} {
-        CmpPart $token $channel
+        CmpPart $token $client
     }
     return
 }

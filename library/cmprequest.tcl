@@ -7,34 +7,35 @@
 #
 # Arguments:
 #       token       The server.
-#       channel     The connection.
+#       client      The number of the connection.
 #
 # Results:
 #       A list: "more" if it isn't complete; "answer", whether to keep the connection, and the body; or
 #       an HTTP status, 0 and a text for what can't be answered.
-proc ::tls::CmpTake {token channel} {
+proc ::tls::CmpTake {token client} {
     variable cmpJobs
     variable cmpInputs
     variable cmpBodies
     variable cmpLargestHead
     variable cmpLargestRequest
-    set head [dict get $cmpJobs($token) clients $channel head]
+    set head [dict get $cmpJobs($token) clients $client head]
     if {$head eq {}} {
-        set end [string first \r\n\r\n $cmpInputs($channel)]
-        if {$end > $cmpLargestHead || $end < 0 && [string length $cmpInputs($channel)] > $cmpLargestHead} {
+        set end [string first \r\n\r\n $cmpInputs($client)]
+        if {$end > $cmpLargestHead || $end < 0 && [string length $cmpInputs($client)] > $cmpLargestHead} {
             return {"431 Request Header Fields Too Large" 0 {}}
         }
         if {$end < 0} {
             return more
         }
-        set head [CmpHead [string range $cmpInputs($channel) 0 $end-1]]
+        set head [CmpHead [string range $cmpInputs($client) 0 $end-1]]
         if {[dict exists $head status]} {
             return [list [dict get $head status] 0 [dict get $head text]]
         }
-        set cmpInputs($channel) [string range $cmpInputs($channel) $end+4 end]
-        set cmpBodies($channel) {}
-        dict set cmpJobs($token) clients $channel head $head
-        if {[dict get $head expects] && $cmpInputs($channel) eq {}} {
+        set cmpInputs($client) [string range $cmpInputs($client) $end+4 end]
+        set cmpBodies($client) {}
+        dict set cmpJobs($token) clients $client head $head
+        if {[dict get $head expects] && $cmpInputs($client) eq {}} {
+            set channel [dict get $cmpJobs($token) clients $client channel]
             catch {
                 puts -nonewline $channel "HTTP/1.1 100 Continue\r\n\r\n"
                 flush $channel
@@ -43,30 +44,30 @@ proc ::tls::CmpTake {token channel} {
     }
     set length [dict get $head length]
     if {$length < 0} {
-        switch [CmpChunks cmpInputs($channel) cmpBodies($channel)] {
+        switch [CmpChunks cmpInputs($client) cmpBodies($client)] {
             bad {return {"400 Bad Request" 0 "the chunks are malformed\n"}}
             more {
-                set length [string length $cmpBodies($channel)]
-                if {$length + [string length $cmpInputs($channel)] > $cmpLargestRequest} {
+                set length [string length $cmpBodies($client)]
+                if {$length + [string length $cmpInputs($client)] > $cmpLargestRequest} {
                     return {"413 Content Too Large" 0 {}}
                 }
                 return more
             }
         }
-        set body $cmpBodies($channel)
+        set body $cmpBodies($client)
         if {[string length $body] > $cmpLargestRequest} {
             return {"413 Content Too Large" 0 {}}
         }
     } else {
-        if {[string length $cmpInputs($channel)] < $length} {
+        if {[string length $cmpInputs($client)] < $length} {
             return more
         }
-        set body [string range $cmpInputs($channel) 0 [expr {$length - 1}]]
-        set cmpInputs($channel) [string range $cmpInputs($channel) $length end]
+        set body [string range $cmpInputs($client) 0 [expr {$length - 1}]]
+        set cmpInputs($client) [string range $cmpInputs($client) $length end]
     }
-    dict set cmpJobs($token) clients $channel head {}
+    dict set cmpJobs($token) clients $client head {}
     # A client that has closed his side is answered what he has sent, and no more.
-    set last [expr {[dict get $cmpJobs($token) clients $channel ended] && $cmpInputs($channel) eq {}}]
+    set last [expr {[dict get $cmpJobs($token) clients $client ended] && $cmpInputs($client) eq {}}]
     return [list answer [expr {[dict get $head keep] && !$last}] $body]
 }
 

@@ -67,21 +67,43 @@ proc ::tls::CmpReport {token event facts} {
 }
 
 # tls::CmpServeMessage --
+#       Answers what a client has sent.
+#
+# Arguments:
+#       token       The server.
+#       message     What should be a message.
+#
+# Results:
+#       A list of an HTTP status and a body.
+#
+# Errors:
+#       The server fails.
+proc ::tls::CmpServeMessage {token message} {
+    # Of all that fails, only this is the client's fault.
+    try {
+        set heard [CmpHear $message]
+    } on error {text} {
+        return [list "400 Bad Request" $text\n]
+    }
+    return [list "200 OK" [CmpReact $token $message $heard]]
+}
+
+# tls::CmpReact --
 #       Answers a message.
 #
 # Arguments:
 #       token       The server.
 #       message     The message.
+#       heard       What is known of it.
 #
 # Results:
 #       The answer.
 #
 # Errors:
-#       TLS CMP READ: it isn't a message; others: the server fails.
-proc ::tls::CmpServeMessage {token message} {
+#       The server fails.
+proc ::tls::CmpReact {token message heard} {
     variable cmpJobs
     variable cmpCases
-    set heard [CmpHear $message]
     set id [dict get $heard transaction]
     set kind [dict get $heard kind]
     set answer [CmpLastAnswer $token $id [dict get $heard digest]]
@@ -332,7 +354,7 @@ proc ::tls::CmpGoOn {token id message heard} {
     }
     if {![info exists cmpCases($token,$id)] || $cmpCases($token,$id) ne $case} {
         # Something else has happened to it while the script ran.
-        return [CmpServeMessage $token $message]
+        return [CmpReact $token $message $heard]
     }
     set later [list later [dict get $cmpJobs($token) later]]
     set said [CmpSay $token $message $secret $later $earlier]
