@@ -95,7 +95,7 @@ proc ::tls::socket {args} {
         lappend transport {*}[AnyAddress $host]
     }
     set channel [{*}$socketCmd {*}$transport $host $port]
-    Secure $channel $layer $port $ticket
+    Secure $channel $layer $host $port $ticket
     return $channel
 }
 
@@ -148,7 +148,7 @@ proc ::tls::Accept {layer command channel address port} {
 # Arguments:
 #       channel     The connection.
 #       layer       Options of tls::import.
-#       port        The server's port, where this is a client that may not be connected yet.
+#       host, port  Where the server is, where this is a client that may not be connected yet.
 #       ticket      What Prepare made of the options, if it was called for this connection.
 #
 # Results:
@@ -156,9 +156,9 @@ proc ::tls::Accept {layer command channel address port} {
 #
 # Errors:
 #       Those of tls::import.
-proc ::tls::Secure {channel layer {port {}} {ticket {}}} {
+proc ::tls::Secure {channel layer {host {}} {port {}} {ticket {}}} {
     try {
-        Import $channel $port $ticket {*}$layer
+        Import $channel $host $port $ticket {*}$layer
     } on error {message options} {
         catch {close $channel}
         return -options $options $message

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use openssl::ssl::{Ssl, SslRef};
 
 use crate::context::hooks;
-use crate::context::{Connection, Context, ask_certificate};
+use crate::context::{Connection, Context, Endpoint, ask_certificate};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::ssl::share;
 use crate::tcl::Interp;
@@ -73,18 +73,41 @@ impl Draft {
         Ok(Self { ssl, parts })
     }
 
-    /// The connection and its parts. A client whose server has this port, or the one that its channel is connected to,
-    /// goes on with a session of it.
-    fn finish(self, under: Channel, port: Option<u16>) -> Result<(Ssl, Parts)> {
+    /// The connection and its parts. A client goes on with a session of the server that it dials.
+    fn finish(self, under: Channel, dialed: Dialed) -> Result<(Ssl, Parts)> {
         let Self { mut ssl, parts } = self;
         if parts.resumes
-            && let Some(port) = port.or_else(|| under.peer_port())
+            && let Some(endpoint) = dialed.endpoint(under)
         {
             parts
                 .context
-                .offer_session(&mut ssl, &parts.connection, port)?;
+                .offer_session(&mut ssl, &parts.connection, endpoint)?;
         }
         Ok((ssl, parts))
+    }
+}
+
+/// What is known of a client's server where its channel may not be connected yet.
+#[derive(Debug, Default)]
+pub(crate) struct Dialed {
+    /// The host.
+    pub(crate) host: Option<String>,
+    /// The port.
+    pub(crate) port: Option<u16>,
+}
+
+impl Dialed {
+    /// Where the server is. What isn't known is looked up in the channel's connection.
+    fn endpoint(self, under: Channel) -> Option<Endpoint> {
+        if let (Some(host), Some(port)) = (&self.host, self.port) {
+            let host = host.clone();
+            return Some(Endpoint { host, port });
+        }
+        let address = under.peer_address()?;
+        Some(Endpoint {
+            host: self.host.unwrap_or_else(|| address.ip().to_string()),
+            port: self.port.unwrap_or(address.port()),
+        })
     }
 }
 
@@ -128,20 +151,19 @@ pub(crate) struct TlsChannel {
 }
 
 impl TlsChannel {
-    /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet. `port` is that of a client's server,
-    /// where the channel may not be connected yet.
+    /// Puts TLS on top of a stack and returns the new layer. Nothing is sent yet.
     pub(crate) fn stack(
         interp: Interp<'_>,
         under: Channel,
         draft: Draft,
-        port: Option<u16>,
+        dialed: Dialed,
     ) -> Result<Channel> {
         if let Some(tls) = under.driver::<Self>()
             && tls.engine.try_borrow_mut().is_err()
         {
             return Err(tls.busy());
         }
-        let (ssl, parts) = draft.finish(under, port)?;
+        let (ssl, parts) = draft.finish(under, dialed)?;
         drain_output(under)?;
         let below = Rc::new(Below::default());
         let layer = Rc::new(Layer::default());

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{Draft, Parts, Resolve, Scripts, TlsChannel};
+use crate::channel::{Dialed, Draft, Parts, Resolve, Scripts, TlsChannel};
 use crate::context::alpn::Alpn;
 use crate::context::session::Session;
 use crate::context::{
@@ -110,37 +110,41 @@ pub(super) fn import(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         [name, options @ ..] => {
             let under = find(interp, name)?;
             let draft = Draft::new(prepare_parts(interp, options)?)?;
-            import_draft(interp, name, under, None, draft)
+            import_draft(interp, name, under, Dialed::default(), draft)
         }
         [] => Err(Error::wrong_args(SYNTAX)),
     }
 }
 
-/// `tls::Import channel port ticket ?options?`: the same for `tls::socket`, which knows the port of a server that it
-/// may not be connected to yet, and has had the options prepared. A port that isn't a number is looked up.
+/// `tls::Import channel host port ticket ?options?`: the same for `tls::socket`, which knows the host and the port of a
+/// server that it may not be connected to yet, and has had the options prepared. A port that isn't a number is looked up;
+/// of a client, nothing is known.
 pub(super) fn import_socket(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
     match words {
-        [name, port, ticket, options @ ..] => {
-            let port = port.as_int().and_then(|port| u16::try_from(port).ok());
+        [name, host, port, ticket, options @ ..] => {
+            let dialed = Dialed {
+                host: Some(host.as_text().into_owned()),
+                port: port.as_int().and_then(|port| u16::try_from(port).ok()),
+            };
             let under = find(interp, name)?;
             let draft = match interp.state::<Prepared>().take(ticket) {
                 Some(draft) => draft,
                 None => Draft::new(prepare_parts(interp, options)?)?,
             };
-            import_draft(interp, name, under, port, draft)
+            import_draft(interp, name, under, dialed, draft)
         }
         _ => Err(Error::wrong_args(
-            "tls::Import channel port ticket ?options?",
+            "tls::Import channel host port ticket ?options?",
         )),
     }
 }
 
-/// Imports a channel whose peer has this port, as far as that is known.
+/// Imports a channel; of its peer so much is known.
 fn import_draft(
     interp: Interp<'_>,
     name: &Obj,
     under: Channel,
-    port: Option<u16>,
+    dialed: Dialed,
     draft: Draft,
 ) -> Result<Obj> {
     // Preparing may have called a password script, which can do anything.
@@ -149,7 +153,7 @@ fn import_draft(
         let message = format!("channel \"{text}\" was changed by the password script");
         return Err(Error::failed(Reason::ChannelBusy, message));
     }
-    let layer = TlsChannel::stack(interp, under, draft, port)?;
+    let layer = TlsChannel::stack(interp, under, draft, dialed)?;
     Ok(Obj::text(&layer.name()))
 }
 

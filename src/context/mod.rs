@@ -44,7 +44,7 @@ pub(crate) use self::hello::ClientHello;
 pub(crate) use self::identity::{AskPassword, Identity};
 pub(crate) use self::name::Name;
 pub(crate) use self::protocols::{Protocol, ProtocolSet};
-pub(crate) use self::resume::withdraw as withdraw_session;
+pub(crate) use self::resume::{Endpoint, withdraw as withdraw_session};
 pub(crate) use self::source::Source;
 pub(crate) use self::trust::Trust;
 pub(crate) use crate::ossl::secret::Secret;
@@ -141,18 +141,23 @@ impl Context {
         connection.make(&self.ssl, self.server)
     }
 
-    /// Has a client that was made with these settings go on with a session of the server at this port, if there is one,
+    /// Has a client that was made with these settings go on with a session of the server that is there, if there is one,
     /// and keep those that it gets. A session that the settings name comes first.
     pub(crate) fn offer_session(
         &self,
         ssl: &mut SslRef,
         connection: &Connection,
-        port: u16,
+        endpoint: Endpoint,
     ) -> Result<()> {
-        match (&connection.host, &connection.session) {
-            (Some(name), None) => resume::offer(ssl, Server::new(self.number, name.clone(), port)),
-            _ => Ok(()),
-        }
+        let (Some(name), None) = (&connection.host, &connection.session) else {
+            return Ok(());
+        };
+        let server = Server {
+            context: self.number,
+            name: name.clone(),
+            endpoint,
+        };
+        resume::offer(ssl, server)
     }
 
     /// Whether connections are a server's.

@@ -1,7 +1,7 @@
 //! The sessions that clients may resume, so that a second connection to the same server has a short handshake.
 //!
 //! They are the process's. A session is given only to connections of the context it was made under, so to equal
-//! settings of trust, identity and protocols, to the same name and port. One of TLS 1.3 is given once, as the protocol
+//! settings of trust, identity and protocols, to the same name, host and port. One of TLS 1.3 is given once, as the protocol
 //! wants it: two connections with the same ticket could be seen to be the same client's.
 //!
 //! Safe OpenSSL only. Connections whose scripts decide on certificates must not take part: a resumed handshake shows
@@ -27,26 +27,24 @@ const SERVERS: usize = 256;
 /// How many sessions are kept for one: servers send two, and a browser of pages opens a few connections at once.
 const EACH: usize = 8;
 
+/// Where a client connects to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Endpoint {
+    /// The host, as a name or as an address.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+}
+
 /// A server, as one context's clients know it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Server {
     /// The context's number.
-    context: u64,
+    pub(super) context: u64,
     /// The name that is sent and verified.
-    name: Name,
-    /// The port.
-    port: u16,
-}
-
-impl Server {
-    /// The server of this name and port, for clients of the context with this number.
-    pub(super) fn new(context: u64, name: Name, port: u16) -> Self {
-        Self {
-            context,
-            name,
-            port,
-        }
-    }
+    pub(super) name: Name,
+    /// Where it is.
+    pub(super) endpoint: Endpoint,
 }
 
 /// The sessions, latest last.

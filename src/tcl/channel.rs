@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -278,8 +279,8 @@ impl Channel {
         }
     }
 
-    /// The port that a TCP socket is connected to; `None` for what is no such socket or not connected yet.
-    pub(crate) fn peer_port(self) -> Option<u16> {
+    /// The address that a TCP socket is connected to; `None` for what is no such socket or not connected yet.
+    pub(crate) fn peer_address(self) -> Option<SocketAddr> {
         let descriptor = c_int::try_from(self.os_handle(Mask::WRITABLE)?.addr()).ok()?;
         let mut address = MaybeUninit::<libc::sockaddr_storage>::zeroed();
         let mut size = libc::socklen_t::try_from(size_of::<libc::sockaddr_storage>()).unwrap_or(0);
@@ -288,12 +289,21 @@ impl Channel {
         {
             return None;
         }
+        let start = address.as_ptr();
         // SAFETY: zeros are a valid address, of no family, and the call only wrote a valid one over it.
-        let address = unsafe { address.assume_init() };
-        let start = (&raw const address).cast::<libc::sockaddr_in>();
-        match c_int::from(address.ss_family) {
-            // SAFETY: both kinds of address have the port at the same place, and there is room for the larger.
-            libc::AF_INET | libc::AF_INET6 => Some(u16::from_be(unsafe { (*start).sin_port })),
+        match c_int::from(unsafe { (*start).ss_family }) {
+            libc::AF_INET => {
+                // SAFETY: the family says which address it is, and there is room for any.
+                let address = unsafe { start.cast::<libc::sockaddr_in>().read() };
+                let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
+                Some(SocketAddr::from((ip, u16::from_be(address.sin_port))))
+            }
+            libc::AF_INET6 => {
+                // SAFETY: the family says which address it is, and there is room for any.
+                let address = unsafe { start.cast::<libc::sockaddr_in6>().read() };
+                let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+                Some(SocketAddr::from((ip, u16::from_be(address.sin6_port))))
+            }
             _ => None,
         }
     }
