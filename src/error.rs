@@ -248,6 +248,20 @@ impl Error {
         )
     }
 
+    /// The same error, about an option: the message ends with that.
+    pub(crate) fn about_option(mut self, option: &str) -> Self {
+        if let Self::Usage { message, .. }
+        | Self::Failed { message, .. }
+        | Self::Io { message, .. }
+        | Self::Script { message, .. } = &mut self
+        {
+            message.push_str(" (option ");
+            message.push_str(option);
+            message.push(')');
+        }
+        self
+    }
+
     /// The words of errorCode.
     pub(crate) fn code(&self) -> Vec<String> {
         match self {

@@ -464,9 +464,9 @@ fn ticket_keys(given: Sessions<Obj>) -> Result<Vec<TicketKey>> {
     keys.iter()
         .map(|word| {
             key(word).ok_or_else(|| {
-                let message =
-                    "a key of session tickets must have 48 or 80 bytes (option -ticketkeys)";
+                let message = "a key of session tickets must have 48 or 80 bytes";
                 Error::failed_with(Reason::ImportOption, ["-ticketkeys"], message)
+                    .about_option("-ticketkeys")
             })
         })
         .collect()
@@ -490,10 +490,11 @@ fn timeout(milliseconds: i64) -> Result<Option<Duration>> {
             Reason::ImportOption,
             ["-timeout", &milliseconds.to_string()],
             format!(
-                "bad timeout \"{milliseconds}\": must be milliseconds, 0 to {} (option -timeout)",
+                "bad timeout \"{milliseconds}\": must be milliseconds, 0 to {}",
                 u32::MAX
             ),
-        )),
+        )
+        .about_option("-timeout")),
     }
 }
 

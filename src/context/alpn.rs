@@ -14,21 +14,22 @@ pub(crate) struct Alpn {
 impl Alpn {
     /// Makes the list. Names are 1 to 255 bytes long and the whole at most 65535; a list without names is no list.
     pub(crate) fn new<T: AsRef<[u8]>>(names: &[T]) -> Result<Option<Self>> {
-        let refuse = |message: &str| Err(Error::failed(Reason::ImportAlpn, message));
+        let refuse =
+            |message: &str| Err(Error::failed(Reason::ImportAlpn, message).about_option("-alpn"));
         let mut wire = Vec::new();
         for name in names {
             let name = name.as_ref();
             match u8::try_from(name.len()) {
-                Ok(0) => return refuse("ALPN protocol name is empty (option -alpn)"),
+                Ok(0) => return refuse("ALPN protocol name is empty"),
                 Ok(len) => wire.push(len),
-                Err(_) => return refuse("ALPN protocol names too long (option -alpn)"),
+                Err(_) => return refuse("ALPN protocol names too long"),
             }
             wire.extend_from_slice(name);
         }
         match wire.len() {
             0 => Ok(None),
             1..=0xffff => Ok(Some(Self { wire })),
-            _ => refuse("ALPN protocol names too long (option -alpn)"),
+            _ => refuse("ALPN protocol names too long"),
         }
     }
 

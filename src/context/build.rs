@@ -79,10 +79,8 @@ pub(super) fn context(
 
     let context = context.build();
     if protocols.outdated() && context.security_level() > 0 {
-        return Err(Error::failed(
-            Reason::ImportProtocol,
-            "no valid protocol selected: TLS 1.1 and earlier need security level 0 (option -securitylevel)",
-        ));
+        let message = "no valid protocol selected: TLS 1.1 and earlier need security level 0";
+        return Err(Error::failed(Reason::ImportProtocol, message).about_option("-securitylevel"));
     }
     COUNTERS.contexts.add();
     Ok(Built { context, locked })

@@ -15,11 +15,8 @@ const TLS1_3: &str = "TLSv1.3";
 /// Sets the cipher list of TLS 1.2 and earlier.
 pub(super) fn set_list(context: &mut SslContextBuilder, list: &str) -> Result<()> {
     let refuse = || {
-        Error::failed_with(
-            Reason::ImportCipher,
-            ["-cipher", list],
-            "Set ciphers failed: No valid ciphers (option -cipher)",
-        )
+        let message = "Set ciphers failed: No valid ciphers";
+        Error::failed_with(Reason::ImportCipher, ["-cipher", list], message).about_option("-cipher")
     };
     if list.contains('\0') {
         return Err(refuse());
@@ -31,11 +28,9 @@ pub(super) fn set_list(context: &mut SslContextBuilder, list: &str) -> Result<()
 /// depending on its version; that none is left is an error always.
 pub(super) fn set_suites(context: &mut SslContextBuilder, suites: &str) -> Result<()> {
     let refuse = || {
-        Error::failed_with(
-            Reason::ImportCipher,
-            ["-ciphersuites", suites],
-            "Set cipher suites failed: No valid cipher suites (option -ciphersuites)",
-        )
+        let details = ["-ciphersuites", suites];
+        let message = "Set cipher suites failed: No valid cipher suites";
+        Error::failed_with(Reason::ImportCipher, details, message).about_option("-ciphersuites")
     };
     if suites.contains('\0') || !knows_one(suites) {
         return Err(refuse());

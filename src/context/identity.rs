@@ -155,15 +155,12 @@ impl Loaded {
                 drop(ErrorStack::get());
                 let source = identity.key_source();
                 let what = "private key does not match the certificate public key";
-                let message = match source.name() {
-                    Some(name) => format!("{what} (option {}, file {name})", source.option()),
-                    None => format!("{what} (option {})", source.option()),
+                let place = match source.name() {
+                    Some(name) => format!("{}, file {name}", source.option()),
+                    None => source.option().to_owned(),
                 };
-                Err(Error::failed_with(
-                    Reason::ImportKey,
-                    [source.option(), source.name().unwrap_or_default()],
-                    message,
-                ))
+                let details = [source.option(), source.name().unwrap_or_default()];
+                Err(Error::failed_with(Reason::ImportKey, details, what).about_option(&place))
             }
         }
     }

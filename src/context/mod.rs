@@ -102,8 +102,9 @@ impl SecurityLevel {
             _ => Err(Error::failed_with(
                 Reason::ImportOption,
                 ["-securitylevel", &level.to_string()],
-                format!("bad security level \"{level}\": must be 0 to 5 (option -securitylevel)"),
-            )),
+                format!("bad security level \"{level}\": must be 0 to 5"),
+            )
+            .about_option("-securitylevel")),
         }
     }
 }

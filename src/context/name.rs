@@ -23,10 +23,8 @@ impl Name {
     /// address and the zone behind it are dropped too.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let refuse = |why: &str| {
-            Err(Error::failed(
-                Reason::ImportSni,
-                format!("Set SNI extension failed: {why} (option -servername)"),
-            ))
+            let message = format!("Set SNI extension failed: {why}");
+            Err(Error::failed(Reason::ImportSni, message).about_option("-servername"))
         };
         if let Some(address) = address(text) {
             return Ok(Self::Ip(address));

@@ -24,8 +24,9 @@ impl Session {
             Ok(_) => Ok(Self(bytes)),
             Err(_) => Err(Error::failed(
                 Reason::ImportOption,
-                "the session to resume can't be read (option -session_id)",
-            )),
+                "the session to resume can't be read",
+            )
+            .about_option("-session_id")),
         }
     }
 

@@ -104,18 +104,18 @@ impl Source {
     /// An error about this source. `what` is put before the file's name, `why` is the reason.
     pub(super) fn refuse(&self, reason: Reason, what: &Wording, why: &str) -> Error {
         let message = self.sentence(what, why);
-        match self.name() {
+        let error = match self.name() {
             Some(name) => Error::failed_with(reason, [self.option, name], message),
             None => Error::failed_with(reason, [self.option], message),
-        }
+        };
+        error.about_option(self.option)
     }
 
     /// The sentence of such an error.
     fn sentence(&self, what: &Wording, why: &str) -> String {
-        let option = self.option;
         match self.name() {
-            Some(name) => format!("{} {name}{} {why} (option {option})", what.file, what.colon),
-            None => format!("{}: {why} (option {option})", what.bytes),
+            Some(name) => format!("{} {name}{} {why}", what.file, what.colon),
+            None => format!("{}: {why}", what.bytes),
         }
     }
 
@@ -129,7 +129,8 @@ impl Source {
                 errno,
                 name,
                 text,
-            },
+            }
+            .about_option(self.option),
             other => other,
         }
     }

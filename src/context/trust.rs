@@ -160,8 +160,8 @@ fn refuse(option: &str, value: &str, why: &str) -> Error {
         "-cadir" => "folder",
         _ => "store",
     };
-    let message = format!("unable to set CA certificate {what} {value}: {why} (option {option})");
-    Error::failed_with(Reason::ImportTrust, [option, value], message)
+    let message = format!("unable to set CA certificate {what} {value}: {why}");
+    Error::failed_with(Reason::ImportTrust, [option, value], message).about_option(option)
 }
 
 /// The native path of what an option names; an error if there is none, or if the caller may not see it.
