@@ -40,24 +40,17 @@ pub(super) fn closewrite(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
 
 /// `tls::CmpHasten channel`: has a socket acknowledge at once what comes next.
 pub(super) fn hasten(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    let [name] = words else {
-        return Err(Error::wrong_args("tls::CmpHasten channel"));
-    };
-    if let Some(channel) = Channel::find(interp, name) {
-        channel.acknowledge_at_once();
-    }
-    Ok(Obj::empty())
+    at_socket(
+        interp,
+        words,
+        "tls::CmpHasten channel",
+        Channel::acknowledge_at_once,
+    )
 }
 
 /// `tls::CmpSever channel`: ends the connection of a socket, whatever waits to be written. The channel stays.
 pub(super) fn sever(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    let [name] = words else {
-        return Err(Error::wrong_args("tls::CmpSever channel"));
-    };
-    if let Some(channel) = Channel::find(interp, name) {
-        channel.sever();
-    }
-    Ok(Obj::empty())
+    at_socket(interp, words, "tls::CmpSever channel", Channel::sever)
 }
 
 /// `tls::unimport channel`: takes TLS off a channel. The number of bytes that were received and not read yet: decrypted
@@ -120,6 +113,17 @@ fn totals(tls: &TlsChannel) -> Record {
     record.put("bytesIn", number(totals.read));
     record.put("bytesOut", number(totals.written));
     record
+}
+
+/// Does something to the channel that is the only word. One that is gone needs it no more.
+fn at_socket(interp: Interp<'_>, words: &[Obj], syntax: &str, action: fn(Channel)) -> Result<Obj> {
+    let [name] = words else {
+        return Err(Error::wrong_args(syntax));
+    };
+    if let Some(channel) = Channel::find(interp, name) {
+        action(channel);
+    }
+    Ok(Obj::empty())
 }
 
 /// The TLS layer on top of the channel that a script names.
