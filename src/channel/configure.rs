@@ -1,7 +1,10 @@
 //! The channel options of a TLS layer. What isn't one of them is the channel's below.
 
+use openssl::ssl::{NameType, SslCipherRef};
+
 use crate::context::withdraw_session;
 use crate::error::{Error, Reason};
+use crate::ossl::ssl_state;
 use crate::tcl::{Interp, Obj};
 
 use super::TlsChannel;
@@ -11,7 +14,12 @@ pub(super) const NAMES: &[&str] = &[
     "-alpn",
     "-cipher",
     "-command",
+    "-group",
     "-protocol",
+    "-server",
+    "-servername",
+    "-session_reused",
+    "-state",
     "-validatecommand",
     "-verifyresult",
 ];
@@ -29,31 +37,23 @@ pub(super) fn get(tls: &TlsChannel, name: &str) -> Option<String> {
             .map(|script| script.prefix().as_text().into_owned())
             .unwrap_or_default()
     };
+    let lossy =
+        |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    let flag = |set: bool| if set { "1" } else { "0" };
+    // What the handshake decides.
+    let agreed = |text: &str| if open { text } else { "" }.to_owned();
     Some(match name {
-        "-alpn" => {
-            String::from_utf8_lossy(ssl.selected_alpn_protocol().unwrap_or_default()).into_owned()
-        }
-        "-cipher" => ssl
-            .current_cipher()
-            .filter(|_| open)
-            .map(|cipher| cipher.name().to_owned())
-            .unwrap_or_default(),
+        "-alpn" => lossy(ssl.selected_alpn_protocol()),
+        "-cipher" => agreed(ssl.current_cipher().map_or("", SslCipherRef::name)),
         "-command" => prefix(scripts().command),
-        "-protocol" => {
-            if open {
-                ssl.version_str().to_owned()
-            } else {
-                String::new()
-            }
-        }
+        "-group" => agreed(&ssl_state::group(ssl)),
+        "-protocol" => agreed(ssl.version_str()),
+        "-server" => flag(ssl.is_server()).to_owned(),
+        "-servername" => lossy(ssl.servername_raw(NameType::HOST_NAME)),
+        "-session_reused" => agreed(flag(ssl.session_reused())),
+        "-state" => ssl.state_string_long().to_owned(),
         "-validatecommand" => prefix(scripts().validate),
-        "-verifyresult" => {
-            if open {
-                ssl.verify_result().error_string().to_owned()
-            } else {
-                String::new()
-            }
-        }
+        "-verifyresult" => agreed(ssl.verify_result().error_string()),
         // Once the connection has failed, that is the channel's error; before, it is the socket's.
         "-error" => {
             let engine = tls.engine.try_borrow().ok()?;

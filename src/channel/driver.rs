@@ -7,7 +7,7 @@ use crate::tcl::Interp;
 use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::driver::{Driver, Failure, Kind, ThreadAction};
 
-use super::engine::{Engine, Progress, io_failure};
+use super::engine::{Engine, Progress};
 use super::parent::Parent;
 use super::{TlsChannel, buffers, configure, is_busy};
 
@@ -200,7 +200,7 @@ impl TlsChannel {
         self.run_waiting(|engine: &mut Engine<Parent>| {
             let progress = engine.write(bytes)?;
             match self.below.write_failure() {
-                Some(errno) => Err(io_failure(errno)),
+                Some(error) => Err(error),
                 None => Ok(progress),
             }
         })

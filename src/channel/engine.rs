@@ -330,7 +330,7 @@ impl<S: Read + Write> Engine<S> {
                     self.peer_closed = true;
                     Ok(Progress::Closed)
                 }
-                Verdict::Failed(cause @ Cause::Io(_)) if direction == Direction::Write => {
+                Verdict::Failed(cause @ Cause::Stream(_)) if direction == Direction::Write => {
                     // What the peer sent before it went away can still be read.
                     let error = transfer_failure(direction, &cause);
                     self.write_failure = Some(error.clone());
@@ -359,16 +359,16 @@ impl<S: Read + Write> Engine<S> {
             .io_error()
             .filter(|error| error.kind() == io::ErrorKind::NotConnected)
         {
-            return Verdict::Failed(Cause::Io(error.raw_os_error().unwrap_or(libc::ENOTCONN)));
+            return Verdict::Failed(Cause::Stream(io_failure(
+                error.raw_os_error().unwrap_or(libc::ENOTCONN),
+            )));
         }
         match error.code() {
             ErrorCode::WANT_READ => Verdict::Wait(Waiting::Read),
             ErrorCode::WANT_WRITE => Verdict::Wait(Waiting::Write),
             ErrorCode::ZERO_RETURN => Verdict::Closed,
             ErrorCode::SYSCALL => match error.io_error() {
-                Some(error) => {
-                    Verdict::Failed(Cause::Io(error.raw_os_error().unwrap_or(libc::EIO)))
-                }
+                Some(error) => Verdict::Failed(Cause::Stream(stream_failure(error))),
                 None => Verdict::Failed(Cause::CutOff),
             },
             ErrorCode::SSL => {
@@ -408,7 +408,7 @@ impl<S: Read + Write> Engine<S> {
     fn handshake_failure(&self, cause: &Cause) -> Error {
         match cause {
             Cause::CutOff => handshake_error(["CLOSED"], "unexpected eof while reading"),
-            Cause::Io(errno) => io_failure(*errno),
+            Cause::Stream(error) => error.clone(),
             Cause::OpenSsl(entries) => self.library_failure(entries),
         }
     }
@@ -459,8 +459,8 @@ enum Verdict {
 enum Cause {
     /// The stream ended without TLS saying so.
     CutOff,
-    /// The stream failed with this errno.
-    Io(i32),
+    /// The stream failed with this.
+    Stream(Error),
     /// OpenSSL says why.
     OpenSsl(Vec<OpenSslEntry>),
 }
@@ -482,7 +482,7 @@ fn transfer_failure(direction: Direction, cause: &Cause) -> Error {
             "the peer closed the connection without a TLS close notification: data may be missing",
         ),
         Cause::CutOff => io_failure(libc::EPIPE),
-        Cause::Io(errno) => io_failure(*errno),
+        Cause::Stream(error) => error.clone(),
         Cause::OpenSsl(entries) => {
             match entries.iter().find_map(|entry| alert::received(entry.code)) {
                 Some(number) => Error::failed_with(
@@ -507,6 +507,17 @@ pub(super) fn io_failure(errno: i32) -> Error {
         name: errno.to_string().into(),
         text: text.clone(),
         message: text,
+    }
+}
+
+/// The error of a stream: its own words, or the operating system's.
+pub(super) fn stream_failure(error: &io::Error) -> Error {
+    let own = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Error>());
+    match own {
+        Some(error) => error.clone(),
+        None => io_failure(error.raw_os_error().unwrap_or(libc::EIO)),
     }
 }
 

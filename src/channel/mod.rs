@@ -106,7 +106,7 @@ impl Dialed {
         let address = under.peer_address()?;
         Some(Endpoint {
             host: self.host.unwrap_or_else(|| address.ip().to_string()),
-            port: self.port.unwrap_or(address.port()),
+            port: self.port.unwrap_or_else(|| address.port()),
         })
     }
 }

@@ -8,7 +8,10 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::context::COUNTERS;
+use crate::error::Error;
 use crate::tcl::channel::{Channel, Mask};
+
+use super::engine::stream_failure;
 
 /// How much is read from below at once: a few records of the largest size.
 const READ_AHEAD: usize = 64 * 1024;
@@ -39,7 +42,7 @@ pub(super) struct Below {
     allowance: Cell<Option<u32>>,
     /// Why nothing can be written any more. OpenSSL isn't told, because it would read no more either: what the peer
     /// sent before it went could be its reason.
-    write_failure: Cell<Option<i32>>,
+    write_failure: RefCell<Option<Error>>,
     /// While the last bytes are written: those that found no room.
     parting: RefCell<Option<Vec<u8>>>,
     /// Whether the channel below came to its end since that was last asked.
@@ -116,9 +119,9 @@ impl Below {
         self.ended.take()
     }
 
-    /// The errno of a write that failed because the peer is gone.
-    pub(super) fn write_failure(&self) -> Option<i32> {
-        self.write_failure.get()
+    /// The error of a write that failed because the peer is gone.
+    pub(super) fn write_failure(&self) -> Option<Error> {
+        self.write_failure.borrow().clone()
     }
 
     /// Whether there is input that no event of the channel below tells of.
@@ -138,10 +141,40 @@ impl Below {
         last();
         let rest = self.parting.take().unwrap_or_default();
         if bottom && !finished {
-            discard(channel);
+            self.discard(channel);
         }
         if !rest.is_empty() {
             channel.send_later(rest);
+        }
+    }
+
+    /// Reads what has come and throws it away. A socket that is closed with unread input resets the connection, and what
+    /// was written last is lost with it: a client that only writes never reads the server's session tickets. What is made
+    /// of script may have a socket below that the system can't be asked about, and is asked itself not to wait.
+    fn discard(&self, channel: Channel) {
+        let known = channel.os_handle(Mask::READABLE).is_some();
+        if !known && self.is_blocking() && !channel.set_layer_blocking(false) {
+            return;
+        }
+        let mut buffer = SPARE.take();
+        buffer.resize(READ_AHEAD, 0);
+        for _ in 0..DISCARDS {
+            if known && !channel.is_readable() {
+                break;
+            }
+            match channel.read_raw(&mut buffer) {
+                Ok(1..) => {}
+                Ok(0) => break,
+                Err(_) => {
+                    // Closing isn't to raise it.
+                    channel.take_error();
+                    break;
+                }
+            }
+        }
+        SPARE.set(buffer);
+        if !known && self.is_blocking() {
+            channel.set_layer_blocking(true);
         }
     }
 
@@ -169,8 +202,14 @@ impl Below {
         self.connect_error.borrow().clone()
     }
 
-    /// The error of a read or write below. A socket that never got connected says why just once, so it is kept.
+    /// The error of a read or write below. A socket that never got connected says why just once, so it is kept. What is
+    /// made of script has words of its own.
     fn failed(&self, channel: Channel, error: io::Error) -> io::Error {
+        if error.kind() != ErrorKind::WouldBlock
+            && let Some(own) = channel.take_error()
+        {
+            return io::Error::other(own);
+        }
         if error.raw_os_error() == Some(libc::ENOTCONN) && self.connect_error.borrow().is_none() {
             let told = channel.option(c"-error").filter(|text| !text.is_empty());
             self.connect_error.replace(told);
@@ -249,7 +288,7 @@ impl Below {
             waiting.extend_from_slice(bytes);
             return Ok(bytes.len());
         }
-        if self.write_failure.get().is_some() {
+        if self.write_failure.borrow().is_some() {
             return Ok(bytes.len());
         }
         COUNTERS.below_writes.add();
@@ -264,7 +303,8 @@ impl Below {
                 }
             }
             Err(error) if is_final(&error) => {
-                self.write_failure.set(error.raw_os_error());
+                let error = stream_failure(&self.failed(channel, error));
+                self.write_failure.replace(Some(error));
                 Ok(bytes.len())
             }
             outcome => outcome.map_err(|error| self.failed(channel, error)),
@@ -282,19 +322,6 @@ fn is_final(error: &io::Error) -> bool {
 
 /// How often input is read to be thrown away: a peer that doesn't stop must not hold us.
 const DISCARDS: usize = 16;
-
-/// Reads what has come and throws it away. A socket that is closed with unread input resets the connection, and what was
-/// written last is lost with it: a client that only writes never reads the server's session tickets.
-fn discard(channel: Channel) {
-    let mut buffer = SPARE.take();
-    buffer.resize(READ_AHEAD, 0);
-    for _ in 0..DISCARDS {
-        if !channel.is_readable() || !matches!(channel.read_raw(&mut buffer), Ok(1..)) {
-            break;
-        }
-    }
-    SPARE.set(buffer);
-}
 
 /// The engine's end of [`Below`].
 #[derive(Debug)]

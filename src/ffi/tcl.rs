@@ -14,10 +14,10 @@ use libc::{c_char, c_int, c_uchar, c_void};
 
 pub(crate) use tcl_sys::{
     ClientData, TCL_CHANNEL_THREAD_REMOVE, TCL_ERROR, TCL_EVAL_GLOBAL, TCL_EXCEPTION,
-    TCL_MODE_BLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_AsyncHandler, Tcl_AsyncProc, Tcl_Channel,
-    Tcl_ChannelProc, Tcl_ChannelType, Tcl_CmdDeleteProc, Tcl_Command, Tcl_DString, Tcl_Event,
-    Tcl_FileProc, Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState, Tcl_Namespace, Tcl_Obj,
-    Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
+    TCL_MODE_BLOCKING, TCL_MODE_NONBLOCKING, TCL_READABLE, TCL_WRITABLE, Tcl_AsyncHandler,
+    Tcl_AsyncProc, Tcl_Channel, Tcl_ChannelProc, Tcl_ChannelType, Tcl_CmdDeleteProc, Tcl_Command,
+    Tcl_DString, Tcl_Event, Tcl_FileProc, Tcl_Interp, Tcl_InterpDeleteProc, Tcl_InterpState,
+    Tcl_Namespace, Tcl_Obj, Tcl_ObjCmdProc, Tcl_TimerProc, Tcl_TimerToken,
 };
 
 use tcl_sys::TclStubs;
@@ -226,6 +226,7 @@ slots! {
     fn Tcl_GetBytesFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, length: *mut SizeOut) -> *mut c_uchar = 650;
     fn Tcl_GetChannel(interp: *mut Tcl_Interp, name: *const c_char, mode: *mut c_int) -> Tcl_Channel = tcl_GetChannel;
     fn Tcl_GetChannelBufferSize(chan: Tcl_Channel) -> c_int = tcl_GetChannelBufferSize;
+    fn Tcl_GetChannelError(chan: Tcl_Channel, message: *mut *mut Tcl_Obj) = tcl_GetChannelError;
     fn Tcl_GetChannelHandle(chan: Tcl_Channel, direction: c_int, handle: *mut ClientData) -> c_int = tcl_GetChannelHandle;
     fn Tcl_GetChannelInstanceData(chan: Tcl_Channel) -> ClientData = tcl_GetChannelInstanceData;
     fn Tcl_GetChannelMode(chan: Tcl_Channel) -> c_int = tcl_GetChannelMode;

@@ -1,7 +1,7 @@
 //! Channels: finding, stacking, and the raw ways to the channel below.
 
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -361,6 +361,33 @@ impl Channel {
         poll(handle, direction, left)
     }
 
+    /// The error that a driver which is a script, or a layer of TLS, has left to be told in the place of the operating
+    /// system's. It is told once, so that this takes it.
+    pub(crate) fn take_error(self) -> Option<Error> {
+        let mut message = std::ptr::null_mut();
+        // SAFETY: the channel is open, and the place for the message is valid.
+        unsafe { c::Tcl_GetChannelError(self.0, &raw mut message) };
+        // SAFETY: null, or a value whose count Tcl has handed over.
+        let message = unsafe { Obj::from_counted(message) }?;
+        Some(driver::channel_error(&message))
+    }
+
+    /// Makes this layer alone block or not; `false` if its driver can't.
+    pub(crate) fn set_layer_blocking(self, blocking: bool) -> bool {
+        // SAFETY: the channel is open.
+        let kind = unsafe { c::Tcl_GetChannelType(self.0) };
+        // SAFETY: an open channel's type is valid.
+        let Some(set) = (unsafe { (*kind).blockModeProc }) else {
+            return false;
+        };
+        let mode = match blocking {
+            true => c::TCL_MODE_BLOCKING,
+            false => c::TCL_MODE_NONBLOCKING,
+        };
+        // SAFETY: the driver's own function with the driver's own data.
+        unsafe { set(self.data(), mode.cast_signed()) == 0 }
+    }
+
     /// Whether a read of this layer wouldn't wait, as far as the operating system knows.
     pub(crate) fn is_readable(self) -> bool {
         self.os_handle(Mask::READABLE)
@@ -392,9 +419,23 @@ impl Channel {
         self.option(c"-blocking").is_none_or(|value| value != "0")
     }
 
-    /// Whether something is being copied from or to this channel: its options can't be set meanwhile.
+    /// Whether something is being copied from or to this channel: its options can't be set meanwhile, not even to what they
+    /// are. Each small write asks, so that the text is made without allocating.
     pub(crate) fn is_copying(self) -> bool {
-        !self.set_option(c"-buffersize", &self.buffer_size().to_string())
+        let mut size = [0; 24];
+        // There is room for the longest number, and for the zero byte behind it.
+        let _ = write!(&mut size[..23], "{}", self.buffer_size());
+        // SAFETY: the channel is open, and the text ends with a zero byte; without an interpreter an error is only a
+        // return code.
+        let code = unsafe {
+            c::Tcl_SetChannelOption(
+                std::ptr::null_mut(),
+                self.0,
+                c"-buffersize".as_ptr(),
+                size.as_ptr().cast(),
+            )
+        };
+        code != 0
     }
 
     /// Closes a channel that no interpreter knows.

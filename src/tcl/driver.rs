@@ -220,6 +220,22 @@ fn set_channel_error(channel: Channel, error: &Error) {
     unsafe { c::Tcl_SetChannelError(channel.as_ptr(), message.as_ptr()) };
 }
 
+/// The error in what a driver has attached to its channel: return options with their values, and behind them the message.
+pub(super) fn channel_error(attached: &Obj) -> Error {
+    let words = attached.as_list().unwrap_or_default();
+    let (options, message) = match words.split_last() {
+        Some((message, options)) => (options, message.as_text().into_owned()),
+        None => (&[][..], attached.as_text().into_owned()),
+    };
+    let code = options
+        .chunks_exact(2)
+        .find(|pair| pair[0].as_text() == "-errorcode");
+    Error::Script {
+        code: super::interp::code_words(code.map(|pair| &pair[1])),
+        message,
+    }
+}
+
 /// Runs a read or write; the C result, with errno and channel error set if it failed, and untouched if it didn't.
 fn transferred<D: Driver>(
     data: c::ClientData,

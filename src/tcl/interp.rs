@@ -81,16 +81,8 @@ impl<'a> Interp<'a> {
         let options = unsafe { c::Tcl_GetReturnOptions(self.raw, status) };
         // SAFETY: that is a new dict, which nobody else refers to.
         let options = unsafe { Obj::from_raw(options) };
-        let code = options
-            .and_then(|options| options.dict_value("-errorcode"))
-            .and_then(|code| code.as_list())
-            .map(|words| {
-                words
-                    .iter()
-                    .map(|word| word.as_text().into_owned())
-                    .collect()
-            })
-            .unwrap_or_else(|| vec!["NONE".to_owned()]);
+        let code = options.and_then(|options| options.dict_value("-errorcode"));
+        let code = code_words(code.as_ref());
         Error::Script { code, message }
     }
 
@@ -198,6 +190,18 @@ impl Drop for Preserved {
         // SAFETY: undoes the one Tcl_Preserve of `new`.
         unsafe { c::Tcl_Release(self.0.cast()) };
     }
+}
+
+/// The words of an errorCode, which may be missing or no list.
+pub(super) fn code_words(code: Option<&Obj>) -> Vec<String> {
+    let words = code.and_then(Obj::as_list);
+    let texts = words.map(|words| {
+        words
+            .iter()
+            .map(|word| word.as_text().into_owned())
+            .collect()
+    });
+    texts.unwrap_or_else(|| vec!["NONE".to_owned()])
 }
 
 /// The result and error state of an interpreter, put back when dropped: callbacks leave no trace in a result.

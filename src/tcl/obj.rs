@@ -34,6 +34,15 @@ impl Obj {
         Some(Self(raw))
     }
 
+    /// Takes over a reference that Tcl has handed over; `None` for null.
+    ///
+    /// # Safety
+    ///
+    /// A pointer that isn't null must be a live value of this thread, with a count that is nobody else's.
+    pub(super) unsafe fn from_counted(raw: *mut c::Tcl_Obj) -> Option<Self> {
+        NonNull::new(raw).map(Self)
+    }
+
     /// Takes a reference to a value that one of Tcl's constructors has just made.
     fn made(raw: *mut c::Tcl_Obj) -> Self {
         #[cfg(debug_assertions)]
