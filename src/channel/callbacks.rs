@@ -19,7 +19,7 @@ use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
 use crate::x509::describe;
 
-use super::closed;
+use super::failure::closed;
 use super::layer::Layer;
 
 /// Finds the context for options that an `sni` answer names.

@@ -8,8 +8,9 @@ use crate::tcl::channel::{Channel, Mask};
 use crate::tcl::driver::{Driver, Failure, Kind, ThreadAction};
 
 use super::engine::{Engine, Progress};
+use super::failure::is_busy;
 use super::parent::Parent;
-use super::{TlsChannel, buffers, configure, is_busy};
+use super::{TlsChannel, buffers, configure};
 
 /// Tcl's record of our channel type.
 static KIND: Kind<TlsChannel> = Kind::new(c"tls");
