@@ -190,7 +190,7 @@ impl Inspection<'_> {
         let steps = Steps::certificates(watch, paths.len());
         let held = parallel::map(&paths, steps, |path| {
             let bytes = disk::read(path)?.unwrap_or_default();
-            let certificate = request::certificate(&bytes, "certificate").ok();
+            let certificate = request::held(&bytes);
             certificate.map(|one| Held::of(&one, &key)).transpose()
         })?;
         let mut seen = HashSet::new();
@@ -368,7 +368,7 @@ pub(crate) fn check_vault(
             find("file", shown, format!("there is no certificate {serial}"));
             return Ok(());
         };
-        let Ok(certificate) = request::certificate(text.as_bytes(), "the database") else {
+        let Some(certificate) = request::held(text.as_bytes()) else {
             let message = format!("the record of certificate {serial} holds no whole certificate");
             find("certificate", shown, message);
             return Ok(());

@@ -107,7 +107,7 @@ fn certificates(
     let steps = Steps::certificates(watch, paths.len());
     let read = parallel::map(&paths, steps, |path| {
         let bytes = disk::read(path)?.unwrap_or_default();
-        let certificate = request::certificate(&bytes, "certificate").ok();
+        let certificate = request::held(&bytes);
         let certificate = certificate.filter(|one| one.verify(&key).unwrap_or(false));
         crate::ossl::error::queue();
         certificate.as_ref().map(row_of).transpose()

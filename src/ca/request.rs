@@ -22,7 +22,8 @@ pub(crate) enum Encoding {
 
 /// Somebody who asks for a certificate.
 pub(crate) struct Applicant {
-    /// What is asked for, as a request; one made of a certificate or a bare key has no signature.
+    /// What is asked for, as a request; one made of a certificate or a bare key has no signature. Its key may not be
+    /// decoded.
     pub(crate) request: X509Req,
     /// The key to be certified.
     pub(crate) key: PKey<Public>,
@@ -43,13 +44,16 @@ impl Applicant {
         source: &str,
         parameters: &[String],
     ) -> Result<Self> {
-        let request = match encoding {
-            Some(Encoding::Pem) => X509Req::from_pem(bytes).ok(),
-            Some(Encoding::Der) => X509Req::from_der(bytes).ok(),
-            None => load::request(bytes).ok(),
+        let read = match encoding {
+            Some(Encoding::Pem) => X509Req::from_pem(bytes).ok().map(|request| (request, None)),
+            Some(Encoding::Der) => X509Req::from_der(bytes).ok().map(|request| (request, None)),
+            None => load::request_with_key(bytes).ok(),
         };
-        let request = request.ok_or_else(|| unreadable(source, "certificate request"))?;
-        let key = request.public_key().map_err(|_| no_key(source))?;
+        let (request, key) = read.ok_or_else(|| unreadable(source, "certificate request"))?;
+        let key = match key {
+            Some(key) => key,
+            None => request.public_key().map_err(|_| no_key(source))?,
+        };
         for parameter in parameters {
             ossl::sign::set_request_id(&request, &signer_id(parameter)?).map_err(|stack| {
                 ossl::error::failed("can't set the signer's identifier", &stack)
@@ -151,6 +155,12 @@ pub(crate) fn certificate(bytes: &[u8], source: &str) -> Result<X509> {
     X509::from_pem(bytes)
         .or_else(|_| X509::from_der(bytes))
         .map_err(|_| unreadable(source, "certificate"))
+}
+
+/// A certificate that the authority may have issued, and that is only held against a record: its own key need not be
+/// decoded.
+pub(super) fn held(bytes: &[u8]) -> Option<X509> {
+    load::certificate_without_key(bytes).or_else(|| certificate(bytes, "certificate").ok())
 }
 
 /// Whether two keys are the same.

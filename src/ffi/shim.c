@@ -176,3 +176,59 @@ int tls_X509_copy_key(X509 *to, X509_REQ *from)
     }
     return X509_ALGOR_copy(new_algorithm, old_algorithm);
 }
+
+X509 *tls_d2i_X509_in(OSSL_LIB_CTX *context, const unsigned char *der, size_t length)
+{
+    if (length > LONG_MAX)
+        return NULL;
+    return (X509 *)ASN1_item_d2i_ex(NULL, &der, (long)length, ASN1_ITEM_rptr(X509), context, NULL);
+}
+
+X509_REQ *tls_d2i_X509_REQ_in(OSSL_LIB_CTX *context, const unsigned char *der, size_t length)
+{
+    if (length > LONG_MAX)
+        return NULL;
+    return (X509_REQ *)ASN1_item_d2i_ex(NULL, &der, (long)length, ASN1_ITEM_rptr(X509_REQ), context, NULL);
+}
+
+/* Makes a public key of a kind from its parameters. */
+static EVP_PKEY *public_key(const char *kind, OSSL_PARAM *params)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
+    EVP_PKEY *key = NULL;
+
+    if (ctx != NULL && params != NULL && EVP_PKEY_fromdata_init(ctx) > 0)
+        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+EVP_PKEY *tls_ec_key(const char *group, const unsigned char *point, size_t length)
+{
+    OSSL_PARAM params[3];
+
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)group, 0);
+    params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)point, length);
+    params[2] = OSSL_PARAM_construct_end();
+    return public_key("EC", params);
+}
+
+EVP_PKEY *tls_rsa_key(const unsigned char *modulus, size_t modulus_length, const unsigned char *exponent,
+                      size_t exponent_length)
+{
+    BIGNUM *n = modulus_length > INT_MAX ? NULL : BN_bin2bn(modulus, (int)modulus_length, NULL);
+    BIGNUM *e = exponent_length > INT_MAX ? NULL : BN_bin2bn(exponent, (int)exponent_length, NULL);
+    OSSL_PARAM_BLD *parts = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *params = NULL;
+    EVP_PKEY *key = NULL;
+
+    if (n != NULL && e != NULL && parts != NULL && OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_N, n)
+        && OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_E, e))
+        params = OSSL_PARAM_BLD_to_param(parts);
+    key = public_key("RSA", params);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(parts);
+    BN_free(n);
+    BN_free(e);
+    return key;
+}

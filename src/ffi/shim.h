@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/ess.h>
 #include <openssl/ocsp.h>
+#include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/ssl.h>
 #include <openssl/store.h>
@@ -27,6 +28,15 @@ int tls_X509_ALGOR_nid(const X509_ALGOR *algorithm);
 
 /* Gives a new certificate the key of a request as that has it encoded, without the decoded form. */
 int tls_X509_copy_key(X509 *to, X509_REQ *from);
+
+/* A certificate or a request, whose public key is decoded by what the context has for it. */
+X509 *tls_d2i_X509_in(OSSL_LIB_CTX *context, const unsigned char *der, size_t length);
+X509_REQ *tls_d2i_X509_REQ_in(OSSL_LIB_CTX *context, const unsigned char *der, size_t length);
+
+/* A public key from its parts: a curve's name and a point; modulus and exponent. */
+EVP_PKEY *tls_ec_key(const char *group, const unsigned char *point, size_t length);
+EVP_PKEY *tls_rsa_key(const unsigned char *modulus, size_t modulus_length, const unsigned char *exponent,
+                      size_t exponent_length);
 
 /* Whether a signature over some DER is a key's: 1 where it is. The algorithm is DER, the signature bare. */
 int tls_verify(const unsigned char *algorithm, size_t algorithm_length, const unsigned char *data, size_t length,

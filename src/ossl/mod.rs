@@ -24,6 +24,7 @@ pub(crate) mod ssl_state;
 pub(crate) mod store;
 pub(crate) mod ticket;
 pub(crate) mod trace;
+pub(crate) mod undecoded;
 pub(crate) mod x509;
 pub(crate) mod x509_draft;
 pub(crate) mod x509_name;

@@ -11,32 +11,68 @@ use openssl::pkey::{PKey, Private, Public};
 use openssl::x509::{X509, X509Crl, X509Req};
 
 use super::der::{self, tag};
-use super::{Problem, pem};
+use super::{Problem, frame, pem};
 use crate::error::reasons_text;
 use crate::ossl::error::{entries, queue};
 use crate::ossl::secret::Secret;
+use crate::ossl::undecoded;
 use crate::ossl::x509::trusted_from_der;
 
 /// Gives the password for something encrypted; asked only if there is need.
 pub(crate) type AskPassword<'a> = dyn FnMut() -> Result<Secret, Problem> + 'a;
 
+/// The first certificate in the content, without its key decoded; `None` if there is none, or it is of an uncommon form.
+pub(crate) fn certificate_without_key(content: &[u8]) -> Option<X509> {
+    if !pem::is_pem(content) {
+        return undecoded::certificate(content).ok();
+    }
+    let text = String::from_utf8_lossy(content);
+    let mut blocks = pem::blocks(&text);
+    let block = blocks.find(|block| CERTIFICATES.contains(&block.label))?;
+    let der = block.der().filter(|_| block.label == CERTIFICATES[0])?;
+    undecoded::certificate(&der).ok()
+}
+
+/// What certificates are labelled with, and those that OpenSSL has trust settings with.
+const CERTIFICATES: &[&str] = &["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
+
+/// What requests are labelled with.
+const REQUESTS: &[&str] = &["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
+
 /// All certificates in the content, in order; at least one.
 pub(crate) fn certificates(content: &[u8]) -> Result<Vec<X509>, Problem> {
-    let labels = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
-    all(content, "certificate", &labels, |label, der| match label {
-        "TRUSTED CERTIFICATE" => trusted_from_der(der),
-        _ => X509::from_der(der),
-    })
+    all(
+        content,
+        "certificate",
+        CERTIFICATES,
+        |label, der| match label {
+            "TRUSTED CERTIFICATE" => trusted_from_der(der),
+            _ => X509::from_der(der),
+        },
+    )
 }
 
 /// The first certificate request in the content.
 pub(crate) fn request(content: &[u8]) -> Result<X509Req, Problem> {
-    let labels = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
     let what = "certificate request";
     first(
-        all(content, what, &labels, |_, der| X509Req::from_der(der))?,
+        all(content, what, REQUESTS, |_, der| X509Req::from_der(der))?,
         what,
     )
+}
+
+/// The same with its public key, which isn't decoded in the request itself; `None` for a key of an uncommon kind, whose
+/// request has it.
+pub(crate) fn request_with_key(content: &[u8]) -> Result<(X509Req, Option<PKey<Public>>), Problem> {
+    let what = "certificate request";
+    let read = |_: &str, der: &[u8]| {
+        let key = frame::request(der).and_then(|request| common_key(request.key.whole));
+        match key {
+            Some(key) => Ok((undecoded::request(der)?, Some(key))),
+            None => Ok((X509Req::from_der(der)?, None)),
+        }
+    };
+    first(all(content, what, REQUESTS, read)?, what)
 }
 
 /// All revocation lists in the content, in order; at least one.
@@ -55,6 +91,49 @@ pub(crate) fn public_key(content: &[u8]) -> Result<PKey<Public>, Problem> {
         })?,
         what,
     )
+}
+
+/// The public key of a SubjectPublicKeyInfo, if it is RSA or a point of a usual curve; else OpenSSL has to decode it.
+///
+/// OpenSSL would do the same for all kinds, after it has looked for a decoder for several times as long as this takes.
+fn common_key(info: &[u8]) -> Option<PKey<Public>> {
+    const RSA: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
+    const EC: &[u8] = b"\x2a\x86\x48\xce\x3d\x02\x01";
+    const P256: &[u8] = b"\x2a\x86\x48\xce\x3d\x03\x01\x07";
+    const P384: &[u8] = b"\x2b\x81\x04\x00\x22";
+    const P521: &[u8] = b"\x2b\x81\x04\x00\x23";
+    const UNCOMPRESSED: u8 = 4;
+    let parts = der::one(info)?.open(tag::SEQUENCE)?;
+    let [algorithm, bits] = <[der::Element<'_>; 2]>::try_from(parts).ok()?;
+    let bits = bits.expect(tag::BIT_STRING)?.strip_prefix(&[0])?;
+    let algorithm = algorithm.open(tag::SEQUENCE)?;
+    let [kind, parameters] = <[der::Element<'_>; 2]>::try_from(algorithm).ok()?;
+    match kind.expect(tag::OID)? {
+        RSA => {
+            parameters.expect(tag::NULL)?;
+            let numbers = der::one(bits)?.open(tag::SEQUENCE)?;
+            let [modulus, exponent] = <[der::Element<'_>; 2]>::try_from(numbers).ok()?;
+            undecoded::rsa_key(positive(modulus)?, positive(exponent)?).ok()
+        }
+        EC => {
+            let curve = match parameters.expect(tag::OID)? {
+                P256 => c"P-256",
+                P384 => c"P-384",
+                P521 => c"P-521",
+                _ => return None,
+            };
+            let uncompressed = bits.first() == Some(&UNCOMPRESSED);
+            uncompressed.then(|| undecoded::ec_key(curve, bits).ok())?
+        }
+        _ => None,
+    }
+}
+
+/// The bytes of a positive INTEGER.
+fn positive(number: der::Element<'_>) -> Option<&[u8]> {
+    let bytes = number.expect(tag::INTEGER)?;
+    bytes.first().filter(|first| **first < 0x80)?;
+    Some(bytes)
 }
 
 /// The first private key in the content: PKCS#8 or a traditional form, encrypted or not.
@@ -202,6 +281,12 @@ fn refused(stack: &ErrorStack) -> Problem {
 mod tests {
     use super::super::fixtures;
     use super::*;
+    use openssl::bn::BigNumContext;
+    use openssl::ec::{EcGroup, EcKey, PointConversionForm};
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::pkey::Id;
+    use openssl::rsa::Rsa;
     use openssl::symm::Cipher;
 
     /// A password callback for a file that has none.
@@ -212,6 +297,91 @@ mod tests {
     /// The sentence of a problem.
     fn why<T>(result: Result<T, Problem>) -> String {
         result.err().unwrap().to_string()
+    }
+
+    /// A request for a key.
+    fn asked(key: &PKey<Private>) -> X509Req {
+        let mut builder = X509Req::builder().unwrap();
+        builder.set_pubkey(key).unwrap();
+        let digest = match key.id() {
+            Id::ED25519 => MessageDigest::null(),
+            _ => MessageDigest::sha256(),
+        };
+        builder.sign(key, digest).unwrap();
+        builder.build()
+    }
+
+    /// A key on a curve.
+    fn on_curve(curve: Nid) -> PKey<Private> {
+        let group = EcGroup::from_curve_name(curve).unwrap();
+        PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn keys_of_common_kinds_are_made_without_a_decoder() {
+        for key in [
+            fixtures::key(),
+            PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap(),
+            on_curve(Nid::X9_62_PRIME256V1),
+            on_curve(Nid::SECP384R1),
+            on_curve(Nid::SECP521R1),
+        ] {
+            let pem = asked(&key).to_pem().unwrap();
+            let (request, made) = request_with_key(&pem).unwrap();
+            let made = made.unwrap();
+            assert!(made.public_eq(&key));
+            assert_eq!(made.security_bits(), key.security_bits());
+            assert!(request.verify(&made).unwrap());
+            assert_eq!(request.to_pem().unwrap(), pem);
+            // This is what takes OpenSSL so long, and what must not have happened.
+            assert!(request.public_key().is_err());
+            let other = on_curve(Nid::X9_62_PRIME256V1);
+            assert!(!request.verify(&other).unwrap_or(false));
+            queue();
+        }
+    }
+
+    #[test]
+    fn keys_of_other_kinds_are_left_to_openssl() {
+        for key in [PKey::generate_ed25519().unwrap(), on_curve(Nid::SECP256K1)] {
+            let (request, made) = request_with_key(&asked(&key).to_pem().unwrap()).unwrap();
+            assert!(made.is_none());
+            assert!(request.public_key().unwrap().public_eq(&key));
+        }
+        let (request, made) = request_with_key(&off_the_curve()).unwrap();
+        assert!(made.is_none() && request.public_key().is_err());
+        queue();
+    }
+
+    /// A request for a point that isn't on its curve.
+    fn off_the_curve() -> Vec<u8> {
+        let key = on_curve(Nid::X9_62_PRIME256V1);
+        let mut der = asked(&key).to_der().unwrap();
+        let mut context = BigNumContext::new().unwrap();
+        let ec = key.ec_key().unwrap();
+        let form = PointConversionForm::UNCOMPRESSED;
+        let point = ec.public_key().to_bytes(ec.group(), form, &mut context);
+        let point = point.unwrap();
+        let at = der.windows(point.len()).position(|part| part == point);
+        der[at.unwrap() + point.len() - 1] ^= 1;
+        der
+    }
+
+    #[test]
+    fn a_certificate_without_its_key_is_the_same_certificate() {
+        let key = fixtures::key();
+        let certificate = fixtures::certificate("/CN=1", &key, None, true);
+        let text = [b"what it says\n".to_vec(), certificate.to_pem().unwrap()].concat();
+        for content in [certificate.to_der().unwrap(), text] {
+            let read = certificate_without_key(&content).unwrap();
+            assert_eq!(read.to_der().unwrap(), certificate.to_der().unwrap());
+            assert!(read.verify(&key).unwrap());
+            assert!(read.public_key().is_err());
+            queue();
+        }
+        for none in [&b"x"[..], b"-----BEGIN X-----\nAQ==\n-----END X-----\n"] {
+            assert!(certificate_without_key(none).is_none());
+        }
     }
 
     #[test]
@@ -310,9 +480,7 @@ mod tests {
         );
         let mut builder = X509Req::builder().unwrap();
         builder.set_pubkey(&key).unwrap();
-        builder
-            .sign(&key, openssl::hash::MessageDigest::sha256())
-            .unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
         let made = builder.build();
         for content in [made.to_pem().unwrap(), made.to_der().unwrap()] {
             assert_eq!(

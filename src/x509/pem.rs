@@ -35,8 +35,7 @@ impl Block<'_> {
 
 /// Whether the content is to be read as PEM.
 pub(crate) fn is_pem(content: &[u8]) -> bool {
-    let begin = BEGIN.as_bytes();
-    content.windows(begin.len()).any(|window| window == begin)
+    memchr::memmem::find(content, BEGIN.as_bytes()).is_some()
 }
 
 /// The blocks in their order; whatever stands between them is skipped. A block that is cut short ends the list.

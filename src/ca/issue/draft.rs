@@ -80,7 +80,7 @@ impl Issuer<'_> {
         let (start, end, mut warnings) = self.validity()?;
         let subject_name = name_of(&subject)?;
         let certificate = self.frame(applicant, &subject_name, serial, (start, end))?;
-        self.add_extensions(&certificate, applicant)?;
+        self.add_extensions(&certificate)?;
         let asked = copying::copy(&certificate, applicant, profile.copying, &mut warnings)?;
         if !profile.email_in_dn {
             let without: Vec<Attribute> = subject
@@ -235,7 +235,7 @@ impl Issuer<'_> {
     }
 
     /// Adds the extensions of the profile.
-    fn add_extensions(&self, certificate: &X509, applicant: &Applicant) -> Result<()> {
+    fn add_extensions(&self, certificate: &X509) -> Result<()> {
         let Some(section) = &self.profile.section else {
             return Ok(());
         };
@@ -246,7 +246,6 @@ impl Issuer<'_> {
         let parties = Context {
             issuer: Some(self.issuer_of(certificate)),
             subject: Some(certificate),
-            request: Some(&applicant.request),
             ..Context::default()
         };
         x509_draft::add_to_certificate(conf, section, parties, certificate)

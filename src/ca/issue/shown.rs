@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use openssl::error::ErrorStack;
-use openssl::x509::X509;
+use openssl::x509::{X509, X509Req};
 
 use super::draft::Draft;
 use super::{Issuer, failed};
@@ -85,7 +85,11 @@ impl Issuer<'_> {
         let asked = draft.asked.iter().map(Asked::record);
         record.put("asked", asked.collect::<Vec<_>>());
         if applicant.signed {
-            record.put("request", describe::request(&applicant.request));
+            // Only so does it have its key in the form that is described.
+            let request = applicant.request.to_der();
+            let request = request.and_then(|der| X509Req::from_der(&der));
+            let request = request.map_err(|stack| failed(&stack))?;
+            record.put("request", describe::request(&request));
         }
         let mut shown = Record::new();
         for (key, value) in describe::summary(&certificate).iter() {

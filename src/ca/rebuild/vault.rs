@@ -188,7 +188,7 @@ impl Work {
 
     /// The record of a certificate, if the authority has issued it.
     fn own(&self, bytes: &[u8]) -> Result<Option<Row>> {
-        let certificate = request::certificate(bytes, "certificate").ok();
+        let certificate = request::held(bytes);
         let own = certificate.filter(|one| one.verify(&self.key).unwrap_or(false));
         queue();
         own.as_ref().map(row_of).transpose()
