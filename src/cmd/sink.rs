@@ -73,6 +73,13 @@ pub(super) enum Store {
     Named(NamedTempFile),
 }
 
+impl Store {
+    /// Whether it can be let out in any thread: it goes to a file of the operating system.
+    pub(super) const fn is_native(&self) -> bool {
+        matches!(self, Self::File(Staged::Beside(..) | Staged::Apart(..), _))
+    }
+}
+
 impl Write for Store {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {

@@ -59,7 +59,7 @@ pub(super) struct Task {
 pub(super) struct Outcome {
     /// The result.
     pub(super) result: Vec<u8>,
-    /// The outputs, which are let out in the interpreter's thread.
+    /// The outputs that are let out in the interpreter's thread.
     outputs: Vec<sink::Store>,
     /// What `-info` gets.
     pub(super) info: Record,
@@ -85,6 +85,19 @@ impl Outcome {
     /// Takes an output that is ready.
     pub(super) fn put(&mut self, output: sink::Store) {
         self.outputs.push(output);
+    }
+
+    /// Lets out what goes to files, as long as no other command gets at the database: of two lists that go to the same
+    /// file, the later one stays.
+    fn let_out(&mut self) -> Result<()> {
+        let outputs = std::mem::take(&mut self.outputs);
+        let (native, others) = outputs.into_iter().partition(sink::Store::is_native);
+        self.outputs = others;
+        let native: Vec<sink::Store> = native;
+        for output in native {
+            Sink::Store(output).finish()?;
+        }
+        Ok(())
     }
 }
 
@@ -154,6 +167,7 @@ impl Task {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             outcome.info.put("records", count);
         }
+        outcome.let_out()?;
         Ok(outcome)
     }
 
