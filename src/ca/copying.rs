@@ -101,6 +101,7 @@ pub(super) fn copy(
             return Err(Error::failed_with(Reason::CaPolicy, details, message));
         }
         if copied {
+            check_names(&extension, &applicant.source)?;
             while let Some(place) = x509_draft::find(certificate, &kind) {
                 x509_draft::remove(certificate, place);
             }
@@ -125,6 +126,29 @@ pub(super) fn copy(
         warnings.push(warning.to_owned());
     }
     Ok(all)
+}
+
+/// Refuses alternative names that hold a null character, at which programs in C would take them to end.
+fn check_names(extension: &Extension<'_>, source: &str) -> Result<()> {
+    /// Addresses of mail, names of hosts, and URIs, which are strings.
+    const STRINGS: [u8; 3] = [
+        der::tag::context(1),
+        der::tag::context(2),
+        der::tag::context(6),
+    ];
+    let names = match extension.oid.as_str() {
+        "2.5.29.17" => der::one(extension.value).and_then(|value| value.open(der::tag::SEQUENCE)),
+        _ => None,
+    };
+    let mut names = names.unwrap_or_default().into_iter();
+    match names.any(|name| STRINGS.contains(&name.tag) && name.content.contains(&0)) {
+        true => {
+            let message = format!("an alternative name in \"{source}\" holds a null character");
+            let details = ["subjectAltName", "text"];
+            Err(Error::failed_with(Reason::CaPolicy, details, message))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Whether an extension says CA:TRUE.

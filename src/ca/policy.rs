@@ -160,8 +160,7 @@ pub(crate) fn check_strings(
         if email && attribute.tag != tag::IA5 {
             return refuse(attribute, "IA5STRING", "must be an IA5STRING");
         }
-        let wide = matches!(attribute.tag, tag::BMP | tag::UNIVERSAL);
-        if !wide && attribute.value.contains(&0) {
+        if has_null(attribute.tag, &attribute.value) {
             return refuse(attribute, "text", "holds a null character");
         }
         if matches!(attribute.tag, tag::BMP | tag::UTF8) {
@@ -179,6 +178,17 @@ pub(crate) fn check_strings(
         }
     }
     Ok(())
+}
+
+/// Whether a string of this type holds a null character, at which programs in C would take it to end.
+fn has_null(kind: u8, value: &[u8]) -> bool {
+    let width = match kind {
+        tag::BMP => 2,
+        tag::UNIVERSAL => 4,
+        _ => 1,
+    };
+    let mut characters = value.chunks(width);
+    characters.any(|character| character.iter().all(|byte| *byte == 0))
 }
 
 /// The smallest type of string that can hold these bytes.
@@ -372,12 +382,15 @@ mod tests {
             with(tag::UTF8, "ä".as_bytes()),
             with(tag::T61, b"\xe4"),
             with(tag::IA5, b"a@b"),
+            with(tag::BMP, b"\0a\x01\0\0b"),
         ];
         assert_eq!(check_strings(&good, false, &shown), Ok(()));
         for bad in [
             with(tag::PRINTABLE, b"a@b"),
             with(tag::PRINTABLE, b"\xe4"),
             with(tag::UTF8, b"a\0b"),
+            with(tag::BMP, b"\0a\0\0\0b"),
+            with(tag::UNIVERSAL, b"\0\0\0a\0\0\0\0\0\0\0b"),
         ] {
             assert!(check_strings(&[bad], false, &shown).is_err());
         }
