@@ -83,9 +83,8 @@ fn run(interp: Interp<'_>, words: Words) -> Result<Obj> {
 
 /// Whether the operation is one that makes keys, and needs no authority that is there.
 fn makes_keys(given: &Given<Obj>) -> Result<bool> {
-    let asking = Asking::read(given)?;
     let newca = Operations::read(given)?.newca;
-    Ok(newca.is_some() || asking.newreq.is_some() || asking.newcert.is_some())
+    Ok(newca.is_some() || Asking::read(given)?.is_asked())
 }
 
 /// A call of the command.

@@ -1,4 +1,4 @@
-//! `tls::ca -newreq` and `-newcert`: a key with a request, or with a certificate that it signs itself.
+//! `tls::ca -newreq`, `-newcert` and their kin: a key with a request, or with a certificate that it signs itself.
 //!
 //! Both work without an authority, and read no configuration that isn't named.
 
@@ -35,8 +35,12 @@ options! {
     pub(super) struct Asking, ASKING {
         newreq: Flag = "-newreq", Both, Command, "3.0", "off",
             "Make a private key and a request for its certificate";
+        newreq_clear: Flag = "-newreq-nodes", Both, Command, "3.0", "off",
+            "The same as -newreq with -noenc";
         newcert: Flag = "-newcert", Both, Command, "3.0", "off",
             "Make a private key and a certificate that it signs itself";
+        precert: Flag = "-precert", Both, Command, "3.0", "off",
+            "The same as -newcert for a precertificate, which is for the logs of certificate transparency alone";
         newkey: Text = "-newkey", Both, Command, "3.0", "ec:P-256",
             "Kind of the new key: rsa:BITS, rsa-pss:BITS, ec:CURVE, ed25519, ed448 or another that the library has";
         pkeyopt: Text = "-pkeyopt", Both, Command, "3.0", "none",
@@ -63,12 +67,23 @@ options! {
 /// How many days a certificate that signs itself lasts by default.
 const DAYS: i64 = 365;
 
+impl Asking<Obj> {
+    /// Whether the operation is one of these.
+    pub(super) fn is_asked(&self) -> bool {
+        let all = [self.newreq, self.newreq_clear, self.newcert, self.precert];
+        all.iter().any(Option::is_some)
+    }
+}
+
 /// What a certificate that signs itself is by default: one that can be trusted, and shown by a server as well.
 const OWN_EXTENSIONS: [&str; 3] = [
     "basicConstraints = critical,CA:TRUE",
     "subjectKeyIdentifier = hash",
     "authorityKeyIdentifier = keyid:always",
 ];
+
+/// What makes a certificate a precertificate (RFC 6962): programs that verify it don't know it, and it is critical.
+const POISON: &str = "1.3.6.1.4.1.11129.2.4.3 = critical,ASN1:NULL";
 
 /// A configuration that was named, and its section for requests.
 struct Settings {
@@ -161,7 +176,7 @@ enum Made {
 pub(super) fn run(interp: Interp<'_>, words: &Words) -> Result<Obj> {
     let call = Call::new(interp, words)?;
     if !words.requests.is_empty() {
-        let message = "-newreq and -newcert take no further words";
+        let message = "what makes keys takes no further words";
         return Err(option_error("operation", message));
     }
     call.make()
@@ -193,17 +208,18 @@ impl<'a> Call<'a> {
     fn make(&self) -> Result<Obj> {
         let der = encoding("-outform", self.asking.outform.as_deref())? == Some(Encoding::Der);
         let subject = self.subject()?;
-        let inline = ask::inline("-addext", &self.words.given.texts("-addext"))?;
+        let mut added = self.words.given.texts("-addext");
+        added.extend(self.asking.precert.map(|()| POISON.to_owned()));
+        let inline = ask::inline("-addext", &added)?;
         self.check_key()?;
         let lock = self.lock()?;
         let file = self.key_file()?;
         let asker = self.asker()?;
-        let made = match self.asking.newcert {
-            None => Made::Request(self.request(&asker, &subject, &inline)?),
-            Some(()) => {
-                let extensions = &OWN_EXTENSIONS;
-                Made::Certificate(self.certificate(&asker, &subject, &inline, extensions, DAYS)?)
-            }
+        let made = if self.asking.newcert.or(self.asking.precert).is_some() {
+            let extensions = &OWN_EXTENSIONS;
+            Made::Certificate(self.certificate(&asker, &subject, &inline, extensions, DAYS)?)
+        } else {
+            Made::Request(self.request(&asker, &subject, &inline)?)
         };
         let bytes = match (&made, der) {
             (Made::Request(request), false) => request.to_pem(),
@@ -295,7 +311,8 @@ impl<'a> Call<'a> {
 
     /// How a new key is written.
     pub(super) fn lock(&self) -> Result<Lock> {
-        let password = match (&self.asking.passout, self.asking.clear) {
+        let clear = self.asking.clear.or(self.asking.newreq_clear);
+        let password = match (&self.asking.passout, clear) {
             (Some(source), None) => Some(self.inputs.password_from("-passout", source)?),
             _ => None,
         };

@@ -18,8 +18,10 @@ const OPERATIONS: &[&str] = &[
     "-newca",
     "-newcert",
     "-newreq",
+    "-newreq-nodes",
     "-ocsp",
     "-pkcs12",
+    "-precert",
     "-rebuild",
     "-revoke",
     "-sign",
@@ -34,7 +36,16 @@ const OPERATIONS: &[&str] = &[
 
 /// Operations that nothing else goes with.
 const ALONE: &[&str] = &[
-    "-check", "-newca", "-newcert", "-newreq", "-ocsp", "-pkcs12", "-rebuild", "-verify",
+    "-check",
+    "-newca",
+    "-newcert",
+    "-newreq",
+    "-newreq-nodes",
+    "-ocsp",
+    "-pkcs12",
+    "-precert",
+    "-rebuild",
+    "-verify",
 ];
 
 /// The words, taken apart.
