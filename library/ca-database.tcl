@@ -151,6 +151,10 @@ proc ::tls::CaDatabase::begin {database purpose patience} {
         if {$purpose eq "add" && [lindex $state 2]} {
             set state [State $database $kind 1]
         }
+        # In MySQL a command that died can have left tables, empty.
+        if {$state eq {}} {
+            Absent
+        }
         return $state
     } on error {message options} {
         catch {rollback $database}
@@ -629,13 +633,21 @@ proc ::tls::CaDatabase::Unknown {found} {
         "the database has version $found of the schema, and this package knows $version"
 }
 
+# Says that there is no authority.
+proc ::tls::CaDatabase::Absent {} {
+    throw {TLS CA DATABASE absent} "the database has no authority: tls::ca -import makes one"
+}
+
 # Raises an error again, unless the database has no authority, or one of another version: then says that.
 proc ::tls::CaDatabase::Explain {database kind message options} {
     variable version
     if {![catch {Present $database $kind tls_ca_version} present] && !$present} {
-        throw {TLS CA DATABASE absent} "the database has no authority: tls::ca -import makes one"
+        Absent
     }
     if {![catch {Version $database} found] && $found ne $version} {
+        if {$found eq {}} {
+            Absent
+        }
         Unknown $found
     }
     return -options $options $message

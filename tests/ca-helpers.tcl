@@ -209,13 +209,13 @@ proc authority::Crl {path} {
 #
 # Results:
 #       None.
-proc authority::worker {folder {words {}} {before {}}} {
+proc authority::worker {folder {words {-config ca.cnf}} {before {}}} {
     put $folder/worker.tcl "
         set dir [list $::helpers::folder]
         source \[file join \$dir pkgIndex.tcl\]
         package require tls
         $before
-        tls::ca -config ca.cnf $words {*}\$argv
+        tls::ca $words {*}\$argv
     "
 }
 

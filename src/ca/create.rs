@@ -56,6 +56,9 @@ fn fill(draft: &Path, folder: &Path, key: &[u8], certificate: &X509) -> Result<(
         let path: PathBuf = draft.join(name);
         disk::stage(&path, bytes)?.finish(false)?;
     }
+    for name in ["certs", "crl", "newcerts", "private", ""] {
+        disk::sync_folder(&draft.join(name))?;
+    }
     Ok(())
 }
 

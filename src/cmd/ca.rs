@@ -1,6 +1,6 @@
 //! `tls::ca`: a certificate authority with the words of `openssl ca`.
 //!
-//! The table of options is in `ca/table.rs`. A call is a [`Job`], which reads what its options name. What is done is put
+//! The table of options is in `ca/table.rs`, most of them are in `options.rs`. A call is a [`Job`], which reads what its options name. What is done is put
 //! together in `ca/issue.rs`, `list.rs`, `revoke.rs` and `care.rs` and carried out (`ca/task.rs`) right here, or in a
 //! thread while the event loop goes on (`ca/later.rs`); `ca/verify.rs` and `ocsp.rs` need the interpreter. Whatever can
 //! be refused is refused before the database is locked.
@@ -16,6 +16,8 @@ mod issue;
 mod later;
 mod list;
 mod ocsp;
+mod options;
+mod outcome;
 mod revoke;
 mod shortcuts;
 mod surroundings;
@@ -35,9 +37,11 @@ use self::database::connection;
 use self::inputs::{KINDS, Password, check_access, option_error};
 use self::later::ScriptWatch;
 use self::ocsp::Answering;
+use self::options::{Making, Operations, Place, Reporting, Revoking};
+use self::outcome::{Closing, Ground, Outcome};
 use self::shortcuts::Shortcuts;
-use self::table::{Making, Operations, Place, Reporting, Revoking};
-use self::task::{Closing, Ground, Outcome, Task, Work};
+use self::table::TABLE;
+use self::task::{Task, Work};
 use self::verify::Verifying;
 use self::words::Words;
 use crate::ca::config::{self, Config};
@@ -59,9 +63,9 @@ pub(super) fn ca(interp: Interp<'_>, all: &[Obj]) -> Result<Obj> {
     {
         return later::FAMILY.cancel(interp, rest);
     }
-    let words = Words::parse(all)?;
+    let words = Words::parse(&TABLE, all)?;
     if Help::read(&words.given)?.help.is_some() {
-        return Ok(Obj::text(&words::help()));
+        return Ok(Obj::text(&TABLE.summary("ca [options] [certreq...]")));
     }
     check_access(interp)?;
     match Reporting::read(&words.given)?.command {

@@ -98,11 +98,6 @@ int tls_CMS_add_capabilities(CMS_SignerInfo *signer, const int *ciphers, size_t 
     return result;
 }
 
-int tls_SSL_CTX_clear_mode(SSL_CTX *ctx, long mode)
-{
-    return (int)SSL_CTX_clear_mode(ctx, mode);
-}
-
 int tls_SSL_CTX_set_dh_auto(SSL_CTX *ctx)
 {
     return (int)SSL_CTX_set_dh_auto(ctx, 1);

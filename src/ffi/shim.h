@@ -6,7 +6,6 @@
 #include <openssl/crmf.h>
 #include <openssl/err.h>
 #include <openssl/ess.h>
-#include <openssl/ocsp.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/ssl.h>
@@ -16,7 +15,6 @@
 
 /* Macros of OpenSSL as functions. */
 int tls_SSL_get_negotiated_group(SSL *ssl);
-int tls_SSL_CTX_clear_mode(SSL_CTX *ctx, long mode);
 int tls_SSL_CTX_set_dh_auto(SSL_CTX *ctx);
 int tls_SSL_set_retry_verify(SSL *ssl);
 int tls_SSL_get_signature_nid(SSL *ssl, int *nid);

@@ -6,7 +6,7 @@ use openssl::x509::{X509, X509Name, X509Req};
 
 use super::authority::configuration;
 use super::inputs::{KINDS, Password, encoding, moment, option_error, subject};
-use super::table::{Making, Place, Reporting};
+use super::options::{Making, Place, Reporting};
 use super::words::Words;
 use super::{now, surroundings};
 use crate::ca::ask::{self, Extensions, INLINE, Own};

@@ -2,7 +2,7 @@
 
 use super::Job;
 use super::inputs::{KINDS, option_error};
-use super::task::{Outcome, ready};
+use super::outcome::{Outcome, ready};
 use crate::ca::bundle::{self, Bundle};
 use crate::cmd::sink::{Sink, Target};
 use crate::error::{Error, Result};

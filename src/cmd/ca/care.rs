@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use openssl::x509::X509Crl;
 
 use super::Job;
-use super::task::{Outcome, Work};
+use super::outcome::Outcome;
+use super::task::Work;
 use crate::ca::check::{self, Finding};
 use crate::ca::rebuild::{self, Rebuilt};
 use crate::ca::store::Purpose;

@@ -2,7 +2,7 @@
 
 use openssl::x509::X509Name;
 
-use super::table::Place;
+use super::options::Place;
 use crate::ca::request::{Encoding, check_characters};
 use crate::cmd::pki::{Kinds, PasswordOption};
 use crate::error::{Error, Reason, Result};

@@ -9,7 +9,7 @@ use openssl::ssl::{SslContext, SslMethod};
 
 use super::Job;
 use super::inputs::{encoding, moment, option_error, subject};
-use super::task::{Ground, Outcome, ready};
+use super::outcome::{Ground, Outcome, ready};
 use crate::ca::authority::Authority;
 use crate::ca::config;
 use crate::ca::copying::Copying;

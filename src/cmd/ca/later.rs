@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::inputs::KINDS;
-use super::task::{Closing, Ground, Work};
+use super::outcome::{Closing, Ground};
+use super::table::TABLE;
+use super::task::Work;
 use super::words::{self, Words};
 use super::{Job, makes_keys};
 use crate::ca::folder::Folder;
@@ -106,7 +108,7 @@ fn here(all: &[Obj]) -> Here {
     let name = Obj::text("::tls::ca");
     let words: Vec<Obj> = [name]
         .into_iter()
-        .chain(words::without(all, "-command"))
+        .chain(words::without(&TABLE, all, "-command"))
         .collect();
     Box::new(move |interp| {
         let script = Script::new(interp, &Obj::list(words));

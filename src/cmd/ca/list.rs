@@ -4,7 +4,7 @@
 
 use super::Job;
 use super::inputs::{moment, option_error};
-use super::task::{Ground, Outcome, ready};
+use super::outcome::{Ground, Outcome, ready};
 use crate::ca::authority::Authority;
 use crate::ca::config::Config;
 use crate::ca::crl::{self, Plan};

@@ -4,7 +4,7 @@ use openssl::x509::X509;
 
 use super::Job;
 use super::inputs::option_error;
-use super::task::{Outcome, ready};
+use super::outcome::{Outcome, ready};
 use crate::ca::authority::Authority;
 use crate::ca::ocsp::{self, Responder};
 use crate::ca::store::Purpose;

@@ -6,7 +6,7 @@ use openssl::x509::X509;
 
 use super::Job;
 use super::inputs::option_error;
-use super::task::Outcome;
+use super::outcome::Outcome;
 use crate::ca::revoke::{self, Cause};
 use crate::ca::serial::Serial;
 use crate::ca::store::{Purpose, Store};

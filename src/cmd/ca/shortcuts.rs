@@ -2,7 +2,7 @@
 //! usual files.
 
 use super::inputs::option_error;
-use super::table::{Making, Operations, Place};
+use super::options::{Making, Operations, Place};
 use super::words::Words;
 use crate::ca::config::Config;
 use crate::error::Result;

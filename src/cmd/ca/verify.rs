@@ -4,7 +4,7 @@ use openssl::x509::{X509, X509Crl, X509VerifyResult};
 
 use super::Job;
 use super::inputs::option_error;
-use super::task::{Closing, Outcome};
+use super::outcome::{Closing, Outcome};
 use crate::ca::delta;
 use crate::cmd::pki::shown;
 use crate::error::{Error, Reason, Result, reasons_text};

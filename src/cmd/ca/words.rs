@@ -1,11 +1,10 @@
 //! The words of `tls::ca`: options, perhaps without the operation's dash, and requests behind everything.
 
 use crate::error::Result;
-use crate::opts::Given;
+use crate::opts::{Given, Table};
 use crate::tcl::Obj;
 
 use super::inputs::option_error;
-use super::table::TABLE;
 
 /// The operations that may stand first without their dash.
 const OPERATIONS: &[&str] = &[
@@ -58,17 +57,17 @@ pub(super) struct Words {
 
 impl Words {
     /// Takes the words apart.
-    pub(super) fn parse(words: &[Obj]) -> Result<Self> {
+    pub(super) fn parse(table: &'static Table, words: &[Obj]) -> Result<Self> {
         let words = dashed(words);
         let mut at = 0;
-        while let Some((option, next)) = option_at(&words, at)? {
+        while let Some((option, next)) = option_at(table, &words, at)? {
             at = next;
             if option == "-infiles" {
                 break;
             }
         }
         let (options, requests) = words.split_at(at.min(words.len()));
-        let given = TABLE.parse(options)?;
+        let given = table.parse(options)?;
         check_alone(&given)?;
         Ok(Self {
             given,
@@ -93,26 +92,30 @@ fn dashed(words: &[Obj]) -> Vec<Obj> {
 }
 
 /// The option at a place, and the place behind it and its value; nothing where the requests begin.
-fn option_at(words: &[Obj], at: usize) -> Result<Option<(&'static str, usize)>> {
+fn option_at(
+    table: &'static Table,
+    words: &[Obj],
+    at: usize,
+) -> Result<Option<(&'static str, usize)>> {
     let Some(word) = words.get(at) else {
         return Ok(None);
     };
     let text = word.as_text();
-    match TABLE.find(&text) {
+    match table.find(&text) {
         Some(spec) => Ok(Some((spec.name, at + 1 + usize::from(spec.takes_value)))),
         None if text.starts_with('-') && text != "-" && !text.starts_with("-----BEGIN ") => {
-            Err(TABLE.bad_option(&text))
+            Err(table.bad_option(&text))
         }
         None => Ok(None),
     }
 }
 
 /// The words without one of the options and its value.
-pub(super) fn without(words: &[Obj], option: &str) -> Vec<Obj> {
+pub(super) fn without(table: &'static Table, words: &[Obj], option: &str) -> Vec<Obj> {
     let words = dashed(words);
     let mut left = Vec::new();
     let mut at = 0;
-    while let Ok(Some((name, next))) = option_at(&words, at) {
+    while let Ok(Some((name, next))) = option_at(table, &words, at) {
         let end = next.min(words.len());
         if name != option {
             left.extend_from_slice(words.get(at..end).unwrap_or_default());
@@ -144,9 +147,4 @@ fn check_alone(given: &Given<Obj>) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// The summary of `-help`.
-pub(super) fn help() -> String {
-    TABLE.summary("ca [options] [certreq...]")
 }
