@@ -17,7 +17,8 @@ namespace eval ::tls {
 
     # The transactions that are over, by server: a dict with two dicts, new and old, and when old was new.
     # In cmpOver they have the digest of the last message and its answer, by number; in cmpUsed there
-    # are numbers only, for as long as somebody could send the messages once more.
+    # are numbers only, for as long as somebody could send the messages once more. On the disk those are
+    # lines with the number and when the transaction ended, in two files: numbers and numbers.old.
     variable cmpOver
     array set cmpOver {}
     variable cmpUsed
@@ -39,20 +40,27 @@ namespace eval ::tls {
 # Arguments:
 #       token       The server.
 #       folder      The folder; it is made if it isn't there. Empty for none.
+#       span        For how many seconds numbers are kept.
 #
 # Results:
 #       None.
 #
 # Errors:
 #       The folder can't be made; a file isn't what was written.
-proc ::tls::CmpRecall {token folder} {
+proc ::tls::CmpRecall {token folder span} {
     variable cmpCases
     if {$folder eq {}} {
         return
     }
     file mkdir $folder
     catch {file attributes $folder -permissions go-rwx}
+    set numbers [CmpRecallNumbers $token $folder $span]
     foreach name [glob -nocomplain -directory $folder -tails -types f -- *.case] {
+        if {[dict exists $numbers [file rootname $name]]} {
+            # The server died before it could remove the file.
+            file delete [file join $folder $name]
+            continue
+        }
         set file [open [file join $folder $name] rb]
         try {
             set case [encoding convertfrom utf-8 [read $file]]
@@ -64,6 +72,53 @@ proc ::tls::CmpRecall {token folder} {
         set cmpCases($token,[file rootname $name]) $case
     }
     return
+}
+
+# tls::CmpRecallNumbers --
+#       Reads the numbers of transactions that are over. Those that are kept longer are in one file then.
+#
+# Arguments:
+#       token       The server.
+#       folder      The folder.
+#       span        For how many seconds numbers are kept.
+#
+# Results:
+#       A dict with all numbers that were there.
+#
+# Errors:
+#       A file can't be read or isn't what was written.
+proc ::tls::CmpRecallNumbers {token folder span} {
+    variable cmpUsed
+    set numbers {}
+    set kept {}
+    set now [clock seconds]
+    foreach name {numbers.old numbers} {
+        if {![file exists [file join $folder $name]]} {
+            continue
+        }
+        set file [open [file join $folder $name] rb]
+        try {
+            # Of the last line, if the server died over it, no client has heard.
+            set lines [lrange [split [read $file] \n] 0 end-1]
+        } finally {
+            close $file
+        }
+        foreach line $lines {
+            if {![regexp {^([0-9a-f]+) (\d+)$} $line -> id time]} {
+                error "\"$name\" has a line that isn't a transaction's"
+            }
+            dict set numbers $id {}
+            if {$time + $span > $now} {
+                dict set cmpUsed($token) new $id {}
+                append kept $line\n
+            }
+        }
+    }
+    if {$numbers ne {}} {
+        CmpKeep $folder numbers $kept
+        file delete [file join $folder numbers.old]
+    }
+    return $numbers
 }
 
 # tls::CmpKeepCase --
@@ -104,7 +159,7 @@ proc ::tls::CmpKeepCase {token id case} {
 #       None.
 #
 # Errors:
-#       Its file can't be removed.
+#       The number can't be written, or the transaction's file can't be removed.
 proc ::tls::CmpEndCase {token id digest answer} {
     variable cmpJobs
     variable cmpCases
@@ -112,8 +167,10 @@ proc ::tls::CmpEndCase {token id digest answer} {
     variable cmpUsed
     variable cmpMostAnswers
     set folder [dict get $cmpJobs($token) state]
-    if {$folder ne {} && [file exists [file join $folder $id.case]]} {
-        CmpKeep $folder $id.case
+    if {$folder ne {}} {
+        # A transaction whose number is there is over, even if its file stays behind.
+        CmpAppend $folder numbers "$id [clock seconds]\n"
+        file delete [file join $folder $id.case]
     }
     unset -nocomplain cmpCases($token,$id)
     dict set cmpUsed($token) new $id {}
@@ -136,6 +193,45 @@ proc ::tls::CmpTurn {name} {
     upvar #0 ::tls::$name memory
     set memory [dict create new {} old [dict get $memory new] turned [clock seconds]]
     return
+}
+
+# tls::CmpTurnNumbers --
+#       Forgets old numbers, on the disk too.
+#
+# Arguments:
+#       token       The server.
+#
+# Results:
+#       None.
+#
+# Errors:
+#       A file can't be removed or renamed.
+proc ::tls::CmpTurnNumbers {token} {
+    variable cmpJobs
+    CmpTurn cmpUsed($token)
+    set folder [dict get $cmpJobs($token) state]
+    if {$folder ne {}} {
+        # This waits until the files of their transactions are gone for good.
+        CmpKeep $folder numbers.old
+        if {[file exists [file join $folder numbers]]} {
+            file rename [file join $folder numbers] [file join $folder numbers.old]
+        }
+    }
+    return
+}
+
+# tls::CmpSpan --
+#       For how long somebody could send a message once more: it may be from ahead by the window, and is taken
+#       until it is behind by as much.
+#
+# Arguments:
+#       window      How many seconds the time of a message may be off.
+#
+# Results:
+#       The seconds.
+proc ::tls::CmpSpan {window} {
+    variable cmpMemory
+    return [expr {max($cmpMemory, 2 * $window + 1)}]
 }
 
 # tls::CmpLastAnswer --
@@ -216,10 +312,8 @@ proc ::tls::CmpSweep {token} {
     if {[dict get $cmpOver($token) turned] + $cmpMemory <= $now} {
         CmpTurn cmpOver($token)
     }
-    # A message may be from ahead by the window, and is taken until it is behind by as much.
-    set span [expr {max($cmpMemory, 2 * [dict get $cmpJobs($token) window] + 1)}]
-    if {[dict get $cmpUsed($token) turned] + $span <= $now} {
-        CmpTurn cmpUsed($token)
+    if {[dict get $cmpUsed($token) turned] + [CmpSpan [dict get $cmpJobs($token) window]] <= $now} {
+        CmpTurnNumbers $token
     }
     foreach key [array names cmpCases $token,*] {
         if {![info exists cmpCases($key)] || [dict get $cmpCases($key) deadline] > $now} {

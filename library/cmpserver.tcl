@@ -23,7 +23,7 @@ proc ::tls::CmpOpen {plan} {
     set cmpOver($token) [dict create new {} old {} turned [clock seconds]]
     set cmpUsed($token) $cmpOver($token)
     try {
-        CmpRecall $token [dict get $plan state]
+        CmpRecall $token [dict get $plan state] [CmpSpan [dict get $plan window]]
     } on error {message} {
         CmpDrop $token
         CmpForget $token

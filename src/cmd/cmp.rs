@@ -8,6 +8,7 @@ mod inputs;
 pub(super) mod office;
 mod results;
 mod server;
+pub(super) mod state;
 pub(super) mod table;
 mod transport;
 mod words;

@@ -61,12 +61,13 @@ commands! {
     "tls::closewrite" => channel::closewrite;
     "tls::cms" => cms::cms, cms::table::TABLE;
     "tls::CmpAnswer" => cmp::answer;
+    "tls::CmpAppend" => cmp::state::append;
     "tls::CmpDrop" => cmp::forget;
     "tls::CmpFacts" => cmp::office::facts;
     "tls::CmpFinish" => cmp::finish;
     "tls::CmpHasten" => channel::hasten;
     "tls::CmpHear" => cmp::office::hear;
-    "tls::CmpKeep" => cmp::office::keep;
+    "tls::CmpKeep" => cmp::state::keep;
     "tls::CmpNext" => cmp::next;
     "tls::CmpPassword" => cmp::password;
     "tls::CmpReply" => cmp::reply;

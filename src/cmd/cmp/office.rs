@@ -1,7 +1,6 @@
 //! The native part of `tls::cmp serve`: from its options to the real server, and the commands by which
 //! `library/cmpserver.tcl` has messages read and answered.
 
-use std::path::Path;
 use std::rc::Rc;
 
 use openssl::x509::X509;
@@ -11,8 +10,7 @@ use super::table::{Checking, Mock, Own, Serving, Tls};
 use super::transport;
 use super::words::Words;
 use super::{Jobs, unknown};
-use crate::ca::config::Config;
-use crate::ca::{config, disk};
+use crate::ca::config::{self, Config};
 use crate::cmd::pki::PasswordOption;
 use crate::cmp::body::{self, Demand};
 use crate::cmp::outcome::pem;
@@ -535,30 +533,4 @@ fn information(kind: &str, texts: &[Obj]) -> Option<names::Information> {
         })
         .collect();
     general::information(kind, &all?)
-}
-
-/// `tls::CmpKeep folder name ?bytes?`: keeps something in a file, on the disk and whole, or removes the file.
-pub(in crate::cmd) fn keep(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
-    let (folder, name, bytes) = match words {
-        [folder, name] => (folder, name, None),
-        [folder, name, bytes] => (folder, name, Some(bytes)),
-        _ => return Err(Error::wrong_args("tls::CmpKeep folder name ?bytes?")),
-    };
-    if interp.is_safe() {
-        return Err(Error::failed(
-            Reason::CmpWrite,
-            "a safe interpreter has no files",
-        ));
-    }
-    let folder = folder.as_text().into_owned();
-    let folder = Path::new(&folder);
-    let path = folder.join(&*name.as_text());
-    match bytes {
-        Some(bytes) => {
-            disk::stage(&path, &bytes.as_bytes().unwrap_or_default())?.finish(false)?;
-        }
-        None => disk::remove_file(&path)?,
-    }
-    disk::sync_folder(folder)?;
-    Ok(Obj::empty())
 }

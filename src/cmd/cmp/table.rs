@@ -239,7 +239,7 @@ options! {
         report: Script = "-report", Server, Command, "3.0", "none",
             "Script that is told what happens: a word and a dict";
         state: File = "-state", Server, Command, "3.0", "none",
-            "Folder for requests that wait and certificates that aren't confirmed";
+            "Folder for requests that wait, certificates that aren't confirmed, and numbers of transactions";
         confirm_timeout: Int = "-confirm_timeout", Server, Command, "3.0", "60",
             "Seconds after which a certificate that isn't confirmed is revoked";
         time_window: Int = "-time_window", Server, Command, "3.0", "300",
