@@ -2,6 +2,8 @@
 //!
 //! What an operation can't finish now it says; what went wrong for good it remembers, and says again ever after.
 
+mod stream;
+
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,10 @@ use crate::context::COUNTERS;
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl::{alert, error as queue};
 use crate::x509::verify;
+
+use self::stream::Stream;
+
+pub(crate) use self::stream::stream_failure;
 
 /// What an operation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +71,7 @@ impl Waiting {
 #[derive(Debug)]
 pub(crate) struct Engine<S> {
     /// OpenSSL's connection, and the stream.
-    stream: SslStream<S>,
+    stream: SslStream<Stream<S>>,
     /// How far it is.
     phase: Phase,
     /// What went wrong for good.
@@ -113,7 +119,7 @@ impl<S: Read + Write> Engine<S> {
     /// is taken for a proper end, as OpenSSL's `-ignore_unexpected_eof` does.
     pub(crate) fn new(ssl: Ssl, stream: S, forgives_cut: bool) -> Result<Self> {
         let server = ssl.is_server();
-        let stream = SslStream::new(ssl, stream)
+        let stream = SslStream::new(ssl, Stream::new(stream))
             .map_err(|stack| queue::failed("can't set up the connection", &stack))?;
         Ok(Self {
             stream,
@@ -285,7 +291,9 @@ impl<S: Read + Write> Engine<S> {
     fn transfer(
         &mut self,
         direction: Direction,
-        mut operation: impl FnMut(&mut SslStream<S>) -> std::result::Result<usize, openssl::ssl::Error>,
+        mut operation: impl FnMut(
+            &mut SslStream<Stream<S>>,
+        ) -> std::result::Result<usize, openssl::ssl::Error>,
     ) -> Result<Progress<usize>> {
         match self.handshake()? {
             Progress::Done(()) => {}
@@ -353,7 +361,7 @@ impl<S: Read + Write> Engine<S> {
     }
 
     /// Sorts OpenSSL's answer.
-    fn verdict(&self, error: &openssl::ssl::Error) -> Verdict {
+    fn verdict(&mut self, error: &openssl::ssl::Error) -> Verdict {
         // The stream of the openssl crate takes a connection that isn't there for one that may still come.
         if let Some(error) = error
             .io_error()
@@ -367,8 +375,8 @@ impl<S: Read + Write> Engine<S> {
             ErrorCode::WANT_READ => Verdict::Wait(Waiting::Read),
             ErrorCode::WANT_WRITE => Verdict::Wait(Waiting::Write),
             ErrorCode::ZERO_RETURN => Verdict::Closed,
-            ErrorCode::SYSCALL => match error.io_error() {
-                Some(error) => Verdict::Failed(Cause::Stream(stream_failure(error))),
+            ErrorCode::SYSCALL => match self.stream.get_mut().take_failure() {
+                Some(error) => Verdict::Failed(Cause::Stream(error)),
                 None => Verdict::Failed(Cause::CutOff),
             },
             ErrorCode::SSL => {
@@ -507,17 +515,6 @@ pub(super) fn io_failure(errno: i32) -> Error {
         name: errno.to_string().into(),
         text: text.clone(),
         message: text,
-    }
-}
-
-/// The error of a stream: its own words, or the operating system's.
-pub(super) fn stream_failure(error: &io::Error) -> Error {
-    let own = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>());
-    match own {
-        Some(error) => error.clone(),
-        None => io_failure(error.raw_os_error().unwrap_or(libc::EIO)),
     }
 }
 
