@@ -420,9 +420,9 @@ unsafe extern "C" fn get_option<D: Driver>(
 ) -> c_int {
     guarded::<D, _>(data, c::TCL_ERROR.cast_signed(), |driver| {
         let below = driver.channel().and_then(Channel::below);
-        let pass = || match below {
-            // SAFETY: the arguments are those that Tcl gave, and the channel below is alive while ours is.
-            Some(below) => unsafe { below.pass_get_option(interp, name, string) },
+        let pass = |layer: Option<Channel>| match layer {
+            // SAFETY: the arguments are those that Tcl gave, and the channels below are alive while ours is.
+            Some(layer) => unsafe { layer.pass_get_option(interp, name, string) },
             None => 0,
         };
         if name.is_null() {
@@ -432,7 +432,9 @@ unsafe extern "C" fn get_option<D: Driver>(
                     append(string, &value);
                 }
             }
-            return pass();
+            // Of two layers of a kind, the options of the lower one would be taken for those of the upper one.
+            let mut layers = std::iter::successors(below, |layer| layer.below());
+            return pass(layers.find(|layer| layer.driver::<D>().is_none()));
         }
         // SAFETY: Tcl gives a valid C string.
         let name_text = unsafe { c_text(name) };
@@ -445,7 +447,7 @@ unsafe extern "C" fn get_option<D: Driver>(
             }
             Some(Err(error)) => option_failed(option_interp(interp), &error),
             None => add_names(
-                pass(),
+                pass(below),
                 option_interp(interp),
                 &name_text,
                 driver.option_names(),
@@ -454,8 +456,8 @@ unsafe extern "C" fn get_option<D: Driver>(
     })
 }
 
-/// Where the channel below refused an option that it doesn't know, puts `names` before those that it names. Returns its
-/// status.
+/// Where the channel below refused an option that it doesn't know, puts `names` before those that it names, unless they
+/// are there already. Returns its status.
 fn add_names(
     status: c_int,
     interp: Option<Interp<'_>>,
@@ -468,8 +470,11 @@ fn add_names(
     let message = interp.result();
     let message = message.as_text();
     let start = format!("bad option \"{option}\": should be one of ");
-    if let Some(rest) = message.strip_prefix(&start) {
-        interp.set_result(&Obj::text(&format!("{start}{}, {rest}", names.join(", "))));
+    let names = names.join(", ");
+    if let Some(rest) = message.strip_prefix(&start)
+        && !rest.starts_with(&names)
+    {
+        interp.set_result(&Obj::text(&format!("{start}{names}, {rest}")));
     }
     status
 }
