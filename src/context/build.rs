@@ -196,6 +196,9 @@ fn set_dh(settings: &Settings, inputs: &Inputs<'_>, context: &mut SslContextBuil
             Dh::params_from_pem(content)
         }
         false if content.is_empty() => return Err(refuse("it is empty")),
+        false if pem::der_pieces(content).is_none() => {
+            return Err(refuse("it is neither PEM nor DER"));
+        }
         false => Dh::params_from_der(content),
     };
     let params = params.map_err(text)?;
