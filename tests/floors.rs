@@ -35,7 +35,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
             "openssl_sys",
         ],
     ),
-    ("x509", &["ossl"], &["openssl"]),
+    ("x509", &["ossl"], &["memchr", "openssl"]),
     ("context", &["ossl", "x509"], &["once_cell", "openssl"]),
     ("ca", &["ossl", "x509"], &["memchr", "openssl"]),
     ("cmp", &["ossl", "x509"], &["openssl"]),
