@@ -29,8 +29,8 @@ namespace eval ::tls {
     # The number of the last connection to a server.
     variable cmpLastClient 0
 
-    # What the clients of servers have sent that isn't answered yet, and bodies that come in chunks, by
-    # the number of the connection.
+    # What has come that isn't dealt with yet, and bodies that come in chunks: from the clients of servers, by
+    # the number of the connection, and from servers, by the transaction.
     variable cmpInputs
     array set cmpInputs {}
     variable cmpBodies
@@ -76,7 +76,7 @@ proc ::tls::cmp {args} {
         }
     }
     set token [dict get $plan token]
-    set cmpJobs($token) [dict merge $plan {channel {} timer {} request {} input {} kept 0 heard 0}]
+    set cmpJobs($token) [dict merge $plan {channel {} timer {} request {} head {} kept 0 heard 0}]
     if {[dict get $plan command] ne {}} {
         return $token
     }

@@ -12,7 +12,10 @@
 #       None.
 proc ::tls::CmpHangUp {token} {
     variable cmpJobs
+    variable cmpInputs
+    variable cmpBodies
     set channel [dict get $cmpJobs($token) channel]
+    unset -nocomplain cmpInputs($token) cmpBodies($token)
     after cancel [dict get $cmpJobs($token) timer]
     dict set cmpJobs($token) timer {}
     dict set cmpJobs($token) channel {}
@@ -50,8 +53,12 @@ proc ::tls::CmpFail {token detail message} {
 #       None.
 proc ::tls::CmpSend {token request time} {
     variable cmpJobs
+    variable cmpInputs
+    variable cmpBodies
     dict set cmpJobs($token) request $request
-    dict set cmpJobs($token) input {}
+    set cmpInputs($token) {}
+    set cmpBodies($token) {}
+    dict set cmpJobs($token) head {}
     dict set cmpJobs($token) heard 0
     if {$time >= 0} {
         set late [list ::tls::CmpFail $token timeout "the server doesn't answer in time"]
@@ -157,15 +164,14 @@ proc ::tls::CmpAuthority {address} {
 # Results:
 #       None.
 proc ::tls::CmpTunnel {token channel} {
-    variable cmpJobs
+    variable cmpInputs
     variable cmpLargestHead
     # Byte by byte, since what follows the head is TLS.
     while {[catch {read $channel 1} byte] == 0 && $byte ne {}} {
-        dict append cmpJobs($token) input $byte
-        set input [dict get $cmpJobs($token) input]
+        set input [append cmpInputs($token) $byte]
         if {[string range $input end-3 end] eq "\r\n\r\n"} {
             fileevent $channel readable {}
-            dict set cmpJobs($token) input {}
+            set cmpInputs($token) {}
             if {[regexp {^HTTP/1\.\d 2\d\d} $input]} {
                 CmpSecure $token $channel
             } else {
@@ -295,6 +301,8 @@ proc ::tls::CmpCut {token message} {
 #       None.
 proc ::tls::CmpRead {token channel} {
     variable cmpJobs
+    variable cmpInputs
+    variable cmpBodies
     variable cmpLargest
     if {[catch {read $channel 65536} piece]} {
         CmpCut $token "the answer can't be read: $piece"
@@ -303,15 +311,14 @@ proc ::tls::CmpRead {token channel} {
     set ended [eof $channel]
     if {$piece ne {}} {
         dict set cmpJobs($token) heard 1
-        dict append cmpJobs($token) input $piece
+        append cmpInputs($token) $piece
     }
-    set input [dict get $cmpJobs($token) input]
-    if {[string length $input] > $cmpLargest} {
+    if {[string length $cmpInputs($token)] + [string length $cmpBodies($token)] > $cmpLargest} {
         CmpFail $token size "the answer is longer than $cmpLargest bytes"
         return
     }
     try {
-        set answer [CmpParse $input $ended]
+        set answer [CmpTakeAnswer $token $ended]
     } trap {TLS CMP HTTP} {message options} {
         CmpFail $token [lindex [dict get $options -errorcode] 3] $message
         return
@@ -338,11 +345,11 @@ proc ::tls::CmpRead {token channel} {
     return
 }
 
-# tls::CmpParse --
-#       Takes an answer apart.
+# tls::CmpTakeAnswer --
+#       Takes an answer from what was read.
 #
 # Arguments:
-#       input       What was read so far.
+#       token       The transaction.
 #       ended       Whether nothing more can come.
 #
 # Results:
@@ -350,29 +357,75 @@ proc ::tls::CmpRead {token channel} {
 #
 # Errors:
 #       TLS CMP HTTP with a word: the answer isn't what it must be.
-proc ::tls::CmpParse {input ended} {
-    variable cmpLargest
-    variable cmpLargestHead
-    set end [string first \r\n\r\n $input]
-    if {$end > $cmpLargestHead} {
-        CmpRefuse http "the head of the answer is longer than $cmpLargestHead bytes"
+proc ::tls::CmpTakeAnswer {token ended} {
+    variable cmpJobs
+    variable cmpInputs
+    variable cmpBodies
+    set head [dict get $cmpJobs($token) head]
+    if {$head eq {}} {
+        set head [CmpAnswerHead cmpInputs($token)]
+        if {$head eq {}} {
+            return {}
+        }
+        dict set cmpJobs($token) head $head
     }
-    if {$end < 0} {
-        set begun [regexp {^(H(T(T(P(/.*)?)?)?)?)?$} $input]
-        if {!$begun || [string length $input] > $cmpLargestHead} {
-            CmpRefuse http "the answer isn't HTTP"
+    set keep [dict get $head keep]
+    set length [dict get $head length]
+    if {$length eq "chunks"} {
+        switch [CmpChunks cmpInputs($token) cmpBodies($token)] {
+            bad {CmpRefuse http "the answer's chunks are malformed"}
+            done {return [list keep $keep body $cmpBodies($token)]}
         }
         return {}
     }
-    set lines [split [string map [list \r\n \n] [string range $input 0 $end-1]] \n]
-    set body [string range $input $end+4 end]
-    if {![regexp {^HTTP/1\.(\d) (\d\d\d)(?: (.*))?$} [lindex $lines 0] -> minor code reason]} {
-        CmpRefuse http "the answer isn't HTTP"
+    if {$length eq "end"} {
+        return [expr {$ended ? [list keep 0 body $cmpInputs($token)] : {}}]
+    }
+    if {[string length $cmpInputs($token)] > $length} {
+        CmpRefuse http "the answer is longer than its content length says"
+    }
+    if {[string length $cmpInputs($token)] < $length} {
+        return {}
+    }
+    return [list keep $keep body $cmpInputs($token)]
+}
+
+# tls::CmpAnswerHead --
+#       Takes the head of an answer from what was read. One that only says to go on is no answer.
+#
+# Arguments:
+#       inputVar    The variable with what was read; what follows the head stays in it.
+#
+# Results:
+#       A dict: the length of the body, or chunks, or end where it goes on to the end of the connection; and
+#       whether the connection may be kept. Empty if more is to come.
+#
+# Errors:
+#       As of CmpTakeAnswer.
+proc ::tls::CmpAnswerHead {inputVar} {
+    variable cmpLargest
+    variable cmpLargestHead
+    upvar 1 $inputVar input
+    set code 100
+    while {$code eq "100"} {
+        set end [string first \r\n\r\n $input]
+        if {$end > $cmpLargestHead} {
+            CmpRefuse http "the head of the answer is longer than $cmpLargestHead bytes"
+        }
+        if {$end < 0} {
+            set begun [regexp {^(H(T(T(P(/.*)?)?)?)?)?$} $input]
+            if {!$begun || [string length $input] > $cmpLargestHead} {
+                CmpRefuse http "the answer isn't HTTP"
+            }
+            return {}
+        }
+        set lines [split [string map [list \r\n \n] [string range $input 0 $end-1]] \n]
+        if {![regexp {^HTTP/1\.(\d) (\d\d\d)(?: (.*))?$} [lindex $lines 0] -> minor code reason]} {
+            CmpRefuse http "the answer isn't HTTP"
+        }
+        set input [string range $input $end+4 end]
     }
     set fields [CmpFields [lrange $lines 1 end]]
-    if {$code eq "100"} {
-        return [CmpParse $body $ended]
-    }
     if {[string match 3?? $code] && [dict exists $fields location]} {
         CmpRefuse $code "the server sends elsewhere, to [dict get $fields location]"
     }
@@ -385,48 +438,20 @@ proc ::tls::CmpParse {input ended} {
     }
     set connection [string tolower [CmpField $fields connection]]
     set keep [expr {$minor eq "0" ? $connection eq "keep-alive" : $connection ne "close"}]
+    set length end
     if {[string tolower [CmpField $fields transfer-encoding]] eq "chunked"} {
-        return [CmpUnchunk $body $keep]
+        set length chunks
+    } elseif {[dict exists $fields content-length]} {
+        set length [dict get $fields content-length]
+        if {![regexp {^\d{1,15}$} $length]} {
+            CmpRefuse http "the answer's content length is \"$length\""
+        }
+        scan $length %lld length
+        if {$length > $cmpLargest} {
+            CmpRefuse size "the answer is longer than $cmpLargest bytes"
+        }
     }
-    if {![dict exists $fields content-length]} {
-        return [expr {$ended ? [list keep 0 body $body] : {}}]
-    }
-    set length [dict get $fields content-length]
-    if {![regexp {^\d{1,15}$} $length]} {
-        CmpRefuse http "the answer's content length is \"$length\""
-    }
-    scan $length %lld length
-    if {$length > $cmpLargest} {
-        CmpRefuse size "the answer is longer than $cmpLargest bytes"
-    }
-    if {[string length $body] < $length} {
-        return {}
-    }
-    if {[string length $body] > $length} {
-        CmpRefuse http "the answer is longer than its content length says"
-    }
-    return [list keep $keep body $body]
-}
-
-# tls::CmpUnchunk --
-#       Puts the chunks of a body together.
-#
-# Arguments:
-#       input       The chunks.
-#       keep        Whether the connection may be kept.
-#
-# Results:
-#       As of CmpParse.
-#
-# Errors:
-#       As of CmpParse.
-proc ::tls::CmpUnchunk {input keep} {
-    set body {}
-    switch [CmpChunks input body] {
-        bad {CmpRefuse http "the answer's chunks are malformed"}
-        done {return [list keep $keep body $body]}
-    }
-    return {}
+    return [dict create keep $keep length $length]
 }
 
 # tls::CmpRefuse --
