@@ -295,13 +295,14 @@ proc databases::outcome {folder args} {
 #       folder  the authority's folder
 #       name    what the subjects begin with
 #       count   how many; below zero, some are revoked and lists are made, too
+#       script  what it does, if that is something else
 #
 # Results:
 #       Its handle.
-proc databases::launch {folder name count} {
+proc databases::launch {folder name count {script ca-worker.tcl}} {
     variable made
     variable connect
-    return [helpers::start [info nameofexecutable] [file join $helpers::root tests ca-worker.tcl] \
+    return [helpers::start [info nameofexecutable] [file join $helpers::root tests $script] \
         $::helpers::folder $folder $name $count {*}[expr {
             $made eq "files" ? {} : [list $made [lmap word $connect {
                 expr {$word eq "@" ? "::db" : $word}

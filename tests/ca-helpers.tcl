@@ -275,6 +275,65 @@ proc authority::Traced {folder calls words operation} {
     return 1
 }
 
+# authority::said --
+#       Tells what a revocation list says, which must be whole, and the authority's.
+#
+# Arguments:
+#       folder  the authority's folder
+#       file    the list's file in it
+#
+# Results:
+#       A list: its number, and the serial numbers in it.
+#
+# Errors:
+#       When it isn't whole, or somebody else's.
+proc authority::said {folder file} {
+    set text [exec openssl crl -in $folder/$file -text -noout -CAfile $folder/ca.pem 2>@1]
+    if {![regexp {verify OK} $text] || ![regexp {CRL Number: \n +(\d+)} $text -> number]} {
+        error "$file: $text"
+    }
+    return [list $number [lmap {- serial} [regexp -all -inline {Serial Number: (\S+)} $text] {set serial}]]
+}
+
+# authority::listed --
+#       Waits for processes that make revocation lists (ca-lister.tcl), and looks their lists over.
+#
+# Arguments:
+#       folder      the authority's folder
+#       listers     a dict of the processes' names and handles
+#
+# Results:
+#       A list: what is wrong, how many lists there are, how many numbers they have, and how often one that has a
+#       higher number lacks what one with a lower number has.
+proc authority::listed {folder listers} {
+    set wrong {}
+    set lists {}
+    dict for {name lister} $listers {
+        lassign [helpers::ended $lister] status text
+        # What one process is told goes up, and its files say the same.
+        set told [lmap {- number} [regexp -all -inline -line {^list (\w+)$} $text] {scan $number %x}]
+        if {$status != 0 || $told ne [lsort -integer -unique $told]} {
+            lappend wrong [list $name $status $text]
+        }
+        foreach file [lsort -dictionary [glob -directory $folder -tails $name.*.crl]] number $told {
+            lassign [said $folder $file] written entries
+            if {$written ne $number} {
+                lappend wrong [list $file $written $number]
+            }
+            lappend lists $written $entries
+        }
+    }
+    set gone 0
+    set before {}
+    foreach {- entries} [lsort -integer -stride 2 $lists] {
+        foreach serial $before {
+            incr gone [expr {$serial ni $entries}]
+        }
+        set before $entries
+    }
+    return [list $wrong [expr {[llength $lists] / 2}] [llength [lsort -unique [dict keys $lists]]] $gone]
+}
+
 # authority::differences --
 #       Carries out the same words in two authorities by the two programs and compares.
 #

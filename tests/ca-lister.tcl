@@ -1,14 +1,20 @@
 # ca-lister.tcl -- makes revocation lists in an authority's folder, each into a file of its own, and tells
-# their numbers; a process of its own for ca-turns.test.
+# their numbers; a process of its own for ca-turns.test and ca-db.test.
 #
-# Usage: tclsh ca-lister.tcl PACKAGE FOLDER NAME COUNT
+# Usage: tclsh ca-lister.tcl PACKAGE FOLDER NAME COUNT ?DRIVER CONNECT?
 
-lassign $argv package folder name count
+lassign $argv package folder name count driver connect
 lappend auto_path [file dirname $package] $package
 package require tls
+set database {}
+if {$driver ne {}} {
+    package require tdbc::$driver
+    {*}$connect
+    set database {-database ::db}
+}
 cd $folder
 for {set number 0} {$number < $count} {incr number} {
-    tls::ca -config ca.cnf -gencrl -out $name.$number.crl -info info
+    tls::ca -config ca.cnf {*}$database -gencrl -out $name.$number.crl -info info
     puts "list [dict get $info crl number]"
     flush stdout
 }
