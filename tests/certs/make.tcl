@@ -97,6 +97,7 @@ proc certs::Servers {} {
     foreach {name names} {
         wrong-host DNS:wrong.example
         wildcard DNS:*.wild.example
+        manual DNS:www.tcl.tk
         no-san {}
     } {
         Key $name ec
