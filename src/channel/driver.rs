@@ -73,15 +73,20 @@ impl Driver for TlsChannel {
         }
     }
 
-    fn close(&self) -> Result<(), Failure> {
+    fn close(&self, popped: bool) -> Result<(), Failure> {
         let sent = self.send_burst();
         self.layer.set(None);
         self.cancel_timers();
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            let finished = engine.peer_closed();
-            self.below.part(finished, || engine.close());
+            let keeps_input = popped || engine.peer_closed();
+            self.below.part(keeps_input, || engine.close());
         }
         self.below.watch(Mask::NONE);
+        let ahead = self.below.take_ahead();
+        if let Some(under) = self.below.channel().filter(|_| popped && !ahead.is_empty()) {
+            // What was read beyond the end of TLS is of the channel that stays.
+            let _ = under.unread(&ahead);
+        }
         self.below.detach();
         sent.map_err(|error| self.failure(error))
     }

@@ -245,6 +245,7 @@ slots! {
     fn Tcl_GetWideIntFromObj(interp: *mut Tcl_Interp, object: *mut Tcl_Obj, value: *mut i64) -> c_int = tcl_GetWideIntFromObj;
     fn Tcl_InputBuffered(chan: Tcl_Channel) -> c_int = tcl_InputBuffered;
     fn Tcl_InterpDeleted(interp: *mut Tcl_Interp) -> c_int = tcl_InterpDeleted;
+    fn Tcl_IsChannelRegistered(interp: *mut Tcl_Interp, chan: Tcl_Channel) -> c_int = tcl_IsChannelRegistered;
     fn Tcl_IsChannelShared(chan: Tcl_Channel) -> c_int = tcl_IsChannelShared;
     fn Tcl_IsSafe(interp: *mut Tcl_Interp) -> c_int = tcl_IsSafe;
     fn Tcl_ListObjGetElements(interp: *mut Tcl_Interp, list: *mut Tcl_Obj, count: *mut SizeOut, elements: *mut *mut *mut Tcl_Obj) -> c_int = tcl_ListObjGetElements | 661;

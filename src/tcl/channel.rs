@@ -485,6 +485,12 @@ impl Channel {
         outcome
     }
 
+    /// Whether scripts of an interpreter have the channel.
+    pub(super) fn is_registered(self, interp: Interp<'_>) -> bool {
+        // SAFETY: the interpreter is alive, and the channel is open or just being closed.
+        unsafe { c::Tcl_IsChannelRegistered(interp.as_ptr(), self.0) != 0 }
+    }
+
     /// Whether more than one owner has the channel.
     fn is_shared(self) -> bool {
         // SAFETY: the channel is open.

@@ -53,8 +53,8 @@ pub(crate) trait Driver: Sized + 'static {
     fn input(&self, buffer: &mut [u8]) -> Result<usize, Failure>;
     /// Writes some of `bytes`.
     fn output(&self, bytes: &[u8]) -> Result<usize, Failure>;
-    /// The channel is closed or unstacked; Tcl never calls again.
-    fn close(&self) -> Result<(), Failure>;
+    /// The channel is closed, or `popped`: the channel below stays. Tcl never calls again.
+    fn close(&self, popped: bool) -> Result<(), Failure>;
     /// Which events the channel above wants.
     fn watch(&self, mask: Mask);
     /// Events of the channel below; returns those to pass up.
@@ -224,15 +224,15 @@ fn set_channel_error(channel: Channel, error: &Error) {
 pub(super) fn channel_error(attached: &Obj) -> Error {
     let words = attached.as_list().unwrap_or_default();
     let (options, message) = match words.split_last() {
-        Some((message, options)) => (options, message.as_text().into_owned()),
-        None => (&[][..], attached.as_text().into_owned()),
+        Some((message, options)) if options.len().is_multiple_of(2) => (options, message),
+        _ => (&[][..], attached),
     };
     let code = options
         .chunks_exact(2)
         .find(|pair| pair[0].as_text() == "-errorcode");
     Error::Script {
         code: super::interp::code_words(code.map(|pair| &pair[1])),
-        message,
+        message: message.as_text().into_owned(),
     }
 }
 
@@ -291,19 +291,25 @@ unsafe extern "C" fn output<D: Driver>(
 /// Tcl closes the channel, or one direction of it, which a stacked channel doesn't support.
 unsafe extern "C" fn close2<D: Driver>(
     data: c::ClientData,
-    _interp: *mut c::Tcl_Interp,
+    interp: *mut c::Tcl_Interp,
     flags: c_int,
 ) -> c_int {
     if flags != 0 {
         return libc::EINVAL;
     }
-    let outcome = guarded::<D, _>(data, libc::EIO, |driver| match driver.close() {
-        Ok(()) => 0,
-        Err(failure) => {
-            if let (Some(error), Some(channel)) = (&failure.error, driver.channel()) {
-                set_channel_error(channel, error);
+    let outcome = guarded::<D, _>(data, libc::EIO, |driver| {
+        // A channel that is about to be closed is in no interpreter any more.
+        let popped = call_interp(interp)
+            .zip(driver.channel())
+            .is_some_and(|(interp, channel)| channel.is_registered(interp));
+        match driver.close(popped) {
+            Ok(()) => 0,
+            Err(failure) => {
+                if let (Some(error), Some(channel)) = (&failure.error, driver.channel()) {
+                    set_channel_error(channel, error);
+                }
+                failure.errno
             }
-            failure.errno
         }
     });
     // SAFETY: this is the count that `Channel::stack` gave to Tcl, which never calls with this data again.
@@ -369,8 +375,8 @@ pub(super) unsafe fn c_text(text: *const c_char) -> String {
     utf::from_tcl(text.to_bytes()).into_owned()
 }
 
-/// The interpreter of an option call, which may be absent.
-fn option_interp<'a>(interp: *mut c::Tcl_Interp) -> Option<Interp<'a>> {
+/// The interpreter of a call, which may be absent.
+fn call_interp<'a>(interp: *mut c::Tcl_Interp) -> Option<Interp<'a>> {
     // SAFETY: null, or an interpreter that Tcl keeps alive for the call.
     (!interp.is_null()).then(|| unsafe { Interp::from_raw(interp) })
 }
@@ -391,7 +397,7 @@ unsafe extern "C" fn set_option<D: Driver>(
     value: *const c_char,
 ) -> c_int {
     guarded::<D, _>(data, c::TCL_ERROR.cast_signed(), |driver| {
-        let owner = option_interp(interp);
+        let owner = call_interp(interp);
         // SAFETY: Tcl gives valid C strings.
         let name_text = unsafe { c_text(name) };
         // SAFETY: Tcl gives valid C strings.
@@ -445,10 +451,10 @@ unsafe extern "C" fn get_option<D: Driver>(
                 unsafe { c::Tcl_DStringAppend(string, value.as_ptr(), -1) };
                 0
             }
-            Some(Err(error)) => option_failed(option_interp(interp), &error),
+            Some(Err(error)) => option_failed(call_interp(interp), &error),
             None => add_names(
                 pass(below),
-                option_interp(interp),
+                call_interp(interp),
                 &name_text,
                 driver.option_names(),
             ),
