@@ -1,14 +1,16 @@
-//! A new authority: key, self-signed certificate, folders, files and a configuration, in one go.
+//! A new authority: key, certificate, folders, files and a configuration, in one go.
 
 use std::path::{Path, PathBuf};
 
 use openssl::error::ErrorStack;
+use openssl::pkey::{PKeyRef, Private};
 use openssl::x509::X509;
 
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl;
 
 use super::disk;
+use super::request::same_key;
 
 /// Refuses a folder that has something in it.
 pub(crate) fn check(folder: &Path) -> Result<()> {
@@ -20,6 +22,22 @@ pub(crate) fn check(folder: &Path) -> Result<()> {
         }
         false => Ok(()),
     }
+}
+
+/// Refuses a certificate that isn't an authority's, or has another key.
+pub(crate) fn check_pair(certificate: &X509, key: &PKeyRef<Private>, source: &str) -> Result<()> {
+    let why = if !ossl::x509::is_authority(certificate) {
+        "isn't the certificate of an authority"
+    } else if !certificate
+        .public_key()
+        .is_ok_and(|own| same_key(&own, key))
+    {
+        "and the private key don't belong together"
+    } else {
+        return Ok(());
+    };
+    let message = format!("\"{source}\" {why}");
+    Err(Error::failed_with(Reason::CaVerify, [source], message))
 }
 
 /// Makes the authority of a key, in PEM, and its certificate. The folder appears whole or not at all.

@@ -143,7 +143,7 @@ pub(super) struct Call<'a> {
     /// The interpreter.
     interp: Interp<'a>,
     /// The words.
-    words: &'a Words,
+    pub(super) words: &'a Words,
     /// What is asked for.
     pub(super) asking: Asking<Obj>,
     /// What a certificate is to be.
@@ -348,6 +348,18 @@ impl<'a> Call<'a> {
             }
             false => Ok(name),
         }
+    }
+
+    /// The certificate of `-cert`.
+    pub(super) fn named_certificate(&self, file: &str) -> Result<X509> {
+        let password = self.password.option();
+        self.inputs.certificate("-cert", file, password)
+    }
+
+    /// Whether a password for a key that is there was given.
+    pub(super) fn has_password(&self) -> bool {
+        let all = ["-key", "-passin", "-password"];
+        self.words.given.last_of(&all).is_some()
     }
 
     /// Who signs: a new key, or the one of `-keyfile`.
