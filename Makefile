@@ -97,11 +97,14 @@ test-tcl9: build
 
 # On the library without optimization: the optimizer has code compare what an Option holds before it looks whether there
 # is anything, which is right, since the second comparison decides; but valgrind takes it for a decision by what nobody
-# has written. VALGRIND="-file socket.test" runs a part, and takes other options of tests/all.tcl.
+# has written. Without AVX (bit 60), where OpenSSL's GHASH makes zeros by taking whatever a register held from its copy,
+# which valgrind follows as far as the comparison of the tag. VALGRIND="-file socket.test" runs a part, and takes other
+# options of tests/all.tcl.
 valgrind:
 	$(DEPS) build test valgrind
 	$(CARGO) build
 	$(TCLSH) tools/package.tcl $(or $(CARGO_TARGET_DIR),target)/debug/libtls.so build/valgrind/tls$(VERSION)
+	OPENSSL_ia32cap="~0x1000000000000000" \
 	$(TCLSH) tests/all.tcl -package build/valgrind/tls$(VERSION) -deadline 7200 $(VALGRIND) -through "valgrind --quiet \
 	    --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	    --show-leak-kinds=definite --suppressions=$(CURDIR)/tests/valgrind.supp"
