@@ -22,6 +22,8 @@ mod cmd;
 mod cmp;
 mod cms;
 mod context;
+#[cfg(test)]
+mod corpus;
 mod error;
 mod opts;
 mod value;

@@ -13,13 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What every floor may use.
-const PURE: &[&str] = &["error", "value", "opts"];
+const PURE: &[&str] = &["error", "value", "opts", "corpus"];
 
 /// Each room, the rooms it may import besides [`PURE`] and its own, and the crates it may use.
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("error", &[], &[]),
     ("value", &[], &[]),
     ("opts", &[], &[]),
+    // For unit tests alone.
+    ("corpus", &[], &[]),
     ("ffi", &[], &["libc"]),
     ("ffi::tcl", &["ffi"], &["libc", "tcl_sys"]),
     ("ffi::ossl", &["ffi"], &["libc", "openssl_sys"]),

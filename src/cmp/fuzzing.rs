@@ -127,48 +127,23 @@ pub(crate) fn server(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "seeds are plain files")]
 mod tests {
     use super::*;
+    use crate::corpus;
 
     /// The secret by which seeds are protected.
     const SECRET: &[u8] = b"fuzz";
 
-    /// The seeds, with their names.
-    fn seeds() -> Vec<(String, Vec<u8>)> {
-        let folder =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/cmp_server");
-        let entries = std::fs::read_dir(folder).unwrap();
-        let read = |path: std::path::PathBuf| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, std::fs::read(&path).unwrap())
-        };
-        entries.map(|entry| read(entry.unwrap().path())).collect()
-    }
-
     #[test]
     fn the_corpus_of_requests_is_answered_without_harm() {
-        let seeds = seeds();
-        assert!(seeds.len() >= 15, "there is hardly a corpus");
-        for (_, bytes) in seeds {
-            server(&bytes);
-            for step in 1..8 {
-                let place = bytes.len() * step / 8;
-                server(&bytes[..place]);
-                let mut flipped = bytes.clone();
-                if let Some(byte) = flipped.get_mut(place) {
-                    *byte ^= 1 << step;
-                }
-                server(&flipped);
-            }
-        }
+        corpus::run("cmp_server", server);
     }
 
     #[test]
     fn a_protected_message_with_a_byte_flipped_is_nobodys() {
         let office = office(false).unwrap();
         let mut count = 0;
-        for (name, bytes) in seeds() {
+        for (name, bytes) in corpus::seeds("cmp_server") {
             let protected = name.starts_with("seed-mac-");
             let begins = body::demand(&bytes).is_some() || body::recall(&bytes).is_some();
             if !protected || !begins {

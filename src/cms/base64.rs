@@ -4,6 +4,8 @@
 
 use std::io::{self, Read, Write};
 
+use super::translate::{Translate, Translated};
+
 /// The alphabet.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -45,86 +47,65 @@ const fn pairs() -> [[u8; 2]; 4096] {
 /// How much text is decoded at once.
 const TEXT: usize = 32 << 10;
 
-/// Decodes what it reads, until padding or the end of its source.
+/// Reads what a text in base64 stands for, up to padding or the end of the text.
+pub(crate) fn decode<R: Read>(text: R) -> Translated<Decoder<R>> {
+    Translated::new(Decoder::new(text), TEXT)
+}
+
+/// Decodes text piece by piece.
 pub(crate) struct Decoder<R> {
     /// The text.
     source: R,
     /// Text that was read.
     text: Box<[u8]>,
-    /// What was decoded.
-    bytes: Vec<u8>,
-    /// How much of `bytes` was handed out.
-    taken: usize,
     /// The characters of a group that isn't complete.
     group: u32,
     /// How many they are.
     filled: u32,
-    /// Whether padding or the end was reached.
-    ended: bool,
 }
 
 impl<R: Read> Decoder<R> {
     /// A decoder of the text that `source` gives.
-    pub(crate) fn new(source: R) -> Self {
+    fn new(source: R) -> Self {
         Self {
             source,
             text: vec![0; TEXT].into_boxed_slice(),
-            bytes: Vec::with_capacity(TEXT),
-            taken: 0,
             group: 0,
             filled: 0,
-            ended: false,
         }
     }
 
-    /// Decodes the next piece of text.
-    fn fill(&mut self) -> io::Result<()> {
-        self.bytes.clear();
-        self.taken = 0;
-        let size = match self.source.read(&mut self.text) {
-            Ok(size) => size,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        if size == 0 {
-            return self.end();
-        }
-        let text = std::mem::take(&mut self.text);
-        let outcome = self.decode(&text[..size]);
-        self.text = text;
-        outcome
-    }
-
-    /// Decodes a piece of text.
-    fn decode(&mut self, mut rest: &[u8]) -> io::Result<()> {
+    /// Decodes a piece of text; false at the end.
+    fn decode(&mut self, mut rest: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
         loop {
             // A character that isn't plain is looked for once a line, and then group by group.
             while self.filled == 0
                 && let Some((line, after)) = rest.split_first_chunk::<64>()
-                && let Some(bytes) = decoded::<64, 48>(line)
+                && let Some(bytes) = groups::<64, 48>(line)
             {
-                self.bytes.extend_from_slice(&bytes);
+                out.extend_from_slice(&bytes);
                 rest = after.strip_prefix(b"\n").unwrap_or(after);
             }
             while self.filled == 0
                 && let Some((group, after)) = rest.split_first_chunk::<4>()
-                && let Some(bytes) = decoded::<4, 3>(group)
+                && let Some(bytes) = groups::<4, 3>(group)
             {
-                self.bytes.extend_from_slice(&bytes);
+                out.extend_from_slice(&bytes);
                 rest = after;
             }
             let Some((first, after)) = rest.split_first() else {
-                return Ok(());
+                return Ok(true);
             };
             rest = after;
-            if !self.character(*first)? {
-                return self.end();
+            if !self.character(*first, out)? {
+                self.end(out)?;
+                return Ok(false);
             }
         }
     }
 
     /// Takes a single character; false for padding, where the text ends.
-    fn character(&mut self, character: u8) -> io::Result<bool> {
+    fn character(&mut self, character: u8, out: &mut Vec<u8>) -> io::Result<bool> {
         let value = VALUES[3][usize::from(character)];
         match character {
             b'=' => return Ok(false),
@@ -140,7 +121,7 @@ impl<R: Read> Decoder<R> {
         self.group = self.group << 6 | value;
         self.filled += 1;
         if self.filled == 4 {
-            self.bytes.extend_from_slice(&self.group.to_be_bytes()[1..]);
+            out.extend_from_slice(&self.group.to_be_bytes()[1..]);
             self.group = 0;
             self.filled = 0;
         }
@@ -148,15 +129,10 @@ impl<R: Read> Decoder<R> {
     }
 
     /// Takes the characters of the last group.
-    fn end(&mut self) -> io::Result<()> {
-        self.ended = true;
+    fn end(&self, out: &mut Vec<u8>) -> io::Result<()> {
         match self.filled {
-            2 => self
-                .bytes
-                .extend_from_slice(&(self.group << 12).to_be_bytes()[1..2]),
-            3 => self
-                .bytes
-                .extend_from_slice(&(self.group << 6).to_be_bytes()[1..3]),
+            2 => out.extend_from_slice(&(self.group << 12).to_be_bytes()[1..2]),
+            3 => out.extend_from_slice(&(self.group << 6).to_be_bytes()[1..3]),
             1 => {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
@@ -169,8 +145,26 @@ impl<R: Read> Decoder<R> {
     }
 }
 
+impl<R: Read> Translate for Decoder<R> {
+    fn piece(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        let size = match self.source.read(&mut self.text) {
+            Ok(size) => size,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        if size == 0 {
+            self.end(out)?;
+            return Ok(false);
+        }
+        let text = std::mem::take(&mut self.text);
+        let outcome = self.decode(&text[..size], out);
+        self.text = text;
+        outcome
+    }
+}
+
 /// The bytes of whole groups, unless a character among them stands for none.
-fn decoded<const TEXT: usize, const BYTES: usize>(text: &[u8; TEXT]) -> Option<[u8; BYTES]> {
+fn groups<const TEXT: usize, const BYTES: usize>(text: &[u8; TEXT]) -> Option<[u8; BYTES]> {
     let mut bytes = [0; BYTES];
     let mut all = 0;
     let groups = text.as_chunks::<4>().0;
@@ -184,19 +178,6 @@ fn decoded<const TEXT: usize, const BYTES: usize>(text: &[u8; TEXT]) -> Option<[
         *place = [high, middle, low];
     }
     (all & NONE == 0).then_some(bytes)
-}
-
-impl<R: Read> Read for Decoder<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.bytes.len() && !self.ended {
-            self.fill()?;
-        }
-        let ready = &self.bytes[self.taken..];
-        let size = ready.len().min(buffer.len());
-        buffer[..size].copy_from_slice(&ready[..size]);
-        self.taken += size;
-        Ok(size)
-    }
 }
 
 /// How many bytes make a line.
@@ -304,7 +285,7 @@ mod tests {
     /// Decodes a text.
     fn decoded(text: &str) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        Decoder::new(text.as_bytes()).read_to_end(&mut bytes)?;
+        decode(text.as_bytes()).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use super::lines::{self, Canon, Canonical};
+use super::lines::{self, Canon};
 use super::source::Stream;
 use super::{pump, unreadable};
 use crate::error::{Error, Reason, Result};
@@ -122,7 +122,7 @@ impl<'a> Content<'a> {
                     false => &[],
                 };
                 pump(
-                    &mut prefix.chain(Canonical::new(TextOnly(raw), canon)),
+                    &mut prefix.chain(lines::canonical(TextOnly(raw), canon)),
                     take,
                 )
             }

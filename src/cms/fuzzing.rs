@@ -128,40 +128,17 @@ pub(crate) fn mail(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "seeds are plain files")]
 mod tests {
     use super::{mail, message};
-
-    /// Runs the files of a folder, each whole, cut off at some places, and with bits flipped here and there.
-    fn run(folder: &str, target: fn(&[u8])) {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fuzz/corpus")
-            .join(folder);
-        let mut count = 0;
-        for entry in std::fs::read_dir(path).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            target(&bytes);
-            for step in 1..8 {
-                let place = bytes.len() * step / 8;
-                target(&bytes[..place]);
-                let mut flipped = bytes.clone();
-                if let Some(byte) = flipped.get_mut(place) {
-                    *byte ^= 1 << step;
-                }
-                target(&flipped);
-            }
-            count += 1;
-        }
-        assert!(count >= 10, "there is hardly a corpus in {folder}");
-    }
+    use crate::corpus;
 
     #[test]
     fn the_corpus_of_messages_is_read_without_harm() {
-        run("cms_message", message);
+        corpus::run("cms_message", message);
     }
 
     #[test]
     fn the_corpus_of_mails_is_read_without_harm() {
-        run("cms_mime", mail);
+        corpus::run("cms_mime", mail);
     }
 }

@@ -6,6 +6,8 @@ use std::io::{self, Read};
 
 use memchr::memchr;
 
+use super::translate::{Translate, Translated};
+
 /// How much is read at once, and the longest line that is given in one piece.
 const BUFFER: usize = 64 << 10;
 
@@ -115,6 +117,11 @@ pub(crate) enum Canon {
 }
 
 /// Reads text in canonical form: every line ends with CR LF.
+pub(crate) fn canonical<R: Read>(text: R, canon: Canon) -> Translated<Canonical<R>> {
+    Translated::new(Canonical::new(text, canon), 2 * BUFFER)
+}
+
+/// Translates text piece by piece.
 pub(crate) struct Canonical<R> {
     /// The text.
     source: R,
@@ -122,60 +129,29 @@ pub(crate) struct Canonical<R> {
     canon: Canon,
     /// What was read.
     buffer: Box<[u8]>,
-    /// What was translated.
-    out: Vec<u8>,
-    /// How much of `out` was handed out.
-    taken: usize,
     /// White space that goes if the line ends behind it.
     held: Vec<u8>,
     /// Empty lines that go if nothing follows them.
     blank: u64,
     /// Whether the current line has text.
     in_line: bool,
-    /// Whether the source has ended.
-    ended: bool,
 }
 
 impl<R: Read> Canonical<R> {
     /// The canonical form of what `source` gives.
-    pub(crate) fn new(source: R, canon: Canon) -> Self {
+    fn new(source: R, canon: Canon) -> Self {
         Self {
             source,
             canon,
             buffer: vec![0; BUFFER].into_boxed_slice(),
-            out: Vec::with_capacity(2 * BUFFER),
-            taken: 0,
             held: Vec::new(),
             blank: 0,
             in_line: false,
-            ended: false,
         }
-    }
-
-    /// Translates the next piece.
-    fn fill(&mut self) -> io::Result<()> {
-        self.out.clear();
-        self.taken = 0;
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let outcome = read(&mut self.source, &mut buffer);
-        if let Ok(size) = outcome {
-            let mut rest = &buffer[..size];
-            while let Some(length) = memchr(b'\n', rest) {
-                self.text(&rest[..length]);
-                self.end_line();
-                rest = &rest[length + 1..];
-            }
-            self.text(rest);
-            if size == 0 {
-                self.end();
-            }
-        }
-        self.buffer = buffer;
-        outcome.map(|_| ())
     }
 
     /// Takes text within a line.
-    fn text(&mut self, text: &[u8]) {
+    fn text(&mut self, text: &[u8], out: &mut Vec<u8>) {
         let ascii = self.canon == Canon::Ascii;
         let goes = |byte: &u8| *byte == b'\r' || ascii && *byte == b' ';
         let kept = text
@@ -184,49 +160,56 @@ impl<R: Read> Canonical<R> {
             .map_or(0, |last| last + 1);
         if kept > 0 || self.held.len() > HELD {
             for _ in 0..std::mem::take(&mut self.blank) {
-                self.out.extend_from_slice(b"\r\n");
+                out.extend_from_slice(b"\r\n");
             }
-            self.out.append(&mut self.held);
-            self.out.extend_from_slice(&text[..kept]);
+            out.append(&mut self.held);
+            out.extend_from_slice(&text[..kept]);
             self.in_line = true;
         }
         self.held.extend_from_slice(&text[kept..]);
     }
 
     /// Takes the end of a line.
-    fn end_line(&mut self) {
+    fn end_line(&mut self, out: &mut Vec<u8>) {
         self.held.clear();
         if self.canon == Canon::Ascii && !self.in_line {
             self.blank += 1;
         } else {
-            self.out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(b"\r\n");
         }
         self.in_line = false;
     }
 
     /// Takes the end of the text.
-    fn end(&mut self) {
-        self.ended = true;
+    fn end(&mut self, out: &mut Vec<u8>) {
         let kept = self
             .held
             .iter()
             .rposition(|byte| *byte != b'\r')
             .map_or(0, |last| last + 1);
         self.held.truncate(kept);
-        self.out.append(&mut self.held);
+        out.append(&mut self.held);
     }
 }
 
-impl<R: Read> Read for Canonical<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.out.len() && !self.ended {
-            self.fill()?;
+impl<R: Read> Translate for Canonical<R> {
+    fn piece(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let outcome = read(&mut self.source, &mut buffer);
+        if let Ok(size) = outcome {
+            let mut rest = &buffer[..size];
+            while let Some(length) = memchr(b'\n', rest) {
+                self.text(&rest[..length], out);
+                self.end_line(out);
+                rest = &rest[length + 1..];
+            }
+            self.text(rest, out);
+            if size == 0 {
+                self.end(out);
+            }
         }
-        let ready = &self.out[self.taken..];
-        let size = ready.len().min(buffer.len());
-        buffer[..size].copy_from_slice(&ready[..size]);
-        self.taken += size;
-        Ok(size)
+        self.buffer = buffer;
+        outcome.map(|size| size > 0)
     }
 }
 
@@ -256,7 +239,7 @@ mod tests {
     fn canonical(text: &str, canon: Canon) -> String {
         let whole = |piece| {
             let mut out = String::new();
-            Canonical::new(Pieces(text.as_bytes(), piece), canon)
+            super::canonical(Pieces(text.as_bytes(), piece), canon)
                 .read_to_string(&mut out)
                 .unwrap();
             out

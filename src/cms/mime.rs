@@ -5,9 +5,10 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use super::base64::Decoder;
 use super::lines::{Line, Lines};
+use super::quoted::hex;
 use super::source::Stream;
+use super::{base64, quoted};
 
 /// How much of headers one part may have.
 const HEADER_LIMIT: usize = 1 << 20;
@@ -258,15 +259,6 @@ fn percent_decoded(value: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The byte that two hexadecimal digits stand for.
-fn hex(digits: [u8; 2]) -> Option<u8> {
-    let text = std::str::from_utf8(&digits).ok()?;
-    text.bytes()
-        .all(|digit| digit.is_ascii_hexdigit())
-        .then(|| u8::from_str_radix(text, 16).ok())
-        .flatten()
-}
-
 /// What was found in a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Located {
@@ -404,8 +396,8 @@ impl Finder<'_> {
         }
         let mut signature = Vec::new();
         match headers.encoding() {
-            Encoding::Base64 => Decoder::new(&text[..]).read_to_end(&mut signature)?,
-            Encoding::QuotedPrintable => Quoted::new(&text[..]).read_to_end(&mut signature)?,
+            Encoding::Base64 => base64::decode(&text[..]).read_to_end(&mut signature)?,
+            Encoding::QuotedPrintable => quoted::decode(&text[..]).read_to_end(&mut signature)?,
             Encoding::Identity => text.as_slice().read_to_end(&mut signature)?,
         };
         let content = start..stop;
@@ -461,68 +453,6 @@ fn matching(boundaries: &[Vec<u8>], line: &[u8]) -> Option<(usize, bool)> {
                 _ => None,
             },
         )
-}
-
-/// Decodes quoted-printable text.
-pub(crate) struct Quoted<R> {
-    /// The lines.
-    lines: Lines<R>,
-    /// What was decoded.
-    out: Vec<u8>,
-    /// How much of `out` was handed out.
-    taken: usize,
-}
-
-impl<R: Read> Quoted<R> {
-    /// A decoder of what `source` gives.
-    pub(crate) fn new(source: R) -> Self {
-        Self {
-            lines: Lines::new(source),
-            out: Vec::new(),
-            taken: 0,
-        }
-    }
-}
-
-impl<R: Read> Read for Quoted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.out.len() {
-            self.out.clear();
-            self.taken = 0;
-            let Some(line) = self.lines.next_line()? else {
-                return Ok(0);
-            };
-            let text = line.text();
-            let end = &line.bytes[text.len()..];
-            let mut rest = text.trim_ascii_end();
-            let mut is_soft = false;
-            while let Some((&first, after)) = rest.split_first() {
-                let code = after.first_chunk::<2>().and_then(|digits| hex(*digits));
-                match (first, code) {
-                    (b'=', Some(byte)) => {
-                        self.out.push(byte);
-                        rest = &after[2..];
-                    }
-                    (b'=', None) if after.is_empty() => {
-                        is_soft = true;
-                        rest = after;
-                    }
-                    _ => {
-                        self.out.push(first);
-                        rest = after;
-                    }
-                }
-            }
-            if !is_soft {
-                self.out.extend_from_slice(end);
-            }
-        }
-        let ready = &self.out[self.taken..];
-        let size = ready.len().min(buffer.len());
-        buffer[..size].copy_from_slice(&ready[..size]);
-        self.taken += size;
-        Ok(size)
-    }
 }
 
 #[cfg(test)]

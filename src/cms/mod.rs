@@ -20,10 +20,12 @@ pub(crate) mod inspect;
 mod lines;
 mod mime;
 pub(crate) mod output;
+mod quoted;
 pub(crate) mod receipt;
 pub(crate) mod resign;
 pub(crate) mod sign;
 pub(crate) mod source;
+mod translate;
 pub(crate) mod verify;
 
 use std::io::{self, Read};

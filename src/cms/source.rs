@@ -5,9 +5,9 @@
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use super::base64::Decoder;
 use super::lines::Lines;
 use super::mime::{self, Encoding, Located};
+use super::{base64, quoted};
 
 /// A source of bytes that may be able to start again.
 pub(crate) trait Stream: Read {
@@ -117,15 +117,17 @@ pub(crate) fn open(stream: &mut dyn Stream, format: Format) -> io::Result<Opened
     }
     match format {
         Format::Der => Ok(Opened::Whole(Box::new(stream))),
-        Format::Pem => Ok(Opened::Whole(Box::new(Decoder::new(PemBody::new(stream)?)))),
+        Format::Pem => Ok(Opened::Whole(Box::new(base64::decode(PemBody::new(
+            stream,
+        )?)))),
         Format::Smime => match mime::locate(stream)? {
             Located::Beside { signature, content } => Ok(Opened::Beside { signature, content }),
             Located::Whole { body, encoding } => {
                 stream.seek_to(body.start)?;
                 let body = stream.take(body.end - body.start);
                 Ok(Opened::Whole(match encoding {
-                    Encoding::Base64 => Box::new(Decoder::new(body)),
-                    Encoding::QuotedPrintable => Box::new(mime::Quoted::new(body)),
+                    Encoding::Base64 => Box::new(base64::decode(body)),
+                    Encoding::QuotedPrintable => Box::new(quoted::decode(body)),
                     Encoding::Identity => Box::new(body),
                 }))
             }

@@ -122,13 +122,3 @@ fn mail_without_such_a_part_is_an_error() {
 fn nesting_without_end_is_an_error() {
     assert!(found(&"Content-Type: message/rfc822\n\n".repeat(1000)).is_err());
 }
-
-#[test]
-fn quoted_printable_is_decoded() {
-    let mut out = String::new();
-    let text = "a=3Db=\nc  \r\n=zz\n=C3=A4";
-    Quoted::new(text.as_bytes())
-        .read_to_string(&mut out)
-        .unwrap();
-    assert_eq!(out, "a=bc\r\n=zz\nä");
-}
