@@ -1,5 +1,7 @@
 //! The reader and the writer against each other, and against encodings made by hand.
 
+use std::io::{Read, Write};
+
 use super::*;
 
 /// A signed message's structure; the parts needn't mean anything.
