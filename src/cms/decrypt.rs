@@ -10,9 +10,9 @@ use super::ber::{self, Filling, Kind, Reader, Skeleton};
 use super::encrypt::{last, update};
 use super::output::StripText;
 use super::source::{Format, Opened, Stream, open};
-use super::{Named, pump, refused, unreadable};
+use super::{pump, recipients, refused, unreadable};
 use crate::error::{Error, Reason, Result};
-use crate::ossl::cms::{Chain, ContentInfo, Flags, RecipientKind, transported_key};
+use crate::ossl::cms::{Chain, ContentInfo, Flags};
 use crate::ossl::secret::Secret;
 
 /// The keys with which a message may be opened; they are tried in this order.
@@ -30,39 +30,6 @@ pub(crate) struct Keys {
     pub(crate) password: Option<Secret>,
 }
 
-/// Someone who can read a message.
-pub(crate) struct Reading {
-    /// The way in which the key comes to him.
-    pub(crate) kind: RecipientKind,
-    /// How he, or his key, is named.
-    pub(crate) names: Vec<Named>,
-}
-
-/// Those who can read a message.
-pub(crate) fn recipients(skeleton: &Skeleton) -> Vec<Reading> {
-    let Ok(message) = message(skeleton) else {
-        return Vec::new();
-    };
-    message
-        .recipients()
-        .iter()
-        .map(|recipient| {
-            let shared = recipient
-                .shared_key_id()
-                .map(|id| Named::Id(id.as_slice().to_vec()));
-            Reading {
-                kind: recipient.kind(),
-                names: recipient
-                    .ids()
-                    .into_iter()
-                    .map(Named::new)
-                    .chain(shared)
-                    .collect(),
-            }
-        })
-        .collect()
-}
-
 /// How a message is decrypted.
 pub(crate) struct Settings {
     /// The message's form.
@@ -76,7 +43,7 @@ pub(crate) struct Settings {
 }
 
 /// The error for a message that can't be decrypted.
-fn failed(stack: &openssl::error::ErrorStack) -> Error {
+pub(super) fn failed(stack: &openssl::error::ErrorStack) -> Error {
     refused(Reason::CmsDecrypt, "can't decrypt", stack)
 }
 
@@ -125,32 +92,37 @@ pub(crate) fn decrypt(
             "the private key doesn't fit the recipient's certificate",
         ));
     }
-    let message = message(&skeleton)?;
-    open_key(&message, settings)?;
-    let mut chain = message.chain().map_err(|stack| match settings.debug {
-        // A library that makes up a key for one that doesn't fit makes it of any length.
-        true => refused(Reason::CmsDecrypt, "the private key doesn't fit", &stack),
-        false => failed(&stack),
-    })?;
-    let length = chain.cipher().map_or(0, |cipher| cipher.key_length());
-    if settings.debug && !opens(&skeleton, settings, length) {
+    let mut addressed = skeleton.clone();
+    let mut opens = true;
+    let keys = &settings.keys;
+    if let Some(key) = &keys.private
+        && (settings.debug || keys.certificate.is_none())
+    {
+        let found = recipients::find(&skeleton, key, keys.originator.as_ref())?;
+        opens = found.opens;
+        if keys.certificate.is_none() {
+            addressed = found.skeleton;
+        }
+    }
+    if settings.debug && !opens {
         return Err(Error::failed(
             Reason::CmsDecrypt,
             "the private key doesn't fit",
         ));
     }
+    let message = message(&addressed)?;
+    open_key(&message, settings)?;
+    let chain = message.chain().map_err(|stack| failed(&stack))?;
     let outcome = pass(chain, reader, behind, settings.text, out);
-    // A key made up in defence against probing may by chance seem to fit; only this tells, and only afterwards. Where
-    // the certificate is known, the key is right, and whether a message was probed with stays untold.
-    let is_ours =
-        settings.debug || settings.keys.certificate.is_some() || opens(&skeleton, settings, length);
-    match (outcome, is_ours) {
-        (Ok(skeleton), true) => Ok(skeleton),
-        (Ok(_), false) => Err(Error::failed(
+    // What a key made up in defence against probing gives may by chance look like content: that nothing has opened the
+    // message is told only afterwards. Where the certificate is known, the key is right, and whether a message was probed
+    // with stays untold.
+    match outcome {
+        Ok(_) if !opens => Err(Error::failed(
             Reason::CmsDecrypt,
             "can't decrypt: bad decrypt",
         )),
-        (Err(error), _) => Err(error),
+        outcome => outcome,
     }
 }
 
@@ -176,7 +148,7 @@ pub(crate) fn decrypt_with_key(
 }
 
 /// The message without its content, as far as OpenSSL has to see it.
-fn message(skeleton: &Skeleton) -> Result<ContentInfo> {
+pub(super) fn message(skeleton: &Skeleton) -> Result<ContentInfo> {
     let mut skeleton = skeleton.clone();
     if skeleton.kind == Kind::AuthEnveloped {
         // The tag isn't known yet, and is set before it is needed.
@@ -192,10 +164,9 @@ fn message(skeleton: &Skeleton) -> Result<ContentInfo> {
 /// Opens the content key with the keys that were given.
 fn open_key(message: &ContentInfo, settings: &Settings) -> Result<()> {
     let keys = &settings.keys;
-    // Where it is to show failures and knows no certificate, OpenSSL stops at the first recipient whose key seems to be
-    // opened, and from 3.2 on an RSA key seems to open any. There `opens` tells instead.
-    let searches = keys.private.is_some() && keys.certificate.is_none();
-    let flags = Flags::NONE.and_if(settings.debug && !searches, Flags::DEBUG_DECRYPT);
+    // Without a certificate the recipient was looked for, and whether he was found is known.
+    let searched = keys.private.is_some() && keys.certificate.is_none();
+    let flags = Flags::NONE.and_if(settings.debug && !searched, Flags::DEBUG_DECRYPT);
     message
         .prepare_decryption(flags)
         .map_err(|stack| failed(&stack))?;
@@ -215,84 +186,6 @@ fn open_key(message: &ContentInfo, settings: &Settings) -> Result<()> {
             .map_err(|stack| refused(Reason::CmsDecrypt, "the password doesn't fit", &stack))?;
     }
     Ok(())
-}
-
-/// Whether one of the keys really opens the message, and gives a content key of this length.
-fn opens(skeleton: &Skeleton, settings: &Settings, length: usize) -> bool {
-    let Some(key) = &settings.keys.private else {
-        return true;
-    };
-    let Some(recipients) = Recipients::of(skeleton) else {
-        return false;
-    };
-    let fits = |encrypted: &Vec<u8>| {
-        transported_key(key, encrypted).is_some_and(|key| key.len() == length)
-    };
-    recipients.transported.iter().any(fits)
-        || recipients.others.is_some_and(|others| {
-            // None of these can seem to be opened: their ways of encrypting a key tell whether it is right.
-            others.prepare_decryption(Flags::DEBUG_DECRYPT).is_ok()
-                && others
-                    .decrypt_with_key(key, None, settings.keys.originator.as_deref())
-                    .is_ok()
-        })
-}
-
-/// The recipients of a message, by how surely it shows that a private key fits.
-struct Recipients {
-    /// The content key as encrypted by RSA with the padding of PKCS #1 1.5, which shows little.
-    transported: Vec<Vec<u8>>,
-    /// A message with the other recipients; `None` if there are none.
-    others: Option<ContentInfo>,
-}
-
-impl Recipients {
-    /// Those of a message.
-    fn of(skeleton: &Skeleton) -> Option<Self> {
-        /// SET.
-        const SET: u8 = 0x31;
-        // As the library encodes it, all lengths are definite.
-        let der = message(skeleton).ok()?.to_der().ok()?;
-        let mut skeleton = Skeleton::parse(&der).ok()?;
-        let mut transported = Vec::new();
-        let mut others = Vec::new();
-        let mut before = Vec::new();
-        for (tag, body) in ber::elements(&skeleton.before) {
-            if tag != SET {
-                before.extend(ber::element(tag, body));
-                continue;
-            }
-            for (tag, recipient) in ber::elements(body) {
-                match transported_by_rsa(tag, recipient) {
-                    Some(encrypted) => transported.push(encrypted.to_vec()),
-                    None => others.extend(ber::element(tag, recipient)),
-                }
-            }
-        }
-        let some = !others.is_empty();
-        skeleton.before = [before, ber::element(SET, &others)].concat();
-        Some(Self {
-            transported,
-            others: match some {
-                true => ContentInfo::from_der(&skeleton.without_content(Filling::Empty)).ok(),
-                false => None,
-            },
-        })
-    }
-}
-
-/// The encrypted content key of a recipient, if it is one by RSA with the padding of PKCS #1 1.5.
-fn transported_by_rsa(tag: u8, recipient: &[u8]) -> Option<&[u8]> {
-    /// rsaEncryption, as its encoded object identifier goes on behind tag and length.
-    const RSA: &[u8] = &[42, 134, 72, 134, 247, 13, 1, 1, 1];
-    // Version, name, algorithm, key.
-    let mut parts = ber::elements(recipient).skip(2);
-    let (_, algorithm) = parts.next().filter(|_| tag == 0x30)?;
-    let (_, oid) = ber::elements(algorithm).next()?;
-    parts
-        .next()
-        .filter(|_| oid == RSA)
-        .map(|(_, encrypted)| encrypted)
 }
 
 /// What authenticates an AuthEnvelopedData, in front of its content's encoding and behind it.

@@ -22,6 +22,7 @@ mod mime;
 pub(crate) mod output;
 mod quoted;
 pub(crate) mod receipt;
+pub(crate) mod recipients;
 pub(crate) mod resign;
 pub(crate) mod sign;
 pub(crate) mod source;
@@ -35,16 +36,19 @@ use openssl::error::ErrorStack;
 use crate::error::{Error, Reason, Result, reasons_text};
 use crate::ossl::cms::CertificateId;
 use crate::ossl::error::entries;
+use crate::ossl::library::has_provider;
 
 /// How much passes through digests and ciphers at once.
 const PIECE: usize = 128 << 10;
 
 /// The error for a failed OpenSSL call.
 pub(crate) fn refused(reason: Reason, doing: &str, stack: &ErrorStack) -> Error {
-    Error::failed(
-        reason,
-        format!("{doing}: {}", reasons_text(&entries(stack))),
-    )
+    let mut message = format!("{doing}: {}", reasons_text(&entries(stack)));
+    // What decodes keys is theirs, and where that is missing OpenSSL only says that a key can't be decoded.
+    if ![c"default", c"base"].into_iter().any(has_provider) {
+        message.push_str("; neither of the providers \"default\" and \"base\" is loaded");
+    }
+    Error::failed(reason, message)
 }
 
 /// The error for a stream that failed; an error of ours that passed through the stream comes out as it was.

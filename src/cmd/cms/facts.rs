@@ -2,8 +2,8 @@
 
 use crate::cms::ber::{Kind, Skeleton, elements};
 use crate::cms::book::ciphers;
-use crate::cms::decrypt::recipients;
 use crate::cms::receipt::{From, Request};
+use crate::cms::recipients::recipients;
 use crate::cms::verify::{Report, Verdict};
 use crate::cms::{Named, encoded_oid_name};
 use crate::error::{Error, Result};
