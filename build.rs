@@ -26,6 +26,7 @@ const FUNCTIONS: &[&str] = &[
     "OSSL_ESS_check_signing_certs",
     "EVP_CIPHER_get_flags",
     "EVP_PKEY_CTX_ctrl_str",
+    "OSSL_PROVIDER_(available|do_all|get0_name)",
     "OSSL_STORE_(INFO_(free|get0_NAME|get1_(CERT|CRL|PKEY)|get_type)|close|eof|load|open)",
     "X509_STORE_(CTX_(set_default|set0_crls|get1_chain)|add_crl)",
     "X509_VERIFY_PARAM_(lookup|add0_policy|inherit)",

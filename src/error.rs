@@ -321,7 +321,7 @@ pub(crate) fn reasons_text(entries: &[OpenSslEntry]) -> String {
     for entry in entries {
         let text = match entry.data.as_str() {
             "" => entry.reason.clone(),
-            data => format!("{} ({data})", entry.reason),
+            data => without_provider(data).unwrap_or_else(|| format!("{} ({data})", entry.reason)),
         };
         if !text.is_empty() && !texts.contains(&text) {
             texts.push(text);
@@ -332,6 +332,18 @@ pub(crate) fn reasons_text(entries: &[OpenSslEntry]) -> String {
     } else {
         texts.join("; ")
     }
+}
+
+/// In clear words that no provider has an algorithm, if that is what the data of an entry says:
+/// `... library context, Algorithm (CTR-DRBG : 0), Properties (<null>)`.
+fn without_provider(data: &str) -> Option<String> {
+    let (_, rest) = data.split_once("library context, Algorithm (")?;
+    let (name, rest) = rest.split_once(" : ")?;
+    let (_, properties) = rest.split_once("), Properties (")?;
+    Some(match properties.strip_suffix(')')? {
+        "" | "<null>" => format!("no provider that is loaded has {name}"),
+        properties => format!("no provider that is loaded has {name} with {properties}"),
+    })
 }
 
 #[cfg(test)]
@@ -359,6 +371,26 @@ mod tests {
             entries,
         };
         assert_eq!(error.message(), "can't do it: one; two");
+    }
+
+    #[test]
+    fn an_algorithm_that_no_provider_has_is_told_in_clear_words() {
+        let told = |data: &str| {
+            reasons_text(&[OpenSslEntry {
+                reason: "unsupported".to_owned(),
+                data: data.to_owned(),
+                ..OpenSslEntry::default()
+            }])
+        };
+        let data = "Global default library context, Algorithm (CTR-DRBG : 0), Properties (<null>)";
+        assert_eq!(told(data), "no provider that is loaded has CTR-DRBG");
+        let data =
+            "Non-default library context, Algorithm (SHA256 : 93), Properties (provider=none)";
+        assert_eq!(
+            told(data),
+            "no provider that is loaded has SHA256 with provider=none"
+        );
+        assert_eq!(told("No supported data"), "unsupported (No supported data)");
     }
 
     #[test]

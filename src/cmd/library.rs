@@ -1,6 +1,6 @@
 //! The library as the options of a call want it: providers, properties, random numbers, configuration.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 
 use openssl::cipher::Cipher;
@@ -16,6 +16,9 @@ use crate::ossl::engine::Engine;
 use crate::ossl::library;
 use crate::tcl::{Obj, files};
 
+/// The provider that is there where none was asked for.
+const DEFAULT: &CStr = c"default";
+
 /// How many random bytes `-writerand` writes, as the program does.
 const RANDOM: usize = 1024;
 
@@ -24,7 +27,7 @@ pub(super) struct Library {
     /// The reasons for errors.
     kinds: Kinds,
     /// The providers, which stay loaded as long as this.
-    _providers: Vec<(String, Provider)>,
+    _providers: Vec<Provider>,
     /// The engine that was started last.
     engine: Option<Engine>,
     /// Whether keys are kept by the engine.
@@ -46,6 +49,11 @@ impl Library {
             let value = setting.text();
             match option {
                 "-provider" => {
+                    if providers.is_empty() && library::has_provider(DEFAULT) {
+                        // One with a library context of its own, as legacy has, takes random numbers and more from those
+                        // that were loaded by name.
+                        providers.extend(Provider::try_load(None, "default", true).ok());
+                    }
                     let provider = Provider::try_load(None, &value, true).map_err(|stack| {
                         refused(
                             kinds.option,
@@ -53,9 +61,9 @@ impl Library {
                             &stack,
                         )
                     })?;
-                    providers.push((value.into_owned(), provider));
+                    providers.push(provider);
                 }
-                "-provparam" => set_parameter(kinds, &providers, &value)?,
+                "-provparam" => set_parameter(kinds, &value)?,
                 "-engine" => engine = Some(start_engine(kinds, &value)?),
                 "-provider-path" => {
                     inputs.check_access(option, &value)?;
@@ -198,7 +206,7 @@ fn start_engine(kinds: Kinds, name: &str) -> Result<Engine> {
 }
 
 /// Carries a `-provparam` out.
-fn set_parameter(kinds: Kinds, providers: &[(String, Provider)], word: &str) -> Result<()> {
+fn set_parameter(kinds: Kinds, word: &str) -> Result<()> {
     let bad = || {
         kinds.refuse(
             "-provparam",
@@ -210,32 +218,26 @@ fn set_parameter(kinds: Kinds, providers: &[(String, Provider)], word: &str) -> 
         Some((only, name)) => (Some(only), name),
         None => (None, left),
     };
+    if name.is_empty() {
+        return Err(bad());
+    }
     let text = |text: &str| CString::new(text).map_err(|_| bad());
     let (name, value) = (text(name)?, text(value)?);
-    let chosen: Vec<_> = providers
-        .iter()
-        .filter(|(provider, _)| only.is_none_or(|only| only == provider))
-        .collect();
-    if chosen.is_empty() {
-        let message = "there is no such -provider before -provparam";
+    let chosen = only.map(text).transpose()?;
+    let outcome = library::set_provider_parameter(chosen.as_deref(), &name, &value);
+    let Some(outcome) = outcome else {
+        let version = openssl::version::version();
+        let message = format!("{version} can't set parameters of providers; 3.5 and later can");
         return Err(kinds.refuse("-provparam", message));
+    };
+    let doing = "can't set the provider's parameter";
+    match outcome.map_err(|stack| refused_option(kinds, "-provparam", doing, &stack))? {
+        0 => {
+            let message = format!("no provider \"{}\" is loaded", only.unwrap_or_default());
+            Err(kinds.refuse("-provparam", message))
+        }
+        _ => Ok(()),
     }
-    for (_, provider) in chosen {
-        let Some(outcome) = library::set_provider_parameter(provider, &name, &value) else {
-            let version = openssl::version::version();
-            let message = format!("{version} can't set parameters of providers; 3.5 and later can");
-            return Err(kinds.refuse("-provparam", message));
-        };
-        outcome.map_err(|stack| {
-            refused_option(
-                kinds,
-                "-provparam",
-                "can't set the provider's parameter",
-                &stack,
-            )
-        })?;
-    }
-    Ok(())
 }
 
 /// The error for an option that OpenSSL refuses.

@@ -2,10 +2,8 @@
 
 use std::ffi::CStr;
 
-use foreign_types::ForeignTypeRef;
 use libc::{c_char, c_int, c_void};
 use openssl::error::ErrorStack;
-use openssl::provider::Provider;
 
 use super::engine::optional;
 use super::error::cvt;
@@ -27,20 +25,71 @@ pub(crate) fn configure(path: &CStr) -> Result<(), ErrorStack> {
     Ok(())
 }
 
-/// Sets a parameter of a loaded provider; `None` if the library can't, as those before 3.5.
-/// `OSSL_PROVIDER_add_conf_parameter`
+/// Whether a provider is there, because it was loaded or because none was. `OSSL_PROVIDER_available`
+pub(crate) fn has_provider(name: &CStr) -> bool {
+    // The configuration says which are there, and this function alone doesn't read it.
+    openssl_sys::init();
+    // SAFETY: the name is a C string, and without a context the usual one is meant.
+    unsafe { raw::OSSL_PROVIDER_available(std::ptr::null_mut(), name.as_ptr()) == 1 }
+}
+
+/// Sets a parameter of the providers that are there, or of the one of a name, and tells how many have it now; `None` if
+/// the library can't, as those before 3.5. `OSSL_PROVIDER_add_conf_parameter`
 pub(crate) fn set_provider_parameter(
-    provider: &Provider,
+    only: Option<&CStr>,
     name: &CStr,
     value: &CStr,
-) -> Option<Result<(), ErrorStack>> {
-    /// The function's type.
-    type Add = unsafe extern "C" fn(
-        *mut openssl_sys::OSSL_PROVIDER,
-        *const c_char,
-        *const c_char,
-    ) -> c_int;
-    let add = optional!(c"OSSL_PROVIDER_add_conf_parameter", Add)?;
-    // SAFETY: the provider is loaded, and both texts, which are copied, are C strings.
-    Some(cvt(unsafe { add(provider.as_ptr(), name.as_ptr(), value.as_ptr()) }).map(|_| ()))
+) -> Option<Result<usize, ErrorStack>> {
+    let mut setting = Setting {
+        add: optional!(c"OSSL_PROVIDER_add_conf_parameter", Add)?,
+        only,
+        name,
+        value,
+        count: 0,
+    };
+    openssl_sys::init();
+    let argument: *mut Setting<'_> = &raw mut setting;
+    // SAFETY: without a context the usual one is meant; the function gets its setting, which nobody else holds meanwhile.
+    let outcome = cvt(unsafe {
+        raw::OSSL_PROVIDER_do_all(std::ptr::null_mut(), Some(set), argument.cast::<c_void>())
+    });
+    Some(outcome.map(|_| setting.count))
+}
+
+/// The type of `OSSL_PROVIDER_add_conf_parameter`.
+type Add =
+    unsafe extern "C" fn(*mut openssl_sys::OSSL_PROVIDER, *const c_char, *const c_char) -> c_int;
+
+/// A parameter on its way to the providers.
+struct Setting<'a> {
+    /// The function that sets it.
+    add: Add,
+    /// The name of the one provider that gets it.
+    only: Option<&'a CStr>,
+    /// The parameter's name.
+    name: &'a CStr,
+    /// Its value.
+    value: &'a CStr,
+    /// How many providers have it.
+    count: usize,
+}
+
+/// Sets a parameter of a provider; 0 if that fails.
+///
+/// # Safety
+///
+/// `provider` must be there, and `setting` be a [`Setting`] that nobody else holds.
+unsafe extern "C" fn set(provider: *mut openssl_sys::OSSL_PROVIDER, setting: *mut c_void) -> c_int {
+    // SAFETY: the caller says so.
+    let setting = unsafe { &mut *setting.cast::<Setting<'_>>() };
+    // SAFETY: the provider is there, and has a name as long as it is.
+    let own = unsafe { raw::OSSL_PROVIDER_get0_name(provider) };
+    // SAFETY: the name is a C string.
+    let own = unsafe { CStr::from_ptr(own) };
+    if setting.only.is_some_and(|only| only != own) {
+        return 1;
+    }
+    setting.count += 1;
+    // SAFETY: the provider is there, and both texts, which are copied, are C strings.
+    unsafe { (setting.add)(provider, setting.name.as_ptr(), setting.value.as_ptr()) }
 }
