@@ -16,8 +16,8 @@ use super::names::Information;
 use super::settings::Credentials;
 use super::{body, header};
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
-use crate::ossl::cmp::without_notes;
 use crate::ossl::cmp_message::Message;
+use crate::ossl::cmp_notes::without_notes;
 use crate::ossl::cmp_server::{
     BAD_REQUEST_ID, Confirmation, General, HASH_UNMATCHED, Issued, NOT_ACCEPTED, PROCESSING, Poll,
     Refusal, Request, Responder, Server, Status, confirmation_hash,

@@ -8,7 +8,8 @@ use super::names::{self, Information};
 use super::status;
 use super::wire::Deck;
 use crate::error::{Error, OpenSslEntry, Reason, reasons_text};
-use crate::ossl::cmp::{Context, Doubt, doubt, is_signed_by, take_notes};
+use crate::ossl::cmp::{Context, is_signed_by};
+use crate::ossl::cmp_notes::{Doubt, doubt, take_notes};
 use crate::value::{Record, Value};
 use crate::x509::der::hex;
 

@@ -22,8 +22,8 @@ use super::settings::Credentials;
 use super::status;
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl::chain;
-use crate::ossl::cmp::without_notes;
 use crate::ossl::cmp_message::Message;
+use crate::ossl::cmp_notes::without_notes;
 use crate::ossl::cmp_server::{
     BAD_REQUEST_ID, Confirmation, General, HASH_UNMATCHED, Issued, NONCE_UNMATCHED, NOT_ACCEPTED,
     Poll, Refusal, Request, Responder, Server, Status, UNEXPECTED_VERSION, confirmation_hash,

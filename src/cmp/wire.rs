@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::header;
 use super::names::Information;
 use crate::error::{Error, Reason, Result};
-use crate::ossl::cmp::Exchange;
+use crate::ossl::cmp_exchange::Exchange;
 
 /// Carries messages to a server.
 pub(crate) trait Wire: Send {

@@ -1,23 +1,20 @@
-//! The client side of CMP: a context with its settings, the exchange of messages by a hook, and what came of it.
-//!
-//! OpenSSL's client is synchronous: it calls the hook in the middle of a transaction and waits for the answer. What the
-//! hook sees are encoded messages, so that the caller can carry them in any way.
+//! The client side of CMP: a context with its settings, the transactions, and what came of them.
 
-use std::cell::RefCell;
 use std::ffi::CStr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
-use libc::{c_char, c_int, c_void};
+use libc::{c_int, c_void};
 use openssl::pkey::{HasPublic, PKey, PKeyRef, Private};
 use openssl::stack::{Stack, StackRef};
 use openssl::x509::store::X509Store;
 use openssl::x509::{X509, X509Extension, X509NameRef, X509Ref, X509ReqRef};
 use openssl_sys as sys;
 
+use super::cmp_exchange::{Hook, transfer};
 use super::cmp_message::{Entries, Itav, Message, OctetString, length_of, octets};
+use super::cmp_notes::{note, without_notes};
 use super::error::{checked, checked_p, clear, queue};
 use super::secret::Secret;
 use crate::ffi::ossl as ffi;
@@ -39,9 +36,6 @@ pub(crate) use ffi::{
 
 /// OSSL_CMP_OPT_NO_CACHE_EXTRACERTS, which the headers have from 3.3 on.
 pub(crate) const OPT_NO_CACHE_EXTRACERTS: c_int = 37;
-
-/// What carries messages: gets an encoded request and gives the encoded answer, or `None` where there is none.
-pub(crate) type Hook = Box<dyn FnMut(&mut Exchange, &[u8]) -> Option<Vec<u8>> + Send>;
 
 /// Which certificate request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -549,186 +543,4 @@ unsafe fn certificates(stack: *mut sys::stack_st_X509) -> Vec<X509> {
 unsafe extern "C" fn free_itav(itav: *mut c_void) {
     // SAFETY: the stack owned its elements, which are of this type.
     unsafe { ffi::OSSL_CMP_ITAV_free(itav.cast()) };
-}
-
-/// What a hook may do with the context that called it.
-pub(crate) struct Exchange(*mut ffi::OSSL_CMP_CTX);
-
-impl Exchange {
-    /// Protects an encoded request anew if it was protected, under the transaction id that the context has.
-    #[doc(alias = "OSSL_CMP_MSG_update_transactionID")]
-    pub(crate) fn protect(&mut self, request: &[u8]) -> Result<Vec<u8>, Entries> {
-        let message = Message::decode(request)?;
-        // SAFETY: both are alive.
-        checked(unsafe { ffi::OSSL_CMP_MSG_update_transactionID(self.0, message.as_ptr()) })?;
-        message.encode()
-    }
-
-    /// Gives a prepared request the nonce, and on demand a fresh transaction id, that the server will accept, and
-    /// protects it anew if it was protected.
-    #[doc(alias = "OSSL_CMP_MSG_update_transactionID")]
-    #[doc(alias = "OSSL_CMP_MSG_update_recipNonce")]
-    pub(crate) fn refresh(
-        &mut self,
-        request: &[u8],
-        new_transaction: bool,
-    ) -> Result<Vec<u8>, Entries> {
-        let message = Message::decode(request)?;
-        if new_transaction {
-            // SAFETY: both are alive.
-            checked(unsafe { ffi::OSSL_CMP_MSG_update_transactionID(self.0, message.as_ptr()) })?;
-        }
-        // SAFETY: both are alive.
-        checked(unsafe { ffi::OSSL_CMP_MSG_update_recipNonce(self.0, message.as_ptr()) })?;
-        message.encode()
-    }
-
-    /// Has the context expect the transaction and the nonce of a prepared answer.
-    #[doc(alias = "OSSL_CMP_CTX_set1_senderNonce")]
-    #[doc(alias = "OSSL_CMP_CTX_set1_transactionID")]
-    pub(crate) fn expect(&mut self, answer: &[u8]) -> Result<(), Entries> {
-        let message = Message::decode(answer)?;
-        // SAFETY: the message is alive.
-        let header = unsafe { ffi::OSSL_CMP_MSG_get0_header(message.as_ptr()) };
-        // SAFETY: the header belongs to the message.
-        let nonce = unsafe { ffi::OSSL_CMP_HDR_get0_recipNonce(header) };
-        // SAFETY: both are alive or null, and OpenSSL copies the nonce.
-        checked(unsafe { ffi::OSSL_CMP_CTX_set1_senderNonce(self.0, nonce) })?;
-        // SAFETY: the header belongs to the message.
-        let id = unsafe { ffi::OSSL_CMP_HDR_get0_transactionID(header) };
-        // SAFETY: both are alive or null, and OpenSSL copies the id.
-        checked(unsafe { ffi::OSSL_CMP_CTX_set1_transactionID(self.0, id) })?;
-        Ok(())
-    }
-}
-
-/// Carries a message: OpenSSL calls this in the middle of a transaction.
-unsafe extern "C" fn transfer(
-    raw: *mut ffi::OSSL_CMP_CTX,
-    request: *const ffi::OSSL_CMP_MSG,
-) -> *mut ffi::OSSL_CMP_MSG {
-    // SAFETY: OpenSSL hands its live context.
-    let hook: *mut Hook = unsafe { ffi::OSSL_CMP_CTX_get_transfer_cb_arg(raw) }.cast();
-    let answer = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: OpenSSL hands a live message.
-        let request = unsafe { Message::encode_raw(request) }.ok()?;
-        // SAFETY: the context was given a pointer to the hook, which lives as long as itself; transactions don't nest.
-        let hook = unsafe { &mut *hook };
-        let answer = hook(&mut Exchange(raw), &request)?;
-        Message::decode(&answer).ok()
-    }));
-    match answer {
-        Ok(Some(message)) => message.into_raw(),
-        _ => ptr::null_mut(),
-    }
-}
-
-thread_local! {
-    /// What OpenSSL's client and server have said in this thread since it was last taken.
-    static NOTES: RefCell<Vec<(c_int, String)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Takes what OpenSSL said in this thread: how serious it is (3 is an error, 6 information), and a line.
-pub(crate) fn take_notes() -> Vec<(c_int, String)> {
-    NOTES.with(RefCell::take)
-}
-
-/// Does something whose notes nobody wants to have.
-pub(crate) fn without_notes<T>(work: impl FnOnce() -> T) -> T {
-    let kept = take_notes();
-    let result = work();
-    NOTES.set(kept);
-    result
-}
-
-/// Notes a line. OpenSSL calls this with texts of its own making.
-unsafe extern "C" fn note(
-    _function: *const c_char,
-    _file: *const c_char,
-    _line: c_int,
-    level: ffi::OSSL_CMP_severity,
-    text: *const c_char,
-) -> c_int {
-    if text.is_null() {
-        return 1;
-    }
-    // SAFETY: the text ends with a null byte, and is copied.
-    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-    let text = text.trim_end().to_owned();
-    NOTES.with(|notes| {
-        if let Ok(mut notes) = notes.try_borrow_mut() {
-            notes.push((level, text));
-        }
-    });
-    1
-}
-
-/// What an error of the CMP library casts doubt on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
-    /// Whether an answer is the server's.
-    Protection,
-    /// Whether the new certificate is what was asked for.
-    Certificate,
-    /// The server refused.
-    Refused,
-    /// Time is over.
-    Late,
-    /// The answer doesn't fit the request.
-    Nonsense,
-    /// No answer came.
-    Transfer,
-}
-
-/// What an entry of the error queue casts doubt on; `None` if it isn't about an answer.
-pub(crate) fn doubt(entry: &crate::error::OpenSslEntry) -> Option<Doubt> {
-    if !entry.library.eq_ignore_ascii_case("CMP routines") {
-        return None;
-    }
-    Some(match entry.code {
-        ffi::CMP_R_ERROR_VALIDATING_PROTECTION
-        | ffi::CMP_R_ERROR_VALIDATING_SIGNATURE
-        | ffi::CMP_R_MISSING_KEY_USAGE_DIGITALSIGNATURE
-        | ffi::CMP_R_MISSING_PBM_SECRET
-        | ffi::CMP_R_MISSING_PROTECTION
-        | ffi::CMP_R_MISSING_SECRET
-        | ffi::CMP_R_MISSING_TRUST_ANCHOR
-        | ffi::CMP_R_MISSING_TRUST_STORE
-        | ffi::CMP_R_NO_SUITABLE_SENDER_CERT
-        | ffi::CMP_R_POTENTIALLY_INVALID_CERTIFICATE
-        | ffi::CMP_R_RECIPNONCE_UNMATCHED
-        | ffi::CMP_R_SENDER_GENERALNAME_TYPE_NOT_SUPPORTED
-        | ffi::CMP_R_SRVCERT_DOES_NOT_VALIDATE_MSG
-        | ffi::CMP_R_TRANSACTIONID_UNMATCHED
-        | ffi::CMP_R_UNSUPPORTED_PROTECTION_ALG_DHBASEDMAC
-        | ffi::CMP_R_WRONG_ALGORITHM_OID
-        | ffi::CMP_R_WRONG_PBM_VALUE => Doubt::Protection,
-        ffi::CMP_R_CERTIFICATE_NOT_ACCEPTED | ffi::CMP_R_CERTHASH_UNMATCHED => Doubt::Certificate,
-        ffi::CMP_R_ENCOUNTERED_KEYUPDATEWARNING
-        | ffi::CMP_R_RECEIVED_ERROR
-        | ffi::CMP_R_REQUEST_REJECTED_BY_SERVER
-        | ffi::CMP_R_REQUEST_NOT_ACCEPTED => Doubt::Refused,
-        ffi::CMP_R_TOTAL_TIMEOUT => Doubt::Late,
-        ffi::CMP_R_TRANSFER_ERROR => Doubt::Transfer,
-        ffi::CMP_R_BAD_CHECKAFTER_IN_POLLREP
-        | ffi::CMP_R_BAD_REQUEST_ID
-        | ffi::CMP_R_CERTIFICATE_NOT_FOUND
-        | ffi::CMP_R_CERTRESPONSE_NOT_FOUND
-        | ffi::CMP_R_CHECKAFTER_OUT_OF_RANGE
-        | ffi::CMP_R_ENCOUNTERED_WAITING
-        | ffi::CMP_R_ERROR_PARSING_PKISTATUS
-        | ffi::CMP_R_MULTIPLE_RESPONSES_NOT_SUPPORTED
-        | ffi::CMP_R_PKIBODY_ERROR
-        | ffi::CMP_R_PKISTATUSINFO_NOT_FOUND
-        | ffi::CMP_R_POLLING_FAILED
-        | ffi::CMP_R_UNEXPECTED_PKIBODY
-        | ffi::CMP_R_UNEXPECTED_PKISTATUS
-        | ffi::CMP_R_UNEXPECTED_PVNO
-        | ffi::CMP_R_UNKNOWN_CERT_TYPE
-        | ffi::CMP_R_UNKNOWN_PKISTATUS
-        | ffi::CMP_R_WRONG_CERTID_IN_RP
-        | ffi::CMP_R_WRONG_RP_COMPONENT_COUNT
-        | ffi::CMP_R_WRONG_SERIAL_IN_RP => Doubt::Nonsense,
-        _ => return None,
-    })
 }
