@@ -162,15 +162,6 @@ proc Post {port bytes} {
     return [string range $answer [string first \r\n\r\n $answer]+4 end]
 }
 
-proc Bytes {name} {
-    set file [open $name rb]
-    try {
-        return [read $file]
-    } finally {
-        close $file
-    }
-}
-
 set joe {-ref joe -secret "pass:joe's secret"}
 set trust {-trusted authority/cacert.pem}
 
@@ -276,15 +267,15 @@ proc Talk {port bytes} {
 
 # What an answer of -rspout says about itself, and the certificates or lists in a file.
 proc Heard {name key} {
-    return [dict get [tls::CmpHear [Bytes $name]] $key]
+    return [dict get [tls::CmpHear [bytes $name]] $key]
 }
 proc Same {one other} {
-    return [expr {[file exists $one] && [string equal [Bytes $one] [Bytes $other]]}]
+    return [expr {[file exists $one] && [string equal [bytes $one] [bytes $other]]}]
 }
 
 # The last number in an answer that has the client wait: after how many seconds it shall ask again.
 proc After {name} {
-    set body [lindex [Elements [lindex [Elements [Bytes $name]] 0 1]] 1 1]
+    set body [lindex [Elements [lindex [Elements [bytes $name]] 0 1]] 1 1]
     set reply [lindex [Elements [lindex [Elements [lindex [Elements $body] 0 1]] 0 1]] 1 1]
     binary scan $reply c seconds
     return $seconds

@@ -11,7 +11,7 @@
 package require tcltest 2.5
 
 namespace eval helpers {
-    namespace export ask backgroundErrors child collect connected ended fixture freePort \
+    namespace export ask backgroundErrors bytes child collect connected ended fixture freePort \
         handshake idle line outcome pair port program receive relay relayed run said say start \
         stop tidy until wait
 
@@ -226,6 +226,23 @@ proc helpers::relay {from to {count {}}} {
     set data [read $from {*}$count]
     puts -nonewline $to $data
     return [string length $data]
+}
+
+# bytes --
+#       What is in a file.
+#
+# Arguments:
+#       name    the name of the file
+#
+# Results:
+#       The bytes.
+proc helpers::bytes {name} {
+    set file [open $name rb]
+    try {
+        return [read $file]
+    } finally {
+        close $file
+    }
 }
 
 # until --
@@ -566,6 +583,8 @@ proc helpers::fixture {name} {
 #       A list with a pair of message and errorCode for each.
 proc helpers::backgroundErrors {} {
     variable background
+    # Tcl tells them when it is idle, which a busy event loop isn't for long.
+    update idletasks
     set errors $background
     set background {}
     return $errors
