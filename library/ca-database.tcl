@@ -127,6 +127,26 @@ proc ::tls::CaDatabase::kind {database} {
         "the driver of \"$database\" isn't known: must be tdbc::sqlite3, tdbc::postgres or tdbc::mysql"
 }
 
+# tls::CaDatabase db place --
+#       Tells the file that a database is.
+#
+# Arguments:
+#       database    The connection.
+#
+# Results:
+#       The file's name; nothing for a database that is none, or that is one of a server.
+proc ::tls::CaDatabase::place {database} {
+    if {[kind $database] ne "sqlite3"} {
+        return
+    }
+    namespace upvar [info object namespace $database] tlsPlace place
+    if {![info exists place]} {
+        # SQLite has the main database first.
+        set place [lindex [Ask $database {PRAGMA database_list}] 0 2]
+    }
+    return $place
+}
+
 # tls::CaDatabase db begin --
 #       Begins a transaction. One that changes anything waits until no other does. One that only looks
 #       sees everything as it was at one moment.

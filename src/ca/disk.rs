@@ -127,6 +127,12 @@ impl File {
         }
     }
 
+    /// Takes the exclusive lock, after all who have waited for it.
+    pub(crate) fn lock(&self) -> Result<()> {
+        let locked = self.file.lock();
+        locked.map_err(|error| unwritable(&self.path, &error))
+    }
+
     /// Takes the exclusive lock if nobody has it.
     pub(crate) fn try_lock(&self) -> Result<bool> {
         match self.file.try_lock() {
@@ -211,7 +217,7 @@ pub(crate) fn stage(path: &Path, bytes: &[u8]) -> Result<Staged> {
     stage_with(path, |sink| sink.put(bytes))
 }
 
-/// The same without waiting: [`sync_files`] does that for many files at once.
+/// The same without waiting: [`Staged::sync`] does that, or [`sync_files`] for many files at once.
 pub(crate) fn stage_without_waiting(path: &Path, bytes: &[u8]) -> Result<Staged> {
     write_beside(path, false, |sink| sink.put(bytes))
 }
@@ -296,6 +302,17 @@ impl Sink<'_> {
 }
 
 impl Staged {
+    /// Waits until the file is on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        match &self.waiting {
+            Some(waiting) => fault::point()
+                .and_then(|()| fs::OpenOptions::new().write(true).open(waiting))
+                .and_then(|file| file.sync_all())
+                .map_err(|error| unwritable(&self.path, &error)),
+            None => Ok(()),
+        }
+    }
+
     /// Moves the file to its place; with `keep_old` the one that was there stays as `NAME.old`.
     pub(crate) fn finish(mut self, keep_old: bool) -> Result<()> {
         if keep_old {
@@ -426,9 +443,10 @@ pub(crate) fn sync_files(paths: &[PathBuf]) -> Result<()> {
         file.and_then(|file| file.sync_data())
             .map_err(|error| unwritable(path, &error))
     };
-    if let Some(first) = paths.first() {
-        fault::point().map_err(|error| unwritable(first, &error))?;
-    }
+    let Some(first) = paths.first() else {
+        return Ok(());
+    };
+    fault::point().map_err(|error| unwritable(first, &error))?;
     let outcomes: Vec<Result<()>> = thread::scope(|scope| {
         let waiting: Vec<_> = paths
             .chunks(paths.len().div_ceil(WAITING).max(1))

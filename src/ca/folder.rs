@@ -17,7 +17,8 @@ use super::serial::Serial;
 use super::store::{Files, Store};
 use super::watch::Watch;
 
-/// More certificates than this are brought to the disk together.
+/// More certificates than this are brought to the disk when they have their names, all together; up to so many before,
+/// since a disk that is full may tell so then only.
 const MANY: usize = if cfg!(test) { 2 } else { 8 };
 
 /// The database, open and locked.
@@ -33,8 +34,19 @@ pub(crate) struct Folder {
     attributes_stale: bool,
     /// What was put right.
     repairs: Vec<String>,
+    /// What is to be committed, as far as that is known.
+    prepared: Waiting,
     /// The lock, last to go.
     _lock: Lock,
+}
+
+/// Changes that are prepared: the files that they need are written beside their places.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The changes.
+    changes: Vec<Change>,
+    /// The files, and whether what each replaces is kept.
+    files: Vec<(Staged, PathBuf, bool)>,
 }
 
 impl Folder {
@@ -66,6 +78,7 @@ impl Folder {
             files,
             index,
             repairs: Vec::new(),
+            prepared: Waiting::default(),
             _lock: lock,
         };
         match decided {
@@ -158,13 +171,8 @@ impl Folder {
         self.commit(left)
     }
 
-    /// Writes new contents of a file beside it, keeping what must be kept for the time until it gets its name.
-    fn stage_files(
-        &self,
-        changes: &[Change],
-        certificates: &[PathBuf],
-    ) -> Result<Vec<(Staged, PathBuf, bool)>> {
-        let mut staged = Vec::new();
+    /// Writes the new contents of files beside them. Those of certificates aren't waited for.
+    fn stage(&mut self, changes: &[Change]) -> Result<()> {
         for change in changes {
             let (path, bytes, keep_old) = match change {
                 Change::Record(_) | Change::Certificate { path: None, .. } => continue,
@@ -186,26 +194,26 @@ impl Folder {
                     bytes,
                     ..
                 } => {
-                    let file = match certificates.len() > MANY {
-                        true => disk::stage_without_waiting(path, bytes)?,
-                        false => disk::stage(path, bytes)?,
-                    };
-                    staged.push((file, path.clone(), false));
+                    let file = disk::stage_without_waiting(path, bytes)?;
+                    self.prepared.files.push((file, path.clone(), false));
                     continue;
                 }
             };
-            staged.push((disk::stage(&path, &bytes)?, path, keep_old));
+            let file = disk::stage(&path, &bytes)?;
+            self.prepared.files.push((file, path, keep_old));
         }
-        let records = changes
-            .iter()
-            .any(|change| matches!(change, Change::Record(_)));
-        if records && self.attributes_stale {
+        Ok(())
+    }
+
+    /// Writes the attributes beside their file, if they aren't there yet.
+    fn stage_attributes(&mut self) -> Result<()> {
+        if self.attributes_stale {
             let path = attributes_path(&self.files.database);
             let word = if self.unique { "yes" } else { "no" };
-            let text = format!("unique_subject = {word}\n");
-            staged.push((disk::stage(&path, text.as_bytes())?, path, true));
+            let file = disk::stage(&path, format!("unique_subject = {word}\n").as_bytes())?;
+            self.prepared.files.push((file, path, true));
         }
-        Ok(staged)
+        Ok(())
     }
 }
 
@@ -268,14 +276,27 @@ impl Store for Folder {
         Ok(text.and_then(|text| text.trim().parse().ok()))
     }
 
+    fn prepare(&mut self, changes: Vec<Change>) -> Result<()> {
+        self.stage(&changes)?;
+        self.prepared.changes.extend(changes);
+        Ok(())
+    }
+
     fn commit(&mut self, changes: Vec<Change>) -> Result<()> {
-        let edits: Vec<Edit> = changes
+        self.prepare(changes)?;
+        let edits: Vec<Edit> = self
+            .prepared
+            .changes
             .iter()
             .filter_map(|change| match change {
                 Change::Record(edit) => Some(edit.clone()),
                 _ => None,
             })
             .collect();
+        if !edits.is_empty() {
+            self.stage_attributes()?;
+        }
+        let Waiting { changes, files } = std::mem::take(&mut self.prepared);
         let certificates: Vec<PathBuf> = changes
             .iter()
             .filter_map(|change| match change {
@@ -283,7 +304,13 @@ impl Store for Folder {
                 _ => None,
             })
             .collect();
-        let staged = self.stage_files(&changes, &certificates)?;
+        let many = certificates.len() > MANY;
+        if !many {
+            let mut staged = files
+                .iter()
+                .filter(|(_, path, _)| certificates.contains(path));
+            staged.try_for_each(|(file, ..)| file.sync())?;
+        }
         let prepared = match edits.is_empty() {
             true => None,
             false => Some(self.index.prepare(&edits)?),
@@ -309,20 +336,21 @@ impl Store for Folder {
             }
         };
         let mut folders: Vec<PathBuf> = Vec::new();
-        for (file, path, keep_old) in staged {
+        for (file, path, keep_old) in files {
             file.finish(keep_old)?;
             let folder = disk::folder_of(&path);
             if !folders.contains(&folder) {
                 folders.push(folder);
             }
         }
+        // Until here the journal has what these files hold. Their names come to the disk with them, as a rule, so that
+        // the folders are next to free.
+        if many {
+            disk::sync_files(&certificates)?;
+        }
         folders
             .iter()
             .try_for_each(|folder| disk::sync_folder(folder))?;
-        // Until here the journal has what these files hold.
-        if certificates.len() > MANY {
-            disk::sync_files(&certificates)?;
-        }
         if let Some(finished) = finished {
             self.index.settle(finished)?;
             self.attributes_stale = false;

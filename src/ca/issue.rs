@@ -1,7 +1,7 @@
 //! Issuing: from an applicant, a policy and a profile to a signed certificate and what it changes in the database.
 //!
 //! A certificate is drafted and signed in `issue/draft.rs`, and shown as `issue/shown.rs` has it. Nothing is changed
-//! here: the caller commits.
+//! here: the database prepares for what the caller commits.
 
 mod draft;
 mod shown;
@@ -100,7 +100,7 @@ pub(crate) type Confirm<'a> = dyn FnMut(&Record) -> Result<bool> + 'a;
 pub(crate) struct Issued {
     /// What the program would write to its output.
     pub(crate) output: Vec<u8>,
-    /// The changes that make it so.
+    /// The changes that make it so, beside those that the database was told of already.
     pub(crate) changes: Vec<Change>,
     /// A record of each certificate.
     pub(crate) records: Vec<Record>,
@@ -110,12 +110,21 @@ pub(crate) struct Issued {
 struct Finished {
     /// The certificate as it is written, PEM with or without text.
     text: Vec<u8>,
-    /// Its DER.
-    der: Vec<u8>,
+    /// Its DER, if that is what the applicant wants.
+    der: Option<Vec<u8>>,
+    /// Its record in the database.
+    row: Row,
     /// Where it goes, if it gets a file.
     path: Option<PathBuf>,
     /// What `-info` says of it.
     record: Record,
+}
+
+impl Finished {
+    /// What the program would write to its output.
+    fn output(&self) -> &[u8] {
+        self.der.as_ref().unwrap_or(&self.text)
+    }
 }
 
 /// Everything that issuing works with.
@@ -146,7 +155,7 @@ impl Issuer<'_> {
         Ok(())
     }
 
-    /// Makes the certificates. Nothing is changed: the caller commits the changes.
+    /// Makes the certificates. Nothing is changed: the database prepares for it, and the caller commits.
     pub(crate) fn issue(
         &self,
         applicants: &[Applicant],
@@ -192,30 +201,32 @@ impl Issuer<'_> {
             ));
         }
         let drafts: Vec<_> = applicants.iter().zip(drafts).collect();
-        let signing = Steps::certificates(store.watch(), drafts.len());
-        let finished = parallel::map(&drafts, signing, |(applicant, (draft, row))| {
-            self.finish(applicant, draft, &row.serial)
-        })?;
-        for ((applicant, (_, row)), one) in drafts.into_iter().zip(finished) {
-            match applicant.wants_der {
-                true => issued.output.extend_from_slice(&one.der),
-                false => issued.output.extend_from_slice(&one.text),
-            }
+        let (database, watch) = store.parts();
+        let signing = Steps::certificates(watch, drafts.len());
+        let sign = |(applicant, (draft, row)): &(&Applicant, (Draft, Row))| {
+            self.finish(applicant, draft, row)
+        };
+        // Who signs doesn't wait for the database, which gets each certificate while the next ones are signed.
+        parallel::each(&drafts, signing, sign, |one: Finished| {
+            issued.output.extend_from_slice(one.output());
             issued.records.push(one.record);
-            let serial = row.serial.clone();
-            issued.changes.push(Change::Record(Edit::Add(row)));
-            issued.changes.push(Change::Certificate {
-                serial,
-                path: one.path,
-                bytes: one.text,
-            });
-        }
+            let serial = one.row.serial.clone();
+            database.prepare(vec![
+                Change::Record(Edit::Add(one.row)),
+                Change::Certificate {
+                    serial,
+                    path: one.path,
+                    bytes: one.text,
+                },
+            ])
+        })?;
         issued.changes.extend(next.map(Change::Serial));
         Ok(issued)
     }
 
     /// Signs a draft and writes it down.
-    fn finish(&self, applicant: &Applicant, draft: &Draft, serial: &Serial) -> Result<Finished> {
+    fn finish(&self, applicant: &Applicant, draft: &Draft, row: &Row) -> Result<Finished> {
+        let serial = &row.serial;
         self.sign(applicant, &draft.certificate)?;
         let folder = self.profile.folder.as_deref();
         let path = folder.map(|folder| folder.join(format!("{serial}.pem")));
@@ -224,7 +235,8 @@ impl Issuer<'_> {
             text: self.text(&draft.certificate, &der)?,
             record: self.record(applicant, draft, &der, serial, path.as_deref()),
             path,
-            der,
+            der: applicant.wants_der.then_some(der),
+            row: row.clone(),
         })
     }
 }

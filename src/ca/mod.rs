@@ -19,7 +19,7 @@ pub(crate) mod folder;
 pub(crate) mod index;
 pub(crate) mod issue;
 pub(crate) mod journal;
-mod lock;
+pub(crate) mod lock;
 pub(crate) mod newkey;
 pub(crate) mod ocsp;
 mod parallel;

@@ -1,8 +1,9 @@
 //! Work on many items by all processors: certificates that are issued by the thousand are mostly arithmetic.
 //!
-//! Pure. Nothing that runs here may know an interpreter, which belongs to its thread; who watches is told in the
-//! caller's.
+//! Pure. What runs in other threads may know neither an interpreter nor a database, which belong to the caller's: there
+//! the results are taken, and who watches is told.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -21,49 +22,59 @@ const MOST: usize = 16;
 /// What `work` makes of each item, in their order; or the first error in that order.
 pub(super) fn map<T: Sync, R: Send>(
     items: &[T],
-    mut steps: Steps<'_>,
+    steps: Steps<'_>,
     work: impl Fn(&T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = threads.min(MOST).min(items.len() / FEW);
+    let mut made = Vec::with_capacity(items.len());
+    each(items, steps, work, |one| {
+        made.push(one);
+        Ok(())
+    })?;
+    Ok(made)
+}
+
+/// Gives `take` what `work` makes of each item, in their order, until one of them fails.
+///
+/// `take` runs in the caller's thread, while the others work on what follows.
+pub(super) fn each<T: Sync, R: Send>(
+    items: &[T],
+    mut steps: Steps<'_>,
+    work: impl Fn(&T) -> Result<R> + Sync,
+    mut take: impl FnMut(R) -> Result<()>,
+) -> Result<()> {
+    let threads = match items.len() / FEW {
+        // To ask how many processors there are takes a while.
+        few @ 0..2 => few,
+        many => many.min(MOST).min(processors()),
+    };
+    let mut take = |one| {
+        take(one)?;
+        steps.one()
+    };
     if threads < 2 {
-        let one = |item| {
-            let made = work(item)?;
-            steps.one()?;
-            Ok(made)
-        };
-        return items.iter().map(one).collect();
+        return items.iter().try_for_each(|item| take(work(item)?));
     }
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (done, told) = mpsc::channel();
-    let worker = |done: mpsc::Sender<()>| {
-        let mut parts = Vec::new();
-        // The parts are taken in their order, so that whoever has the first error has had it in view.
+    let (done, made) = mpsc::channel();
+    let worker = |done: mpsc::Sender<(usize, Result<Vec<R>>)>| {
+        // Parts are taken in their order, so that all before the first error are there.
         while !stopped.load(Ordering::Relaxed) {
             let at = next.fetch_add(FEW, Ordering::Relaxed);
-            let Some(part) = items.get(at..items.len().min(at.saturating_add(FEW))) else {
+            let part = items.get(at..items.len().min(at.saturating_add(FEW)));
+            let Some(part) = part.filter(|part| !part.is_empty()) else {
                 break;
             };
-            if part.is_empty() {
-                break;
-            }
-            let made = part.iter().map(|item| {
-                let made = work(item)?;
-                // Who waits for it is there as long as this.
-                let _ = done.send(());
-                Ok(made)
-            });
-            let made: Result<Vec<R>> = made.collect();
-            let failed = made.is_err();
-            parts.push((at, made));
-            if failed {
+            let part = part.iter().map(&work).collect::<Result<Vec<R>>>();
+            if part.is_err() {
                 stopped.store(true, Ordering::Relaxed);
             }
+            if done.send((at, part)).is_err() {
+                break;
+            }
         }
-        parts
     };
     let worker = &worker;
-    let (parts, seen) = thread::scope(|scope| {
+    thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
             .map(|_| {
                 let done = done.clone();
@@ -71,24 +82,39 @@ pub(super) fn map<T: Sync, R: Send>(
             })
             .collect();
         drop(done);
-        let seen = told.iter().try_for_each(|()| steps.one());
-        if seen.is_err() {
-            stopped.store(true, Ordering::Relaxed);
+        let taken = in_order(made, &mut take);
+        stopped.store(true, Ordering::Relaxed);
+        let mut ended = running.into_iter().map(thread::ScopedJoinHandle::join);
+        match ended.any(|ended| ended.is_err()) {
+            true => Err(Error::failed(
+                Reason::Panic,
+                "a thread of the authority panicked",
+            )),
+            false => taken,
         }
-        let ended = running.into_iter().map(thread::ScopedJoinHandle::join);
-        (ended.collect::<Vec<_>>(), seen)
-    });
-    let panicked = |_| Error::failed(Reason::Panic, "a thread of the authority panicked");
-    let mut all = Vec::with_capacity(items.len());
-    for part in parts {
-        all.extend(part.map_err(panicked)?);
+    })
+}
+
+/// How many threads can work at once.
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Takes parts in the order of their places, whichever is ready first.
+fn in_order<R>(
+    parts: mpsc::Receiver<(usize, Result<Vec<R>>)>,
+    take: &mut dyn FnMut(R) -> Result<()>,
+) -> Result<()> {
+    let (mut early, mut next) = (BTreeMap::new(), 0);
+    for (at, part) in parts {
+        early.insert(at, part);
+        while let Some(part) = early.remove(&next) {
+            let part = part?;
+            next += part.len();
+            part.into_iter().try_for_each(&mut *take)?;
+        }
     }
-    all.sort_by_key(|(at, _)| *at);
-    let mut made = Vec::with_capacity(items.len());
-    for (_, part) in all {
-        made.extend(part?);
-    }
-    seen.map(|()| made)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -122,6 +148,53 @@ mod tests {
             _ => Ok(()),
         });
         assert_eq!(outcome.unwrap_err().message(), "299");
+    }
+
+    #[test]
+    fn results_are_taken_while_others_are_made() {
+        let items: Vec<usize> = (0..1000).collect();
+        let here = thread::current().id();
+        let (made, mut taken) = (AtomicUsize::new(0), Vec::new());
+        let mut nobody = Nobody;
+        let work = |item: &usize| {
+            assert_ne!(thread::current().id(), here);
+            // The last part waits until one of the others has been taken.
+            while *item + FEW >= items.len() && made.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            Ok(*item)
+        };
+        let take = |item| {
+            assert_eq!(thread::current().id(), here);
+            made.fetch_add(1, Ordering::SeqCst);
+            taken.push(item);
+            Ok(())
+        };
+        if processors() > 1 {
+            each(&items, unwatched(&mut nobody, &items), work, take).unwrap();
+            assert_eq!(taken, items);
+        }
+    }
+
+    #[test]
+    fn who_takes_may_end_it() {
+        let items: Vec<u32> = (0..1000).collect();
+        let (mut nobody, mut taken) = (Nobody, 0);
+        let steps = unwatched(&mut nobody, &items);
+        let outcome = each(
+            &items,
+            steps,
+            |item| Ok(*item),
+            |item| {
+                taken += 1;
+                match item {
+                    500 => Err(Error::failed(Reason::CaCreate, "full")),
+                    _ => Ok(()),
+                }
+            },
+        );
+        assert_eq!(outcome.unwrap_err().message(), "full");
+        assert_eq!(taken, 501);
     }
 
     /// Somebody who has seen enough after some calls.

@@ -88,6 +88,10 @@ pub(crate) trait Store {
     /// When the last revocation list was made, as far as this database was told.
     fn last_list(&mut self) -> Result<Option<i64>>;
 
+    /// Takes changes that [`Store::commit`] is to make before others, so that what takes long about them is done while
+    /// those are found out. Nobody sees anything of them until then; nothing of them is left if that never comes.
+    fn prepare(&mut self, changes: Vec<Change>) -> Result<()>;
+
     /// Makes changes, all or none; when this returns they outlast a power cut.
     fn commit(&mut self, changes: Vec<Change>) -> Result<()>;
 

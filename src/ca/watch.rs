@@ -99,9 +99,9 @@ impl<'a> Watched<'a> {
         Self { store, watch }
     }
 
-    /// Who watches.
-    pub(crate) fn watch(&mut self) -> &mut dyn Watch {
-        self.watch
+    /// The database, and who watches.
+    pub(super) fn parts(&mut self) -> (&mut dyn Store, &mut dyn Watch) {
+        (self.store, self.watch)
     }
 }
 
@@ -183,6 +183,10 @@ impl Store for Watched<'_> {
 
     fn last_list(&mut self) -> Result<Option<i64>> {
         self.store.last_list()
+    }
+
+    fn prepare(&mut self, changes: Vec<Change>) -> Result<()> {
+        self.store.prepare(changes)
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<()> {

@@ -448,7 +448,7 @@ fn openssl_may_have_used_the_serial_number_of_a_certificate_that_was_never_hande
     let trial = Trial::new("taken", 2);
     let mut folder = trial.open().unwrap();
     let changes = issue(&trial, 3);
-    let staged = folder.stage_files(&changes, &[]).unwrap();
+    folder.stage(&changes).unwrap();
     journal::write(
         &journal_path(&folder.files.database),
         &changes,
@@ -456,7 +456,9 @@ fn openssl_may_have_used_the_serial_number_of_a_certificate_that_was_never_hande
     )
     .unwrap();
     // The process dies here; another program gives the serial number to somebody else.
-    staged.into_iter().for_each(std::mem::forget);
+    std::mem::take(&mut folder.prepared.files)
+        .into_iter()
+        .for_each(std::mem::forget);
     drop(folder);
     let other = Row {
         name: b"/CN=other".to_vec(),

@@ -4,21 +4,25 @@
 //! drivers' errors say becomes the package's own.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use openssl::sha::sha256;
 
 use crate::ca::disk::{self, Staged};
 use crate::ca::index::Edit;
 use crate::ca::journal::Change;
+use crate::ca::lock::Lock;
 use crate::ca::row::{self, Row, RowRef};
 use crate::ca::serial::Serial;
 use crate::ca::store::{Found, Kept, Numbers, Purpose, Store, Vault};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::script::Script;
 use crate::tcl::{Interp, Obj};
+
+/// How many records are added at once: the number that the script has a statement for.
+const ADDED: usize = 50;
 
 /// How often work is begun anew that others at the same time have spoilt.
 const REPEATS: u32 = 20;
@@ -31,10 +35,18 @@ pub(super) struct Database {
     name: String,
     /// What it is opened for.
     purpose: Purpose,
-    /// How long to wait for others, in milliseconds.
-    patience: i64,
+    /// How long to wait for others.
+    patience: Duration,
+    /// The turn among those who wait for each other, held as long as a transaction.
+    turn: Option<Lock>,
     /// What was read when the transaction began; none outside of one.
     begun: Option<Numbers>,
+    /// Records that are to be added in this transaction, and aren't yet.
+    added: Vec<Kept>,
+    /// Files that the caller wants beside the database: in their places after it has the records.
+    files: Vec<(Staged, PathBuf)>,
+    /// What is to be written beside the records in the end.
+    state: Vec<Obj>,
     /// How often work was begun anew.
     repeats: u32,
 }
@@ -61,8 +73,12 @@ impl Database {
             script: Script::new(interp, &prefix).ok_or_else(gone)?,
             name: name.to_owned(),
             purpose,
-            patience: i64::try_from(patience.as_millis()).unwrap_or(i64::MAX),
+            patience,
+            turn: None,
             begun: None,
+            added: Vec::new(),
+            files: Vec::new(),
+            state: Vec::new(),
             repeats: 0,
         })
     }
@@ -120,11 +136,8 @@ impl Database {
                 Purpose::Add => "add",
                 Purpose::Change => "change",
             };
-            let words = [
-                Obj::text("begin"),
-                Obj::text(purpose),
-                Obj::int(self.patience),
-            ];
+            let patience = self.take_turn()?;
+            let words = [Obj::text("begin"), Obj::text(purpose), patience];
             let answer = self.ask(&words)?.as_list().unwrap_or_default();
             // From here on there is a transaction to be ended, whatever it says.
             self.begun = Some(Numbers::default());
@@ -132,6 +145,22 @@ impl Database {
             self.begun = Some(numbers);
         }
         self.begun.as_ref().ok_or_else(gone)
+    }
+
+    /// Waits until it is this command's turn to change a database that is a file; gives the rest of its patience, in
+    /// milliseconds.
+    ///
+    /// SQLite lets those who wait sleep and ask again, so that nobody works while all of them sleep.
+    fn take_turn(&mut self) -> Result<Obj> {
+        let begin = Instant::now();
+        if self.purpose != Purpose::Look && self.turn.is_none() {
+            let place = self.ask(&[Obj::text("place")])?;
+            let place = place.as_text();
+            if !place.is_empty() {
+                self.turn = Lock::turn(Path::new(&*place), self.patience);
+            }
+        }
+        Ok(milliseconds(self.patience.saturating_sub(begin.elapsed())))
     }
 
     /// Takes the state of the database apart.
@@ -230,36 +259,64 @@ impl Database {
         }
     }
 
-    /// Carries one change out. Records to be added are kept in `added` and go in together, what is written beside the
-    /// records in `state`.
-    fn change(&self, change: Change, added: &mut Vec<Kept>, state: &mut Vec<Obj>) -> Result<()> {
+    /// Carries one change out. Records are added some at a time, and what is written beside them comes last.
+    fn change(&mut self, change: Change) -> Result<()> {
         match change {
-            Change::Record(Edit::Add(row)) => added.push(Kept {
-                row,
-                certificate: None,
-            }),
-            // What it holds is with its record already.
-            Change::Certificate { .. } => {}
+            Change::Record(Edit::Add(row)) => {
+                self.add_waiting(ADDED)?;
+                self.added.push(Kept {
+                    row,
+                    certificate: None,
+                });
+            }
+            // It belongs to the record before it.
+            Change::Certificate {
+                serial,
+                path,
+                bytes,
+            } => {
+                if let Some(path) = path {
+                    let file = disk::stage_without_waiting(&path, &bytes)?;
+                    self.files.push((file, path));
+                }
+                let kept = self.added.last_mut();
+                if let Some(kept) = kept.filter(|kept| kept.row.serial == serial) {
+                    kept.certificate = Some(pem(&bytes));
+                }
+            }
             Change::Serial(serial) => {
-                state.extend(["serial", &serial.to_string()].map(Obj::text));
+                self.state
+                    .extend(["serial", &serial.to_string()].map(Obj::text));
             }
             Change::CrlNumber(number) => {
-                state.extend(["crl_number", &number.to_string()].map(Obj::text));
+                self.state
+                    .extend(["crl_number", &number.to_string()].map(Obj::text));
             }
-            Change::Listed(at) => state.extend([Obj::text("last_list"), Obj::int(at)]),
+            Change::Listed(at) => self.state.extend([Obj::text("last_list"), Obj::int(at)]),
             Change::Record(Edit::Update { after, .. }) => {
-                self.add(std::mem::take(added))?;
+                self.add_waiting(1)?;
                 let serial = after.serial.to_string();
                 let status = after.status.letter().to_string();
                 let words = ["change", &serial, &status, &after.revocation];
                 self.ask(&words.map(Obj::text))?;
             }
             Change::Record(Edit::Expire(now)) => {
-                self.add(std::mem::take(added))?;
+                self.add_waiting(1)?;
                 self.ask(&[Obj::text("expire"), Obj::int(now)])?;
             }
         }
         Ok(())
+    }
+
+    /// Adds the records that wait for it, if there are at least so many.
+    fn add_waiting(&mut self, least: usize) -> Result<()> {
+        match self.added.len() >= least {
+            true => {
+                let records = std::mem::take(&mut self.added);
+                self.add(records)
+            }
+            false => Ok(()),
+        }
     }
 
     /// Adds records.
@@ -295,25 +352,19 @@ impl Database {
         ]))
     }
 
-    /// Does what must be done in the transaction, and ends it.
+    /// Does what must be done in the transaction, as far as it doesn't come last.
     fn carry_out(&mut self, changes: Vec<Change>) -> Result<()> {
         self.begun()?;
-        let mut certificates = HashMap::new();
-        for change in &changes {
-            if let Change::Certificate { serial, bytes, .. } = change {
-                certificates.insert(serial.to_string(), pem(bytes));
-            }
-        }
-        let (mut added, mut state) = (Vec::new(), Vec::new());
-        for change in changes {
-            self.change(change, &mut added, &mut state)?;
-            if let Some(kept) = added.last_mut()
-                && kept.certificate.is_none()
-            {
-                kept.certificate = certificates.remove(&kept.row.serial.to_string());
-            }
-        }
-        self.add(added)?;
+        changes
+            .into_iter()
+            .try_for_each(|change| self.change(change))
+    }
+
+    /// Does the rest of what must be done in the transaction, and ends it.
+    fn complete(&mut self, changes: Vec<Change>) -> Result<()> {
+        self.carry_out(changes)?;
+        self.add_waiting(1)?;
+        let state = std::mem::take(&mut self.state);
         // Those who only add don't wait for each other, and change nothing else.
         if !state.is_empty() || self.purpose == Purpose::Change {
             self.ask(&[Obj::text("state"), Obj::list(state)])?;
@@ -324,15 +375,21 @@ impl Database {
     /// Ends the transaction so that it holds. If that fails, the script has ended it.
     fn end(&mut self) -> Result<()> {
         self.begun = None;
-        self.ask(&[Obj::text("commit")]).map(|_| ())
+        let ended = self.ask(&[Obj::text("commit")]);
+        self.turn = None;
+        ended.map(|_| ())
     }
 
     /// Forgets the transaction.
     fn forget(&mut self) {
+        self.added.clear();
+        self.files.clear();
+        self.state.clear();
         if self.begun.take().is_some() {
             // There may be none any more: databases end those that they can't go on with.
             self.ask(&[Obj::text("rollback")]).ok();
         }
+        self.turn = None;
     }
 
     /// The error for a record that makes no sense.
@@ -452,28 +509,26 @@ impl Store for Database {
         Ok(self.begun()?.last_list)
     }
 
-    fn commit(&mut self, changes: Vec<Change>) -> Result<()> {
-        // Files that the caller wants beside the database: ready before, in their place after it has the records.
-        let mut files: Vec<(Staged, PathBuf)> = Vec::new();
-        for change in &changes {
-            if let Change::Certificate {
-                path: Some(path),
-                bytes,
-                ..
-            } = change
-            {
-                files.push((disk::stage(path, bytes)?, path.clone()));
-            }
+    fn prepare(&mut self, changes: Vec<Change>) -> Result<()> {
+        let prepared = self.carry_out(changes);
+        if prepared.is_err() {
+            self.forget();
         }
-        if let Err(error) = self.carry_out(changes) {
+        prepared
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> Result<()> {
+        if let Err(error) = self.complete(changes) {
             self.forget();
             return Err(error);
         }
-        let mut folders = HashSet::new();
-        for (file, path) in files {
+        let (mut files, mut folders) = (Vec::new(), HashSet::new());
+        for (file, path) in std::mem::take(&mut self.files) {
             file.finish(false)?;
             folders.insert(disk::folder_of(&path));
+            files.push(path);
         }
+        disk::sync_files(&files)?;
         folders
             .iter()
             .try_for_each(|folder| disk::sync_folder(folder))
@@ -500,7 +555,7 @@ impl Vault for Database {
         let words = [
             Obj::text("create"),
             Obj::bool(unique_subject),
-            Obj::int(self.patience),
+            milliseconds(self.patience),
         ];
         self.ask(&words)?;
         self.begun = Some(Numbers::default());
@@ -565,6 +620,11 @@ impl Drop for Database {
     fn drop(&mut self) {
         self.forget();
     }
+}
+
+/// A time for the script.
+fn milliseconds(time: Duration) -> Obj {
+    Obj::int(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Puts a record together from the columns that a record is read as; else says what is wrong.
