@@ -2,9 +2,9 @@
 #
 # Usage: tclsh tools/ignored.tcl COMMAND PACKAGE FILE ...
 #
-# Runs test files, each in a process of its own, and each of their tests once more for every option that it gives to the
-# command, with the command ignoring that option. Who makes a test fail by that is tested; the others are told in the end.
-# A test that runs the command in another process isn't counted.
+# Runs test files, each in a process of its own, and each of their tests once more for every option that it gives to
+# the command, with the command ignoring that option. Who makes a test fail by that is tested; the others are told in
+# the end. A test that runs the command in another process isn't counted.
 
 namespace eval ignored {
     variable script [file normalize [info script]]
@@ -73,7 +73,7 @@ proc ignored::File {file commandName package} {
         }
     }
     rename ::$command ::ignored::Original
-    proc ::$command args {
+    proc ::$command {args} {
         tailcall ::ignored::Original {*}[::ignored::Without $args]
     }
     try {
@@ -86,6 +86,7 @@ proc ignored::File {file commandName package} {
 
 # Takes the place of what would end the process.
 proc ignored::Nothing {args} {
+
 }
 
 # The words of a call without the option that is ignored.
