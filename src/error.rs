@@ -76,6 +76,8 @@ reasons! {
     ChannelOption = "CHANNEL OPTION";
     /// A callback closed the channel in the middle of an operation.
     ChannelClosed = "CHANNEL CLOSED";
+    /// chan pop took TLS off a channel that had output to send. It would go out unencrypted, so the connection was ended.
+    ChannelUnsent = "CHANNEL UNSENT";
     /// A callback that has to decide is gone with its interpreter, or was left behind in another thread.
     CallbackGone = "CALLBACK GONE";
     /// tls::misc can't make the certificate.

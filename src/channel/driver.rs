@@ -77,18 +77,19 @@ impl Driver for TlsChannel {
         let sent = self.send_burst();
         self.layer.set(None);
         self.cancel_timers();
-        if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            let keeps_input = popped || engine.peer_closed();
-            self.below.part(keeps_input, || engine.close());
-        }
+        let left = match self.below.channel().filter(|_| popped) {
+            Some(under) => self.leave(under),
+            None => {
+                if let Ok(mut engine) = self.engine.try_borrow_mut() {
+                    let finished = engine.peer_closed();
+                    self.below.part(finished, || engine.close());
+                }
+                Ok(())
+            }
+        };
         self.below.watch(Mask::NONE);
-        let ahead = self.below.take_ahead();
-        if let Some(under) = self.below.channel().filter(|_| popped && !ahead.is_empty()) {
-            // What was read beyond the end of TLS is of the channel that stays.
-            let _ = under.unread(&ahead);
-        }
         self.below.detach();
-        sent.map_err(|error| self.failure(error))
+        sent.and(left).map_err(|error| self.failure(error))
     }
 
     fn watch(&self, mask: Mask) {
@@ -219,6 +220,34 @@ impl TlsChannel {
         buffer[..count].copy_from_slice(&held[..count]);
         held.drain(..count);
         count
+    }
+
+    /// Leaves a channel that stays, as Tcl takes TLS off it by itself.
+    fn leave(&self, under: Channel) -> Result<(), Error> {
+        // Tcl has written what it could, and keeps the rest for the channel that stays.
+        if under.output_buffered() > 0 {
+            under.sever();
+            let name = self.callbacks.name();
+            let message = format!(
+                "channel \"{name}\" had output to send: its connection was ended, and tls::unimport would have waited"
+            );
+            return Err(Error::failed(Reason::ChannelUnsent, message));
+        }
+        if let Ok(mut engine) = self.engine.try_borrow_mut() {
+            // No script may run now, neither as a callback nor in the event loop: it could close the channel.
+            let waits = under.os_handle(Mask::WRITABLE).is_some();
+            while self.is_open() && engine.close_write() == Ok(Progress::WantWrite) {
+                if !waits || self.below.wait(under, Mask::WRITABLE).is_err() {
+                    break;
+                }
+            }
+        }
+        let ahead = self.below.take_ahead();
+        if !ahead.is_empty() {
+            // That was read beyond the end of TLS. A channel that can't take it back has lost it.
+            let _ = under.unread(&ahead);
+        }
+        Ok(())
     }
 
     /// Cancels what is outstanding in this thread's event loop.

@@ -129,9 +129,9 @@ impl Below {
         self.has_ahead() || self.channel.get().is_some_and(Channel::has_pushed_back)
     }
 
-    /// Takes leave of the channel below: what `last` writes is sent even if there is no room for it now. What a peer has
-    /// sent is thrown away, so that it doesn't get in the way, unless the channel `keeps_input`.
-    pub(super) fn part(&self, keeps_input: bool, last: impl FnOnce()) {
+    /// Takes leave of the channel below, which is about to be closed: what `last` writes is sent even if there is no room
+    /// for it now. What a peer has sent that isn't `finished` doesn't get in the way.
+    pub(super) fn part(&self, finished: bool, last: impl FnOnce()) {
         let Some(channel) = self.channel.get() else {
             return;
         };
@@ -140,7 +140,7 @@ impl Below {
         self.parting.replace(bottom.then(Vec::new));
         last();
         let rest = self.parting.take().unwrap_or_default();
-        if bottom && !keeps_input {
+        if bottom && !finished {
             self.discard(channel);
         }
         if !rest.is_empty() {

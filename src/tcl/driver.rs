@@ -298,14 +298,16 @@ unsafe extern "C" fn close2<D: Driver>(
         return libc::EINVAL;
     }
     let outcome = guarded::<D, _>(data, libc::EIO, |driver| {
+        // The driver forgets it, while Tcl has it until this returns.
+        let channel = driver.channel();
         // A channel that is about to be closed is in no interpreter any more.
         let popped = call_interp(interp)
-            .zip(driver.channel())
+            .zip(channel)
             .is_some_and(|(interp, channel)| channel.is_registered(interp));
         match driver.close(popped) {
             Ok(()) => 0,
             Err(failure) => {
-                if let (Some(error), Some(channel)) = (&failure.error, driver.channel()) {
+                if let (Some(error), Some(channel)) = (&failure.error, channel) {
                     set_channel_error(channel, error);
                 }
                 failure.errno
