@@ -72,9 +72,11 @@ proc ignored::File {file commandName package} {
             dict set kinds $name [dict get $description kind]
         }
     }
-    rename ::$command ::ignored::Original
+    # A procedure has to stay in its namespace.
+    variable original ::${command}Original
+    rename ::$command $original
     proc ::$command {args} {
-        tailcall ::ignored::Original {*}[::ignored::Without $args]
+        tailcall $::ignored::original {*}[::ignored::Without $args]
     }
     try {
         uplevel #0 [list source $file]
