@@ -45,6 +45,7 @@ use self::task::{Task, Work};
 use self::verify::Verifying;
 use self::words::Words;
 use crate::ca::config::{self, Config};
+use crate::ca::lock::Lock;
 use crate::ca::store::{Purpose, Store};
 use crate::ca::watch::Watch;
 use crate::cmd::library::Library;
@@ -187,7 +188,13 @@ impl<'a> Job<'a> {
     fn run(&self) -> Result<Obj> {
         let closing = Closing::new(self);
         let outcome = match self.work()? {
-            Some(work) => work(&mut Here(self), &mut self.watch())?,
+            Some(work) => {
+                let mut here = Here {
+                    job: self,
+                    turn: None,
+                };
+                work(&mut here, &mut self.watch())?
+            }
             None => self.operate()?,
         };
         closing.close_with(self.interp, self.output.outchan.as_ref(), outcome)
@@ -289,15 +296,21 @@ impl<'a> Job<'a> {
 }
 
 /// The interpreter's thread.
-struct Here<'a>(&'a Job<'a>);
+struct Here<'a> {
+    /// The call.
+    job: &'a Job<'a>,
+    /// What keeps others from the file of a revocation list.
+    turn: Option<Lock>,
+}
 
 impl Ground for Here<'_> {
-    fn open(&mut self, purpose: Purpose, _: &mut dyn Watch) -> Result<Box<dyn Store>> {
-        self.0.store(purpose)
+    fn open(&mut self, purpose: Purpose, watch: &mut dyn Watch) -> Result<Box<dyn Store>> {
+        self.turn = self.job.list_turn(watch)?;
+        self.job.store(purpose)
     }
 
     fn output(&mut self) -> Result<sink::Store> {
-        self.0.waiting()
+        self.job.waiting()
     }
 }
 

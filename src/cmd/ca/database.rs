@@ -216,25 +216,22 @@ impl Database {
         })
     }
 
-    /// Calls `visit` with the valid records that have ended by `now`.
-    fn visit_ended(
+    /// Calls `visit` with the rows that the script gives in pages, each page behind the place of the last row of the one
+    /// before.
+    fn visit_pages(
         &mut self,
-        now: i64,
-        visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
+        question: &str,
+        visit: &mut dyn FnMut(&Self, &[Obj]) -> Result<()>,
     ) -> Result<()> {
         self.begun()?;
-        let (mut end, mut after) = (Obj::int(i64::MIN), Obj::int(0));
+        let mut after = Obj::int(0);
         loop {
-            let rows = self.rows(&[Obj::text("ended"), Obj::int(now), end, after])?;
+            let rows = self.rows(&[Obj::text(question), after])?;
             let Some(last) = rows.last() else {
                 return Ok(());
             };
-            end = last.last().cloned().unwrap_or_else(Obj::empty);
             after = last.first().cloned().unwrap_or_else(Obj::empty);
-            for row in &rows {
-                let (_, row) = self.record_in(row)?;
-                visit(&row.view())?;
-            }
+            rows.iter().try_for_each(|row| visit(self, row))?;
         }
     }
 
@@ -453,19 +450,10 @@ impl Store for Database {
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
-        self.begun()?;
-        let mut after = Obj::int(0);
-        loop {
-            let rows = self.rows(&[Obj::text("all"), after])?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            after = last.first().cloned().unwrap_or_else(Obj::empty);
-            for row in &rows {
-                let (_, row) = self.record_in(row)?;
-                visit(&row.view())?;
-            }
-        }
+        self.visit_pages("all", &mut |database, row| {
+            let (_, row) = database.record_in(row)?;
+            visit(&row.view())
+        })
     }
 
     fn each_revoked(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
@@ -489,7 +477,20 @@ impl Store for Database {
         now: i64,
         visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.visit_ended(now, visit)
+        self.begun()?;
+        let (mut end, mut after) = (Obj::int(i64::MIN), Obj::int(0));
+        loop {
+            let rows = self.rows(&[Obj::text("ended"), Obj::int(now), end, after])?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            end = last.last().cloned().unwrap_or_else(Obj::empty);
+            after = last.first().cloned().unwrap_or_else(Obj::empty);
+            for row in &rows {
+                let (_, row) = self.record_in(row)?;
+                visit(&row.view())?;
+            }
+        }
     }
 
     fn unique_subject(&mut self) -> Result<bool> {
@@ -591,18 +592,9 @@ impl Vault for Database {
     }
 
     fn each_found(&mut self, visit: &mut dyn FnMut(Found) -> Result<()>) -> Result<()> {
-        self.begun()?;
-        let mut after = Obj::int(0);
-        loop {
-            let rows = self.rows(&[Obj::text("certificates"), after])?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            after = last.first().cloned().unwrap_or_else(Obj::empty);
-            for row in &rows {
-                visit(self.found_in(row)?)?;
-            }
-        }
+        self.visit_pages("certificates", &mut |database, row| {
+            visit(database.found_in(row)?)
+        })
     }
 
     fn mend(&mut self, records: Vec<(i64, Kept)>) -> Result<()> {

@@ -10,10 +10,12 @@ use crate::ca::config::Config;
 use crate::ca::crl::{self, Plan};
 use crate::ca::delta::{self, Base};
 use crate::ca::journal::Change;
+use crate::ca::lock::Lock;
 use crate::ca::store::Store;
-use crate::ca::watch::Watched;
+use crate::ca::watch::{Watch, Watched};
 use crate::cmd::pki::shown;
 use crate::error::Result;
+use crate::tcl::files;
 use crate::value::Record;
 use crate::x509::time;
 
@@ -115,6 +117,21 @@ impl Job<'_> {
             file: file.transpose()?,
             base: None,
         })
+    }
+
+    /// The turn to write a list to its file, where the database is behind a connection: such a database is free again
+    /// before the file has its name, and of two lists for one file the later one is to stay.
+    ///
+    /// Where it can't be had, there is none: the database alone decides what becomes of numbers and records.
+    pub(super) fn list_turn(&self, watch: &mut dyn Watch) -> Result<Option<Lock>> {
+        let file = self.output.out.as_deref().filter(|name| *name != "-");
+        let file = file.and_then(|name| files::native(name).ok());
+        match file {
+            Some(path) if self.connection.is_some() && self.operations.gencrl.is_some() => {
+                Ok(Lock::wait(&path, self.patience()?, watch).ok())
+            }
+            _ => Ok(None),
+        }
     }
 
     /// When the list is made, and when the next one comes.
