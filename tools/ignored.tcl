@@ -3,8 +3,8 @@
 # Usage: tclsh tools/ignored.tcl COMMAND PACKAGE FILE ...
 #
 # Runs test files, each in a process of its own, and each of their tests once more for every option that it gives to
-# the command, with the command ignoring that option. Who makes a test fail by that is tested; the others are told in
-# the end. A test that runs the command in another process isn't counted.
+# the command and that no test has missed yet, with the command ignoring that option. Who makes a test fail by that is
+# tested; the others are told in the end. A test that runs the command in another process isn't counted.
 
 namespace eval ignored {
     variable script [file normalize [info script]]
@@ -33,9 +33,8 @@ proc ignored::main {words} {
     set missed {}
     set options {}
     foreach file $files {
-        set line [exec [info nameofexecutable] $script -file $file $command $package 2>@stderr]
-        lassign [lindex [split $line \n] end] options found
-        set missed [dict merge $found $missed]
+        set said [exec [info nameofexecutable] $script -file $file $command $package $missed 2>@stderr]
+        lassign [lindex [split $said \n] end] options missed
     }
     set rest [lmap option $options {expr {[dict exists $missed $option] ? [continue] : $option}}]
     puts "[llength $options] options, [dict size $missed] missed; the others: $rest"
@@ -49,13 +48,14 @@ proc ignored::main {words} {
 #       file            the test file
 #       commandName     the command
 #       package         the folder of the package
+#       before          the options that tests of other files have missed
 #
 # Results:
 #       None.
-proc ignored::File {file commandName package} {
+proc ignored::File {file commandName package before} {
     variable command $commandName
     variable kinds
-    variable missed
+    variable missed $before
     set ::env(TLS_PACKAGE) [file normalize $package]
     set scratch [file join [file dirname [file dirname [file normalize $file]]] build ignored-[pid]]
     file mkdir $scratch
