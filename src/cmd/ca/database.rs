@@ -1,20 +1,20 @@
 //! A certificate database behind a TDBC connection.
 //!
-//! All SQL is in `library/ca-database.tcl`; here the domain's questions become calls of that script, and what the
-//! drivers' errors say becomes the package's own.
+//! All SQL is in `library/ca-database.tcl` and the files beside it; here the domain's questions become calls of that
+//! script, and what the drivers' errors say becomes the package's own.
 
-use std::borrow::Cow;
+mod rows;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use openssl::sha::sha256;
-
+use self::rows::{Rows, hash, pem};
 use crate::ca::disk::{self, Staged};
 use crate::ca::index::Edit;
 use crate::ca::journal::Change;
 use crate::ca::lock::Lock;
-use crate::ca::row::{self, Row, RowRef};
+use crate::ca::row::{Row, RowRef};
 use crate::ca::serial::Serial;
 use crate::ca::store::{Found, Kept, Numbers, Purpose, Store, Vault};
 use crate::error::{Error, Reason, Result};
@@ -31,8 +31,8 @@ const REPEATS: u32 = 20;
 pub(super) struct Database {
     /// The ensemble of the script, with the connection.
     script: Script,
-    /// The connection's name.
-    name: String,
+    /// What takes rows apart.
+    rows: Rows,
     /// What it is opened for.
     purpose: Purpose,
     /// How long to wait for others.
@@ -71,7 +71,9 @@ impl Database {
         let prefix = Obj::list(["::tls::CaDatabase", name].map(Obj::text));
         Ok(Self {
             script: Script::new(interp, &prefix).ok_or_else(gone)?,
-            name: name.to_owned(),
+            rows: Rows {
+                name: name.to_owned(),
+            },
             purpose,
             patience,
             turn: None,
@@ -112,14 +114,14 @@ impl Database {
                 Error::Failed {
                     reason: Reason::CaDatabase,
                     details,
-                    message: format!("the database \"{}\": {message}", self.name),
+                    message: format!("the database \"{}\": {message}", self.rows.name),
                 }
             }
         }
     }
 
     /// Calls a command of the script; the answer is a list of rows.
-    fn rows(&self, words: &[Obj]) -> Result<Vec<Vec<Obj>>> {
+    fn table(&self, words: &[Obj]) -> Result<Vec<Vec<Obj>>> {
         let answer = self.ask(words)?;
         let rows = answer.as_list().unwrap_or_default();
         Ok(rows
@@ -141,7 +143,7 @@ impl Database {
             let answer = self.ask(&words)?.as_list().unwrap_or_default();
             // From here on there is a transaction to be ended, whatever it says.
             self.begun = Some(Numbers::default());
-            let numbers = self.numbers_in(&answer)?;
+            let numbers = self.rows.numbers(&answer)?;
             self.begun = Some(numbers);
         }
         self.begun.as_ref().ok_or_else(gone)
@@ -163,59 +165,6 @@ impl Database {
         Ok(milliseconds(self.patience.saturating_sub(begin.elapsed())))
     }
 
-    /// Takes the state of the database apart.
-    fn numbers_in(&self, answer: &[Obj]) -> Result<Numbers> {
-        let [serial, crl_number, unique, last] = answer else {
-            return Err(self.damaged("tls_ca_state has no row"));
-        };
-        let number = |text: &Obj| match &*text.as_text() {
-            "" => Ok(None),
-            text => match Serial::parse(text.as_bytes()) {
-                Some(number) => Ok(Some(number)),
-                None => Err(self.damaged(&format!("tls_ca_state has the bad number \"{text}\""))),
-            },
-        };
-        Ok(Numbers {
-            serial: number(serial)?,
-            crl_number: number(crl_number)?,
-            unique_subject: unique.as_bool().unwrap_or(true),
-            last_list: last.as_int(),
-        })
-    }
-
-    /// Takes a row apart: the place, and the record.
-    fn record_in(&self, row: &[Obj]) -> Result<(Obj, Row)> {
-        let [place, fields @ ..] = row else {
-            return Err(self.damaged("an empty row"));
-        };
-        match record(fields) {
-            Ok(row) => Ok((place.clone(), row)),
-            Err(why) => Err(self.in_record(&place.as_text(), &why)),
-        }
-    }
-
-    /// Takes a row apart that has the certificate as well, and what it is found by.
-    fn found_in(&self, row: &[Obj]) -> Result<Found> {
-        let [place, fields @ ..] = row else {
-            return Err(self.damaged("an empty row"));
-        };
-        let field = |at: usize| fields.get(at).map(Obj::as_text).unwrap_or_default();
-        let row = record(fields);
-        let indexed = row.as_ref().is_ok_and(|row| {
-            field(3) == row.serial.to_string()
-                && field(7) == row.view().expires().to_string()
-                && field(8) == hash(&row.name)
-        });
-        let certificate = Some(field(6).into_owned()).filter(|text| !text.is_empty());
-        Ok(Found {
-            place: place.as_int().unwrap_or_default(),
-            serial: field(3).into_owned(),
-            row,
-            indexed,
-            certificate,
-        })
-    }
-
     /// Calls `visit` with the rows that the script gives in pages, each page behind the place of the last row of the one
     /// before.
     fn visit_pages(
@@ -226,33 +175,12 @@ impl Database {
         self.begun()?;
         let mut after = Obj::int(0);
         loop {
-            let rows = self.rows(&[Obj::text(question), after])?;
+            let rows = self.table(&[Obj::text(question), after])?;
             let Some(last) = rows.last() else {
                 return Ok(());
             };
             after = last.first().cloned().unwrap_or_else(Obj::empty);
             rows.iter().try_for_each(|row| visit(self, row))?;
-        }
-    }
-
-    /// Calls `visit` with the record of a revoked certificate that a line of the script's text tells of; gives its end
-    /// and its place.
-    fn visit_revoked(
-        &self,
-        line: &str,
-        visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>,
-    ) -> Result<(i64, i64)> {
-        let fields: Vec<&str> = line.split('\t').collect();
-        let [serial, expiry, revocation, end, place] = fields.as_slice() else {
-            return Err(self.damaged("a record that has a tab where none belongs"));
-        };
-        let fields = ["R", expiry, revocation, serial, "", ""];
-        let row = row::from_fields(&fields.map(|field| Cow::Borrowed(field.as_bytes())));
-        let row = row.map_err(|why| self.in_record(place, &why))?;
-        visit(&row)?;
-        match (end.parse(), place.parse()) {
-            (Ok(end), Ok(place)) => Ok((end, place)),
-            _ => Err(self.damaged("a record without a place")),
         }
     }
 
@@ -321,32 +249,9 @@ impl Database {
         if records.is_empty() {
             return Ok(());
         }
-        let rows = records.iter().map(|kept| self.columns(kept));
+        let rows = records.iter().map(|kept| self.rows.columns(kept));
         let rows = rows.collect::<Result<Vec<Obj>>>()?;
         self.ask(&[Obj::text("add"), Obj::list(rows)]).map(|_| ())
-    }
-
-    /// The columns of a record, as the script wants them.
-    fn columns(&self, kept: &Kept) -> Result<Obj> {
-        let row = &kept.row;
-        let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
-            Ok(text) if !text.contains('\0') => Ok(Obj::text(text)),
-            _ => Err(self.damaged(&format!(
-                "the record of certificate {} isn't text, which a database needs",
-                row.serial
-            ))),
-        };
-        Ok(Obj::list([
-            Obj::text(&row.status.letter().to_string()),
-            Obj::text(&row.expiry),
-            Obj::int(row.view().expires()),
-            Obj::text(&row.revocation),
-            Obj::text(&row.serial.to_string()),
-            text(&row.file)?,
-            text(&row.name)?,
-            Obj::text(&hash(&row.name)),
-            Obj::text(kept.certificate.as_deref().unwrap_or_default()),
-        ]))
     }
 
     /// Does what must be done in the transaction, as far as it doesn't come last.
@@ -388,16 +293,6 @@ impl Database {
         }
         self.turn = None;
     }
-
-    /// The error for a record that makes no sense.
-    fn in_record(&self, place: &str, why: &str) -> Error {
-        in_record(&self.name, place, why)
-    }
-
-    /// The error for contents that make no sense.
-    fn damaged(&self, why: &str) -> Error {
-        damaged(&self.name, why)
-    }
 }
 
 impl Store for Database {
@@ -407,16 +302,16 @@ impl Store for Database {
 
     fn record(&mut self, serial: &Serial) -> Result<Option<Row>> {
         self.begun()?;
-        let rows = self.rows(&[Obj::text("record"), Obj::text(&serial.to_string())])?;
-        let row = rows.first().map(|row| self.record_in(row)).transpose()?;
+        let rows = self.table(&[Obj::text("record"), Obj::text(&serial.to_string())])?;
+        let row = rows.first().map(|row| self.rows.record(row)).transpose()?;
         Ok(row.map(|(_, row)| row))
     }
 
     fn valid_subject(&mut self, name: &[u8]) -> Result<Option<Row>> {
         self.begun()?;
         let hashes = Obj::list([Obj::text(&hash(name))]);
-        for row in self.rows(&[Obj::text("valid"), hashes])? {
-            let (_, row) = self.record_in(&row)?;
+        for row in self.table(&[Obj::text("valid"), hashes])? {
+            let (_, row) = self.rows.record(&row)?;
             if row.name == name {
                 return Ok(Some(row));
             }
@@ -443,15 +338,15 @@ impl Store for Database {
         self.begun()?;
         let hashes = Obj::list(names.iter().map(|name| Obj::text(&hash(name))));
         let mut found = HashSet::new();
-        for row in self.rows(&[Obj::text("valid"), hashes])? {
-            found.insert(self.record_in(&row)?.1.name);
+        for row in self.table(&[Obj::text("valid"), hashes])? {
+            found.insert(self.rows.record(&row)?.1.name);
         }
         Ok(names.iter().position(|name| found.contains(*name)))
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {
         self.visit_pages("all", &mut |database, row| {
-            let (_, row) = database.record_in(row)?;
+            let (_, row) = database.rows.record(row)?;
             visit(&row.view())
         })
     }
@@ -467,7 +362,7 @@ impl Store for Database {
                 return Ok(());
             }
             for line in text.lines() {
-                last = last.max(self.visit_revoked(line, visit)?);
+                last = last.max(self.rows.revoked(line, visit)?);
             }
         }
     }
@@ -480,14 +375,14 @@ impl Store for Database {
         self.begun()?;
         let (mut end, mut after) = (Obj::int(i64::MIN), Obj::int(0));
         loop {
-            let rows = self.rows(&[Obj::text("ended"), Obj::int(now), end, after])?;
+            let rows = self.table(&[Obj::text("ended"), Obj::int(now), end, after])?;
             let Some(last) = rows.last() else {
                 return Ok(());
             };
             end = last.last().cloned().unwrap_or_else(Obj::empty);
             after = last.first().cloned().unwrap_or_else(Obj::empty);
             for row in &rows {
-                let (_, row) = self.record_in(row)?;
+                let (_, row) = self.rows.record(row)?;
                 visit(&row.view())?;
             }
         }
@@ -499,7 +394,10 @@ impl Store for Database {
 
     fn serial(&mut self) -> Result<Serial> {
         let serial = self.begun()?.serial.clone();
-        serial.ok_or_else(|| self.damaged("it has no serial number for the next certificate"))
+        serial.ok_or_else(|| {
+            self.rows
+                .damaged("it has no serial number for the next certificate")
+        })
     }
 
     fn crl_number(&mut self) -> Result<Option<Serial>> {
@@ -581,11 +479,12 @@ impl Vault for Database {
     }
 
     fn each_kept(&mut self, visit: &mut dyn FnMut(Kept) -> Result<()>) -> Result<()> {
-        let name = self.name.clone();
-        self.each_found(&mut |found| {
+        self.visit_pages("certificates", &mut |database, row| {
+            let found = database.rows.found(row)?;
+            let place = found.place.to_string();
             let row = found.row;
             visit(Kept {
-                row: row.map_err(|why| in_record(&name, &found.place.to_string(), &why))?,
+                row: row.map_err(|why| database.rows.in_record(&place, &why))?,
                 certificate: found.certificate,
             })
         })
@@ -593,7 +492,7 @@ impl Vault for Database {
 
     fn each_found(&mut self, visit: &mut dyn FnMut(Found) -> Result<()>) -> Result<()> {
         self.visit_pages("certificates", &mut |database, row| {
-            visit(database.found_in(row)?)
+            visit(database.rows.found(row)?)
         })
     }
 
@@ -602,7 +501,11 @@ impl Vault for Database {
         let places = records.iter().map(|(place, _)| Obj::int(*place));
         self.ask(&[Obj::text("unname"), Obj::list(places)])?;
         for (place, kept) in records {
-            self.ask(&[Obj::text("mend"), Obj::int(place), self.columns(&kept)?])?;
+            self.ask(&[
+                Obj::text("mend"),
+                Obj::int(place),
+                self.rows.columns(&kept)?,
+            ])?;
         }
         Ok(())
     }
@@ -617,43 +520,6 @@ impl Drop for Database {
 /// A time for the script.
 fn milliseconds(time: Duration) -> Obj {
     Obj::int(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Puts a record together from the columns that a record is read as; else says what is wrong.
-fn record(fields: &[Obj]) -> std::result::Result<Row, String> {
-    let texts: Vec<Cow<'_, str>> = fields.iter().take(6).map(Obj::as_text).collect();
-    let bytes: Vec<Cow<'_, [u8]>> = texts
-        .iter()
-        .map(|text| Cow::Borrowed(text.as_bytes()))
-        .collect();
-    match <[_; 6]>::try_from(bytes) {
-        Ok(fields) => row::from_fields(&fields).map(|row| row.to_row()),
-        Err(fields) => Err(format!("{} fields instead of 6", fields.len())),
-    }
-}
-
-/// The error for a record of a database that makes no sense.
-fn in_record(name: &str, place: &str, why: &str) -> Error {
-    damaged(name, &format!("tls_ca_certificate, place {place}: {why}"))
-}
-
-/// The error for contents of a database that make no sense.
-fn damaged(name: &str, why: &str) -> Error {
-    let message = format!("the database \"{name}\": {why}");
-    Error::failed_with(Reason::CaDatabase, [name], message)
-}
-
-/// What a subject is found by: subjects themselves can be too long for an index.
-fn hash(name: &[u8]) -> String {
-    let digest = sha256(name);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The PEM form alone, from what a certificate's file would hold.
-fn pem(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let begin = text.find("-----BEGIN ").unwrap_or_default();
-    text[begin..].to_owned()
 }
 
 /// The error when the interpreter has gone in the meantime.
