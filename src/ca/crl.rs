@@ -14,7 +14,7 @@ use crate::ossl;
 use crate::ossl::conf::Conf;
 use crate::ossl::x509_draft;
 use crate::x509::der::{self, Element, tag};
-use crate::x509::time;
+use crate::x509::{pem, time};
 
 use super::authority::{Authority, unsigned};
 use super::encode;
@@ -99,24 +99,13 @@ impl List {
             // Whole lines of 48 bytes each.
             let whole = pending.len() - pending.len() % 48;
             if whole >= 48 * 1024 {
-                sink(&base64_lines(&pending[..whole]))?;
+                sink(&pem::lines(&pending[..whole]))?;
                 pending.drain(..whole);
             }
         }
-        sink(&base64_lines(&pending))?;
+        sink(&pem::lines(&pending))?;
         sink(b"-----END X509 CRL-----\n")
     }
-}
-
-/// Base 64 in lines of 64 characters.
-fn base64_lines(bytes: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(bytes.len() * 4 / 3 + bytes.len() / 48 + 8);
-    // 48 bytes make a line, so that whole ones can be encoded together.
-    for line in openssl::base64::encode_block(bytes).as_bytes().chunks(64) {
-        text.extend_from_slice(line);
-        text.push(b'\n');
-    }
-    text
 }
 
 /// Makes a list of the revoked certificates.

@@ -232,7 +232,7 @@ impl Issuer<'_> {
         let path = folder.map(|folder| folder.join(format!("{serial}.pem")));
         let der = draft.certificate.to_der().map_err(|stack| failed(&stack))?;
         Ok(Finished {
-            text: self.text(&draft.certificate, &der)?,
+            text: self.text(&der)?,
             record: self.record(applicant, draft, &der, serial, path.as_deref()),
             path,
             der: applicant.wants_der.then_some(der),

@@ -186,26 +186,36 @@ X509_REQ *tls_d2i_X509_REQ_in(OSSL_LIB_CTX *context, const unsigned char *der, s
     return (X509_REQ *)ASN1_item_d2i_ex(NULL, &der, (long)length, ASN1_ITEM_rptr(X509_REQ), context, NULL);
 }
 
-/* Makes a public key of a kind from its parameters. */
-static EVP_PKEY *public_key(const char *kind, OSSL_PARAM *params)
+/* Makes a key of a kind from some of its parameters. */
+static EVP_PKEY *key_of(const char *kind, int selection, OSSL_PARAM *params)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
     EVP_PKEY *key = NULL;
 
     if (ctx != NULL && params != NULL && EVP_PKEY_fromdata_init(ctx) > 0)
-        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params);
+        EVP_PKEY_fromdata(ctx, &key, selection, params);
     EVP_PKEY_CTX_free(ctx);
     return key;
 }
 
-EVP_PKEY *tls_ec_key(const char *group, const unsigned char *point, size_t length)
+EVP_PKEY *tls_ec_curve(const char *name)
 {
-    OSSL_PARAM params[3];
+    OSSL_PARAM params[2];
 
-    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)group, 0);
-    params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)point, length);
-    params[2] = OSSL_PARAM_construct_end();
-    return public_key("EC", params);
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)name, 0);
+    params[1] = OSSL_PARAM_construct_end();
+    return key_of("EC", EVP_PKEY_KEY_PARAMETERS, params);
+}
+
+EVP_PKEY *tls_ec_key(EVP_PKEY *curve, const unsigned char *point, size_t length)
+{
+    EVP_PKEY *key = EVP_PKEY_dup(curve);
+
+    if (key != NULL && EVP_PKEY_set1_encoded_public_key(key, point, length) <= 0) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    return key;
 }
 
 EVP_PKEY *tls_rsa_key(const unsigned char *modulus, size_t modulus_length, const unsigned char *exponent,
@@ -220,7 +230,7 @@ EVP_PKEY *tls_rsa_key(const unsigned char *modulus, size_t modulus_length, const
     if (n != NULL && e != NULL && parts != NULL && OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_N, n)
         && OSSL_PARAM_BLD_push_BN(parts, OSSL_PKEY_PARAM_RSA_E, e))
         params = OSSL_PARAM_BLD_to_param(parts);
-    key = public_key("RSA", params);
+    key = key_of("RSA", EVP_PKEY_PUBLIC_KEY, params);
     OSSL_PARAM_free(params);
     OSSL_PARAM_BLD_free(parts);
     BN_free(n);

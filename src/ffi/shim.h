@@ -32,8 +32,11 @@ int tls_X509_copy_key(X509 *to, X509_REQ *from);
 X509 *tls_d2i_X509_in(OSSL_LIB_CTX *context, const unsigned char *der, size_t length);
 X509_REQ *tls_d2i_X509_REQ_in(OSSL_LIB_CTX *context, const unsigned char *der, size_t length);
 
-/* A public key from its parts: a curve's name and a point; modulus and exponent. */
-EVP_PKEY *tls_ec_key(const char *group, const unsigned char *point, size_t length);
+/* A key without its parts, which only knows its curve by a name; and the public key at a point of such a curve. */
+EVP_PKEY *tls_ec_curve(const char *name);
+EVP_PKEY *tls_ec_key(EVP_PKEY *curve, const unsigned char *point, size_t length);
+
+/* The public key of a modulus and an exponent. */
 EVP_PKEY *tls_rsa_key(const unsigned char *modulus, size_t modulus_length, const unsigned char *exponent,
                       size_t exponent_length);
 

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use foreign_types::ForeignType;
 use openssl::error::ErrorStack;
 use openssl::lib_ctx::LibCtx;
-use openssl::pkey::{PKey, Public};
+use openssl::pkey::{PKey, Params, Public};
 use openssl::provider::Provider;
 use openssl::x509::{X509, X509Req};
 
@@ -50,12 +50,44 @@ pub(crate) fn request(der: &[u8]) -> Result<X509Req, ErrorStack> {
     Ok(unsafe { X509Req::from_ptr(read) })
 }
 
-/// The public key at a point of a named curve (EVP_PKEY_fromdata).
-pub(crate) fn ec_key(curve: &CStr, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
-    // SAFETY: the name ends with a null byte, the point is readable for its length.
-    let key = cvt_p(unsafe { ossl::tls_ec_key(curve.as_ptr(), point.as_ptr(), point.len()) })?;
-    // SAFETY: a new key that belongs to the caller.
-    Ok(unsafe { PKey::from_ptr(key) })
+/// A curve, whose numbers OpenSSL works out once.
+pub(crate) struct Curve {
+    /// Its name.
+    name: &'static CStr,
+    /// A key of that curve without a point, which is never changed.
+    key: OnceLock<Result<PKey<Params>, ErrorStack>>,
+}
+
+/// The curve of 256 bits.
+pub(crate) static P256: Curve = Curve::named(c"P-256");
+
+/// The curve of 384 bits.
+pub(crate) static P384: Curve = Curve::named(c"P-384");
+
+/// The curve of 521 bits.
+pub(crate) static P521: Curve = Curve::named(c"P-521");
+
+impl Curve {
+    /// The curve of this name.
+    const fn named(name: &'static CStr) -> Self {
+        let key = OnceLock::new();
+        Self { name, key }
+    }
+
+    /// The public key at a point (EVP_PKEY_dup, EVP_PKEY_set1_encoded_public_key).
+    pub(crate) fn key(&self, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
+        let curve = self.key.get_or_init(|| {
+            // SAFETY: the name ends with a null byte.
+            let key = cvt_p(unsafe { ossl::tls_ec_curve(self.name.as_ptr()) })?;
+            // SAFETY: a new key that belongs to the caller.
+            Ok(unsafe { PKey::from_ptr(key) })
+        });
+        let curve = curve.as_ref().map_err(ErrorStack::clone)?.as_ptr();
+        // SAFETY: the curve is live and only read, the point is readable for its length.
+        let key = cvt_p(unsafe { ossl::tls_ec_key(curve, point.as_ptr(), point.len()) })?;
+        // SAFETY: a new key that belongs to the caller.
+        Ok(unsafe { PKey::from_ptr(key) })
+    }
 }
 
 /// The public key of a modulus and an exponent (EVP_PKEY_fromdata).

@@ -117,13 +117,13 @@ fn common_key(info: &[u8]) -> Option<PKey<Public>> {
         }
         EC => {
             let curve = match parameters.expect(tag::OID)? {
-                P256 => c"P-256",
-                P384 => c"P-384",
-                P521 => c"P-521",
+                P256 => &undecoded::P256,
+                P384 => &undecoded::P384,
+                P521 => &undecoded::P521,
                 _ => return None,
             };
             let uncompressed = bits.first() == Some(&UNCOMPRESSED);
-            uncompressed.then(|| undecoded::ec_key(curve, bits).ok())?
+            uncompressed.then(|| curve.key(bits).ok())?
         }
         _ => None,
     }

@@ -19,11 +19,11 @@ use crate::error::Result;
 use crate::ossl;
 use crate::ossl::x509_draft;
 use crate::value::Record;
-use crate::x509::{describe, name, time};
+use crate::x509::{describe, name, pem, time};
 
 impl Issuer<'_> {
     /// The certificate as it is written: text, if wanted, and PEM.
-    pub(super) fn text(&self, certificate: &X509, der: &[u8]) -> Result<Vec<u8>> {
+    pub(super) fn text(&self, der: &[u8]) -> Result<Vec<u8>> {
         let mut text = match self.profile.text {
             true => {
                 // A draft doesn't have its key in the form that is printed.
@@ -33,7 +33,7 @@ impl Issuer<'_> {
             }
             false => Vec::new(),
         };
-        text.extend(certificate.to_pem().map_err(|stack| failed(&stack))?);
+        text.extend(pem::text("CERTIFICATE", der));
         Ok(text)
     }
 
