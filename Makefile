@@ -64,7 +64,8 @@ bench-ca: build
 # The same on SQLite, PostgreSQL and MariaDB, and what many processes do at once.
 bench-ca-databases: build
 	$(DEPS) bench test
-	$(TCLSH) benches/ca-databases.tcl $(BENCH) $(PACKAGE)
+	$(CARGO) build --release --example signing
+	$(TCLSH) benches/ca-databases.tcl $(BENCH) $(dir $(LIBRARY))examples/signing $(PACKAGE)
 
 # tls::cms beside the openssl program and gpgsm, each operation at three sizes. BENCH_CMS="-sizes 1" tries it out.
 bench-cms: build

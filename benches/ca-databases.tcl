@@ -2,12 +2,13 @@
 # by the size of the database, what a call does with many requests, and what many processes do at
 # once.
 #
-# Usage: tclsh ca-databases.tcl ?-quick? ?-kinds KINDS? ?-rows SIZES? ?-only WORKS? PACKAGE
+# Usage: tclsh ca-databases.tcl ?-quick? ?-kinds KINDS? ?-rows SIZES? ?-only WORKS?
+#        SIGNING PACKAGE
 #
-# PACKAGE is the folder that tools/package.tcl made. KINDS are any of files, sqlite3, postgres and mysql;
-# the servers are those of the tests, and end with this. SIZES is a list of numbers of records, WORKS a
-# regular expression. Each work runs in a process of its own, which tells its median time and the most
-# memory that it ever had; a server's memory isn't counted.
+# SIGNING is the built example signing, PACKAGE the folder that tools/package.tcl made. KINDS are any of files,
+# sqlite3, postgres and mysql; the servers are those of the tests, and end with this. SIZES is a list of
+# numbers of records, WORKS a regular expression. Each work runs in a process of its own, which tells its
+# median time and the most memory that it ever had; a server's memory isn't counted.
 #
 #       tclsh ca-databases.tcl -worker PACKAGE FOLDER WORK COUNT ?DRIVER CONNECT?
 #
@@ -68,11 +69,13 @@ proc bench::DatabaseWorker {package path work count {driver {}} {connect {}}} {
         flush stdout
         gets stdin
     }
+    set before [Processor]
     set times [lsort -real [Times $work $count $database]]
+    set processor [expr {[Processor] - $before}]
     set status [open /proc/self/status]
     regexp {VmHWM:\s+(\d+)} [read $status] -> peak
     close $status
-    puts "[lindex $times [expr {[llength $times] / 2}]] $peak"
+    puts "[lindex $times [expr {[llength $times] / 2}]] $peak $processor"
 }
 
 # ---- The measurements -----------------------------------------------------------------------------
@@ -130,7 +133,7 @@ proc bench::Sized {package kind rows only} {
 }
 
 # Many requests in one call, beside what the key alone can sign.
-proc bench::Requests {package kind count} {
+proc bench::Requests {signing package kind count} {
     variable folder
     lassign [Imported $package bulk 1 V $kind] path
     if {![file exists [file join $folder requests]]} {
@@ -141,13 +144,8 @@ proc bench::Requests {package kind count} {
         }
     }
     file link [file join $path requests] [file join $folder requests]
-    lassign [exec {*}[Process $package $path $kind bulk 1]] seconds peak
-    regexp {rsa +2048 bits.* (\d+\.\d) +\d+\.\d} \
-        [exec openssl speed -seconds 2 rsa2048 2>/dev/null] -> raw
-    set rate [expr {$count / $seconds}]
-    puts [format "%-9s %-32s %10.0f /s %6.0f MB   %.2f of %.0f signatures/s" \
-        $kind "$count requests in one call" $rate [expr {$peak / 1024.0}] [expr {$rate / $raw}] $raw]
-    flush stdout
+    Rate [format "%-9s %s" $kind "$count requests in one call"] $count \
+        [exec {*}[Process $package $path $kind bulk 1]] [exec $signing [file join $path ca.key] 2]
 }
 
 # So many certificates by one process, and by many at once.
@@ -201,7 +199,7 @@ proc bench::Databases {words} {
             default {error "bad option \"$option\": must be -kinds, -only, -quick, or -rows"}
         }
     }
-    set package [file normalize [lindex $words 0]]
+    lassign [lmap word $words {file normalize $word}] signing package
     set ::env(TLS_PACKAGE) $package
     set ::argv {}
     set tests [file join [file dirname [file dirname [file normalize [info script]]]] tests]
@@ -219,7 +217,7 @@ proc bench::Databases {words} {
                 Sized $package $kind $rows $only
             }
             if {[regexp -- $only bulk]} {
-                Requests $package $kind $count
+                Requests $signing $package $kind $count
             }
             if {[regexp -- $only processes]} {
                 Crowd $package $kind $count

@@ -5,7 +5,8 @@
 #
 # SIGNING is the built example signing, PACKAGE the folder that tools/package.tcl made. SIZES is a list
 # of numbers of records, COUNT one of requests and certificates, WORKS a pattern of works. Each work
-# runs in a process of its own, which tells its median time and the most memory it ever had; that of
+# runs in a process of its own, which tells its median time, the most memory it ever had, and how long it
+# had processors; that of
 # openssl ca, which gets a copy of the same folder, is measured by Python. -alone leaves the program
 # out. Nothing is left behind but the table.
 #
@@ -127,11 +128,21 @@ proc bench::Worker {package path work count} {
     if {$work in {issue revoke status}} {
         tls::ca -config ca.cnf -status 01
     }
+    set before [Processor]
     set times [lsort -real [Work $work $count]]
+    set processor [expr {[Processor] - $before}]
     set status [open /proc/self/status]
     regexp {VmHWM:\s+(\d+)} [read $status] -> peak
     close $status
-    puts "[lindex $times [expr {[llength $times] / 2}]] $peak"
+    puts "[lindex $times [expr {[llength $times] / 2}]] $peak $processor"
+}
+
+# How many seconds this process has had processors so far, by the kernel's count of hundredths.
+proc bench::Processor {} {
+    set file [open /proc/self/stat]
+    set words [read $file]
+    close $file
+    return [expr {([lindex $words 13] + [lindex $words 14]) / 100.0}]
 }
 
 # ---- The measurements -----------------------------------------------------------------------------
@@ -213,6 +224,18 @@ proc bench::Delta {package rows} {
     Line "delta, $rows records" [Ours $package $path delta 1] {}
 }
 
+# The rate of a call with so many requests, beside what the key alone signs by one thread, by as many as there
+# are processors, and in a second of a processor's time, as the example signing tells it.
+proc bench::Rate {title count measured raw} {
+    lassign $measured seconds peak processor
+    lassign $raw one all each
+    puts [format "%-34s %10.0f /s %6.0f MB   %.2f of %.0f signatures/s by one thread,\
+        %.2f of %.0f by all, %.2f of %.0f a processor's second" \
+        $title [expr {$count / $seconds}] [expr {$peak / 1024.0}] [expr {$count / $seconds / $one}] $one \
+        [expr {$count / $seconds / $all}] $all [expr {$count / $processor / $each}] $each]
+    flush stdout
+}
+
 # Requests by the thousand in one call, beside what the key alone can sign by all processors; and looking
 # all of it over, and making it again.
 proc bench::Bulk {signing package count only} {
@@ -226,11 +249,8 @@ proc bench::Bulk {signing package count only} {
         Openssl req -new -config [file join $folder req.cnf] -key [file join $folder leaf.key] \
             -subj "/CN=bulk $number" -out [file join $path requests [format %06d.req $number]]
     }
-    lassign [exec $signing [file join $path ca.key] 2] one all
-    lassign [Ours $package $path bulk 1] seconds peak
-    set rate [expr {$count / $seconds}]
-    puts [format "%-34s %10.0f /s %6.0f MB   %.2f of %.0f signatures/s (%.0f by one thread)" \
-        "$count requests in one call" $rate [expr {$peak / 1024.0}] [expr {$rate / $all}] $all $one]
+    set raw [exec $signing [file join $path ca.key] 2]
+    Rate "$count requests in one call" $count [Ours $package $path bulk 1] $raw
     foreach work {check rebuild} {
         Line "$work, $count certificates" [Ours $package $path $work 1] {}
     }

@@ -1,6 +1,7 @@
 //! What a key can sign: the same small text again and again, in one process over all processors.
 //!
-//! Usage: `signing KEY SECONDS`. Prints signatures a second by one thread, and by as many as there are processors.
+//! Usage: `signing KEY SECONDS`. Prints signatures a second by one thread, the same by as many as there are processors, and
+//! how many of those took a second of a processor's time.
 
 #![expect(
     clippy::disallowed_methods,
@@ -27,7 +28,20 @@ fn main() {
     let key = PKey::private_key_from_pem(&fs::read(&words[0]).unwrap()).unwrap();
     let span = Duration::from_secs(words[1].parse().unwrap());
     let all = thread::available_parallelism().map_or(1, NonZero::get);
-    println!("{} {}", rate(&key, span, 1), rate(&key, span, all));
+    let one = rate(&key, span, 1);
+    let before = processor_seconds();
+    let many = rate(&key, span, all);
+    let spent = processor_seconds() - before;
+    let each = (many * span.as_secs()) as f64 / spent;
+    println!("{one} {many} {each:.0}");
+}
+
+/// How long this process has had processors so far, by the kernel's count of hundredths of a second.
+fn processor_seconds() -> f64 {
+    let told = fs::read_to_string("/proc/self/stat").unwrap();
+    let words: Vec<&str> = told.split_whitespace().collect();
+    let ticks = [13, 14].map(|at| words[at].parse::<f64>().unwrap());
+    ticks.iter().sum::<f64>() / 100.0
 }
 
 /// Signatures a second by so many threads.
