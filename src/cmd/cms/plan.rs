@@ -7,15 +7,15 @@ use std::io::Write;
 
 use openssl::x509::X509;
 
-use super::streams::{self, Tell};
+use super::streams::{Progress, Tell};
 use super::{Job, KINDS, addresses};
 use crate::cmd::later;
 use crate::cmd::library::Library;
 use crate::cmd::sink::{Sink, Sinks, Target};
 use crate::cms::ber::Skeleton;
 use crate::cms::book::Entry;
-use crate::cms::refused;
-use crate::cms::source::Stream;
+use crate::cms::source::{FileStream, Stream};
+use crate::cms::{refused, unreadable};
 use crate::error::{Error, Reason, Result};
 use crate::tcl::{Interp, Obj};
 use crate::value::Record;
@@ -102,18 +102,24 @@ impl Plan {
         tell: Option<Tell>,
         out: &mut dyn Write,
     ) -> Result<Finding> {
-        let stream = streams::with_progress(stream, tell);
-        let mut stream = match self.reading {
-            Reading::Again => streams::repeatable(stream)?,
-            Reading::Once | Reading::Never => stream,
+        let mut progress = Progress::new(stream, tell);
+        let mut copy = None;
+        let stream: &mut dyn Stream = match self.reading {
+            // A stream that can't start again is copied.
+            Reading::Again if progress.size().is_none() => {
+                copy.insert(FileStream::spool(&mut progress).map_err(unreadable)?)
+            }
+            Reading::Again | Reading::Once | Reading::Never => &mut progress,
         };
-        (self.work)(Ways {
-            stream: &mut *stream,
+        let finding = (self.work)(Ways {
+            stream,
             beside: beside
                 .as_mut()
                 .map(|beside| &mut **beside as &mut dyn Stream),
             out,
-        })
+        })?;
+        progress.finish().map_err(unreadable)?;
+        Ok(finding)
     }
 }
 

@@ -9,7 +9,6 @@ use crate::cmd::later;
 use crate::cmd::pki;
 use crate::cmd::staged;
 use crate::cms::source::{FileStream, Stream};
-use crate::cms::unreadable;
 use crate::error::{Error, Reason, Result};
 use crate::tcl::channel::Mask;
 use crate::tcl::script::Script;
@@ -40,26 +39,58 @@ impl Stream for ChannelStream {
 /// Is told how many bytes were read, and how many there are.
 pub(super) type Tell = Box<dyn FnMut(u64, Option<u64>) -> io::Result<()>>;
 
-/// Tells somebody how far reading has come.
-struct Progress {
+/// Reads a stream, and tells somebody how far that has come.
+pub(super) struct Progress {
     /// What is read.
     inner: Box<dyn Stream>,
     /// Who is told.
-    tell: Tell,
+    tell: Option<Tell>,
     /// How many bytes were read, whichever way they were gone over.
     done: u64,
+    /// How many he was told of last.
+    told: u64,
     /// At how many he is told next.
     next: u64,
+}
+
+impl Progress {
+    /// A reader of a stream from its start.
+    pub(super) fn new(inner: Box<dyn Stream>, tell: Option<Tell>) -> Self {
+        Self {
+            inner,
+            tell,
+            done: 0,
+            told: 0,
+            next: STEP,
+        }
+    }
+
+    /// Tells of what was read last, when no more is wanted: whose length is in the message isn't read up to its end.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        match self.told < self.done {
+            true => self.tell(),
+            false => Ok(()),
+        }
+    }
+
+    /// Tells how much was read.
+    fn tell(&mut self) -> io::Result<()> {
+        self.told = self.done;
+        self.next = self.done + STEP;
+        let total = self.inner.size();
+        match &mut self.tell {
+            Some(tell) => tell(self.done, total),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Read for Progress {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let size = self.inner.read(buffer)?;
         self.done += size as u64;
-        let total = self.inner.size();
-        if self.done >= self.next || size == 0 || total == Some(self.done) {
-            self.next = self.done + STEP;
-            (self.tell)(self.done, total)?;
+        if self.done >= self.next || size == 0 || self.inner.size() == Some(self.done) {
+            self.tell()?;
         }
         Ok(size)
     }
@@ -73,19 +104,6 @@ impl Stream for Progress {
     fn seek_to(&mut self, offset: u64) -> io::Result<()> {
         self.done = offset;
         self.inner.seek_to(offset)
-    }
-}
-
-/// A stream that tells somebody how far it has come.
-pub(super) fn with_progress(inner: Box<dyn Stream>, tell: Option<Tell>) -> Box<dyn Stream> {
-    match tell {
-        Some(tell) => Box::new(Progress {
-            inner,
-            tell,
-            done: 0,
-            next: STEP,
-        }),
-        None => inner,
     }
 }
 
@@ -128,14 +146,4 @@ pub(super) fn open_channel(
 ) -> Result<Box<dyn Stream>> {
     let channel = KINDS.channel(interp, option, name, Mask::READABLE)?;
     Ok(Box::new(ChannelStream(channel)))
-}
-
-/// A stream that can be read twice: the stream itself, or a temporary copy of it.
-pub(super) fn repeatable(mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>> {
-    match stream.size() {
-        Some(_) => Ok(stream),
-        None => Ok(Box::new(
-            FileStream::spool(&mut stream).map_err(unreadable)?,
-        )),
-    }
 }
