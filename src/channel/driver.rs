@@ -234,8 +234,9 @@ impl TlsChannel {
             return Err(Error::failed(Reason::ChannelUnsent, message));
         }
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            // No script may run now, neither as a callback nor in the event loop: it could close the channel.
-            let waits = under.os_handle(Mask::WRITABLE).is_some();
+            // No script may run now, neither as a callback nor in the event loop: it could close the channel. One that is
+            // not to block isn't held up by a peer that reads nothing, who then isn't told of the end.
+            let waits = self.below.is_blocking() && under.os_handle(Mask::WRITABLE).is_some();
             while self.is_open() && engine.close_write() == Ok(Progress::WantWrite) {
                 if !waits || self.below.wait(under, Mask::WRITABLE).is_err() {
                     break;
