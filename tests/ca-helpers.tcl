@@ -4,6 +4,8 @@
 source [file join [file dirname [info script]] ca-configuration.tcl]
 
 namespace eval authority {
+    namespace import ::helpers::bytes
+
     # The folder of the keys that all authorities of one test file share.
     variable keys {}
 }
@@ -85,16 +87,8 @@ proc authority::Write {name content} {
     put [file join $keys $name] $content
 }
 
-# authority::bytes, authority::put --
-#       Read and write a whole file.
-proc authority::bytes {path} {
-    set file [open $path rb]
-    try {
-        return [read $file]
-    } finally {
-        close $file
-    }
-}
+# authority::put --
+#       Writes a whole file.
 proc authority::put {path content} {
     set file [open $path wb]
     try {

@@ -3,16 +3,8 @@
 #
 # Usage: tclsh ca-lister.tcl PACKAGE FOLDER NAME COUNT ?DRIVER CONNECT?
 
-lassign $argv package folder name count driver connect
-lappend auto_path [file dirname $package] $package
-package require tls
-set database {}
-if {$driver ne {}} {
-    package require tdbc::$driver
-    {*}$connect
-    set database {-database ::db}
-}
-cd $folder
+source [file join [file dirname [info script]] ca-process.tcl]
+
 for {set number 0} {$number < $count} {incr number} {
     tls::ca -config ca.cnf {*}$database -gencrl -out $name.$number.crl -info info
     puts "list [dict get $info crl number]"

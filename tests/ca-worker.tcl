@@ -3,21 +3,12 @@
 #
 # Usage: tclsh ca-worker.tcl PACKAGE FOLDER NAME COUNT ?DRIVER CONNECT?
 #
-# With a driver of TDBC and a command that makes the connection ::db, the authority is in that database. With a count
-# below zero, every second certificate is revoked, and every fourth time a list is made.
+# With a count below zero, every second certificate is revoked, and every fourth time a list is made.
 
-lassign $argv package folder name count driver connect
-lappend auto_path [file dirname $package] $package
-package require tls
-set database {}
-if {$driver ne {}} {
-    package require tdbc::$driver
-    {*}$connect
-    set database {-database ::db}
-}
+source [file join [file dirname [info script]] ca-process.tcl]
+
 set mixed [expr {$count < 0}]
 set count [expr {abs($count)}]
-cd $folder
 puts ready
 flush stdout
 for {set number 0} {$number < $count} {incr number} {

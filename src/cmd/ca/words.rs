@@ -6,33 +6,6 @@ use crate::tcl::Obj;
 
 use super::inputs::option_error;
 
-/// The operations that may stand first without their dash.
-const OPERATIONS: &[&str] = &[
-    "-check",
-    "-crl",
-    "-export",
-    "-gencrl",
-    "-help",
-    "-import",
-    "-newca",
-    "-newcert",
-    "-newreq",
-    "-newreq-nodes",
-    "-ocsp",
-    "-pkcs12",
-    "-precert",
-    "-rebuild",
-    "-revoke",
-    "-sign",
-    "-signCA",
-    "-signcert",
-    "-status",
-    "-updatedb",
-    "-valid",
-    "-verify",
-    "-xsign",
-];
-
 /// Operations that nothing else goes with.
 const ALONE: &[&str] = &[
     "-check",
@@ -46,6 +19,28 @@ const ALONE: &[&str] = &[
     "-rebuild",
     "-verify",
 ];
+
+/// The other operations.
+const TOGETHER: &[&str] = &[
+    "-crl",
+    "-export",
+    "-gencrl",
+    "-help",
+    "-import",
+    "-revoke",
+    "-sign",
+    "-signCA",
+    "-signcert",
+    "-status",
+    "-updatedb",
+    "-valid",
+    "-xsign",
+];
+
+/// Whether this is an operation, which may stand first without its dash.
+fn is_operation(word: &str) -> bool {
+    ALONE.contains(&word) || TOGETHER.contains(&word)
+}
 
 /// The words, taken apart.
 pub(super) struct Words {
@@ -84,7 +79,7 @@ fn dashed(words: &[Obj]) -> Vec<Obj> {
     let mut words = words.to_vec();
     if let Some(first) = words.first_mut() {
         let dashed = format!("-{}", first.as_text());
-        if OPERATIONS.contains(&dashed.as_str()) {
+        if is_operation(&dashed) {
             *first = Obj::text(&dashed);
         }
     }
@@ -133,7 +128,7 @@ pub(super) fn without(table: &'static Table, words: &[Obj], option: &str) -> Vec
 fn check_alone(given: &Given<Obj>) -> Result<()> {
     let names = given.all().map(|setting| setting.spec.name);
     let mut operations: Vec<&str> = names
-        .filter(|name| OPERATIONS.contains(name) && *name != "-help")
+        .filter(|name| is_operation(name) && *name != "-help")
         .collect();
     operations.dedup();
     let alone = operations.iter().find(|name| ALONE.contains(name));
