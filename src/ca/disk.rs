@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::error::{Error, Reason, Result};
+use crate::ffi::os;
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -262,6 +263,8 @@ fn write_beside(
         fault::point()
             .and_then(|()| file.sync_all())
             .map_err(|error| unwritable(path, &error))?;
+    } else {
+        os::begin_to_write(&file);
     }
     Ok(staged)
 }

@@ -14,8 +14,9 @@ use super::row::{self, Line, Row, RowRef, Status};
 use super::serial::Serial;
 use super::side::{self, Builder, Judge, Key, Side};
 
-/// Up to this many bytes an index is small: some 1,800 records. Unit tests want to see both kinds quickly.
-const SMALL: u64 = if cfg!(test) { 4 * 1024 } else { 128 * 1024 };
+/// Up to this many bytes an index is small: some 450 records, beyond which appending takes less time than writing anew.
+/// Unit tests want to see both kinds quickly.
+const SMALL: u64 = if cfg!(test) { 4 * 1024 } else { 32 * 1024 };
 
 /// A change of the records.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -93,6 +93,11 @@ impl<R: Read> Input<R> {
         Ok(&self.buffer[self.next..self.end])
     }
 
+    /// Whether so many bytes were read ahead.
+    pub(super) const fn has(&self, size: usize) -> bool {
+        self.end - self.next >= size
+    }
+
     /// Takes `size` bytes of what `ahead` showed.
     pub(super) fn take(&mut self, size: usize) {
         self.next += size;

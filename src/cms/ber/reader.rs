@@ -7,6 +7,9 @@ use std::io::{self, Read};
 use super::input::{Input, cut};
 use super::{Kind, Skeleton, bad, tag};
 
+/// What must have been read ahead for another segment to be begun: its header, and more.
+const NEXT: usize = 64;
+
 /// Reads a message: first what stands before the content, then (as a [`Read`]) the content, then the rest.
 pub(crate) struct Reader<R> {
     /// The source.
@@ -21,6 +24,8 @@ pub(crate) struct Reader<R> {
     done: bool,
     /// The tag of the content, whose constructed form holds segments.
     constructed: bool,
+    /// What is wrong behind the bytes that were handed out last.
+    wrong: Option<io::Error>,
 }
 
 impl<R: Read> Reader<R> {
@@ -90,6 +95,7 @@ impl<R: Read> Reader<R> {
             segment: 0,
             done: !skeleton.has_content,
             constructed: false,
+            wrong: None,
             skeleton,
         };
         reader.depth = reader.input.open.len();
@@ -140,8 +146,9 @@ impl<R: Read> Reader<R> {
     }
 }
 
-impl<R: Read> Read for Reader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl<R: Read> Reader<R> {
+    /// Reads from the content's current segment, or else from the next one.
+    fn read_segment(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.segment == 0 && !self.done {
             if !self.constructed {
                 self.done = true;
@@ -173,6 +180,27 @@ impl<R: Read> Read for Reader<R> {
         buffer[..size].copy_from_slice(&ahead[..size]);
         self.input.take(size);
         self.segment -= size as u64;
+        Ok(size)
+    }
+}
+
+impl<R: Read> Read for Reader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(error) = self.wrong.take() {
+            return Err(error);
+        }
+        let mut size = self.read_segment(buffer)?;
+        // Writers make segments of 1 to 4 KiB. Those that are here already go on together; nobody waits for more.
+        while size > 0 && size < buffer.len() && self.input.has(NEXT) {
+            match self.read_segment(&mut buffer[size..]) {
+                Ok(0) => break,
+                Ok(more) => size += more,
+                Err(error) => {
+                    self.wrong = Some(error);
+                    break;
+                }
+            }
+        }
         Ok(size)
     }
 }

@@ -77,6 +77,64 @@ fn nested_segments_are_put_together() {
     assert_eq!(read(&message).unwrap().0, b"abc");
 }
 
+/// Data in segments of 100 bytes each; `last` is the tag of the last one, 4 where it is right.
+fn segments(count: usize, last: u8) -> Vec<u8> {
+    let mut octets = vec![0x24, 0x80];
+    for number in 1..=count {
+        let tag = if number == count { last } else { 4 };
+        octets.extend(element(tag, &[7; 100]));
+    }
+    octets.extend([0, 0]);
+    element(0x30, &[Kind::Data.oid(), &element(0xa0, &octets)].concat())
+}
+
+#[test]
+fn small_segments_are_read_together() {
+    let message = segments(500, 4);
+    let mut reader = Reader::new(message.as_slice()).unwrap();
+    let mut buffer = vec![0; 100_000];
+    // All of it, since one reading of the source has brought all of it.
+    let size = reader.read(&mut buffer).unwrap();
+    assert_eq!(size, 50_000);
+    assert_eq!(reader.read(&mut buffer).unwrap(), 0);
+    assert_eq!(buffer[..size], [7; 50_000]);
+}
+
+#[test]
+fn segments_that_are_late_are_not_waited_for() {
+    /// Gives one part at a time.
+    struct Slow<'a>(Vec<&'a [u8]>);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            assert!(!self.0.is_empty(), "what nobody has asked for yet was read");
+            let part = self.0.remove(0);
+            buffer[..part.len()].copy_from_slice(part);
+            Ok(part.len())
+        }
+    }
+
+    let message = segments(10, 4);
+    let (first, rest) = message.split_at(500);
+    let mut reader = Reader::new(Slow(vec![first])).unwrap();
+    let mut buffer = vec![0; 100_000];
+    let size = reader.read(&mut buffer).unwrap();
+    assert!(size > 300 && size < 500, "{size}");
+    let mut reader = Reader::new(Slow(vec![first, rest])).unwrap();
+    let mut content = Vec::new();
+    reader.read_to_end(&mut content).unwrap();
+    assert_eq!(content, [7; 1000]);
+}
+
+#[test]
+fn what_is_wrong_behind_segments_is_told_after_them() {
+    let message = segments(10, 5);
+    let mut reader = Reader::new(message.as_slice()).unwrap();
+    let mut buffer = vec![0; 100_000];
+    assert_eq!(reader.read(&mut buffer).unwrap(), 900);
+    assert!(reader.read(&mut buffer).is_err());
+}
+
 #[test]
 fn every_cut_message_is_an_error() {
     for skeleton in [signed(), enveloped(), data()] {
