@@ -39,7 +39,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("x509", &["ossl"], &["memchr", "openssl"]),
     ("context", &["ossl", "x509"], &["once_cell", "openssl"]),
-    ("ca", &["ossl", "x509"], &["memchr", "openssl"]),
+    ("ca", &["ossl", "x509"], &["memchr", "openssl", "rustix"]),
     ("cmp", &["ossl", "x509"], &["openssl"]),
     (
         "cms",

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::error::{Error, Reason, Result};
-use crate::ffi::os;
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -264,9 +263,19 @@ fn write_beside(
             .and_then(|()| file.sync_all())
             .map_err(|error| unwritable(path, &error))?;
     } else {
-        os::begin_to_write(&file);
+        begin_to_write(&file);
     }
     Ok(staged)
+}
+
+/// Has the file system write to the disk what it has of a file, so that who waits for that later waits less: that is what
+/// Linux does when it hears that a file's pages aren't needed. Others begin when they are waited for.
+fn begin_to_write(file: &fs::File) {
+    #[cfg(target_os = "linux")]
+    // It is no more than advice: who waits learns whether the file can be written.
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).ok();
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
 }
 
 /// Where a staged file's bytes go.
@@ -309,8 +318,7 @@ impl Staged {
     pub(crate) fn sync(&self) -> Result<()> {
         match &self.waiting {
             Some(waiting) => fault::point()
-                .and_then(|()| fs::OpenOptions::new().write(true).open(waiting))
-                .and_then(|file| file.sync_all())
+                .and_then(|()| sync_contents(waiting))
                 .map_err(|error| unwritable(&self.path, &error)),
             None => Ok(()),
         }
@@ -434,6 +442,11 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(|error| unwritable(folder, &error))
 }
 
+/// Waits until the contents of a file that was written are on the disk.
+fn sync_contents(path: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).open(path)?.sync_data()
+}
+
 /// Waits until these files are on the disk.
 ///
 /// Several threads wait: the disk has many files on the way at once, and the file system writes down together what
@@ -441,11 +454,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
 pub(crate) fn sync_files(paths: &[PathBuf]) -> Result<()> {
     /// How many wait at once.
     const WAITING: usize = 16;
-    let wait = |path: &PathBuf| {
-        let file = fs::OpenOptions::new().write(true).open(path);
-        file.and_then(|file| file.sync_data())
-            .map_err(|error| unwritable(path, &error))
-    };
+    let wait = |path: &PathBuf| sync_contents(path).map_err(|error| unwritable(path, &error));
     let Some(first) = paths.first() else {
         return Ok(());
     };

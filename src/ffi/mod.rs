@@ -1,8 +1,7 @@
-//! Floor 0: the raw names of Tcl, OpenSSL and the operating system, and nothing else.
+//! Floor 0: the raw names of Tcl and OpenSSL, and nothing else.
 //!
 //! Declarations, slot calls and the two null-tolerant slice helpers stand here; policy doesn't. Names are C's.
 
-pub(crate) mod os;
 pub(crate) mod ossl;
 pub(crate) mod tcl;
 
