@@ -2,9 +2,9 @@
 
 use std::ffi::{CStr, OsStr};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::ffi::tcl as c;
@@ -17,11 +17,18 @@ use super::driver;
 const PIECE: usize = 64 * 1024;
 
 /// The whole content of a file. The buffer that holds it is handed out, so that a secret can be wiped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only where Tcl says that the file is in the native file system"
+)]
 pub(crate) fn read(name: &str) -> Result<Vec<u8>> {
     let path = Obj::text(name);
+    // Without a channel, which takes three times as long for a small file; there are calls that read thousands. The
+    // buffer has the file's length from the start here, too.
     if let Some(native) = native_path(&path).filter(|native| native.is_file()) {
-        return read_regular(&native)
-            .map_err(|error| file_error(error.raw_os_error().unwrap_or(libc::EIO), "open", name));
+        return fs::read(native).map_err(|error| {
+            file_error(error.raw_os_error().unwrap_or(libc::ENOMEM), "open", name)
+        });
     }
     // SAFETY: the path is alive; without an interpreter an error is errno alone.
     let channel =
@@ -33,24 +40,6 @@ pub(crate) fn read(name: &str) -> Result<Vec<u8>> {
     // The content is complete or the error is known: what closing says adds nothing.
     let _ = channel.close();
     content.map_err(|error| file_error(error.raw_os_error().unwrap_or(libc::EIO), "read", name))
-}
-
-/// The whole content of a native file, whose length is known before: without a channel, which takes three times as
-/// long for a small file, and there are calls that read thousands.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "Tcl says that the file is in the native file system"
-)]
-fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = fs::File::open(path)?;
-    // One byte more, so that the end is found without another allocation.
-    let len = usize::try_from(file.metadata()?.len()).unwrap_or_default();
-    let mut content = Vec::new();
-    content
-        .try_reserve_exact(len.saturating_add(1))
-        .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
-    file.read_to_end(&mut content)?;
-    Ok(content)
 }
 
 /// A new file, written through Tcl.
