@@ -135,7 +135,7 @@ proc databases::Mysql {durable} {
     set messages [file join [file dirname $program] .. share mysql]
     Start KILL {*}$as $program --no-defaults --datadir=$data --socket=$socket --skip-networking \
         --skip-grant-tables --innodb-flush-log-at-trx-commit=$durable --lc-messages-dir=$messages \
-        --pid-file=[file join $data pid]
+        --pid-file=[file join $data pid] --tmpdir=$data
     helpers::until {
         expr {![catch {tdbc::mysql::connection create ::probe -socket $socket -user root}]}
     }
