@@ -318,7 +318,8 @@ impl Staged {
     pub(crate) fn sync(&self) -> Result<()> {
         match &self.waiting {
             Some(waiting) => fault::point()
-                .and_then(|()| sync_contents(waiting))
+                .and_then(|()| fs::OpenOptions::new().write(true).open(waiting))
+                .and_then(|file| file.sync_all())
                 .map_err(|error| unwritable(&self.path, &error)),
             None => Ok(()),
         }
@@ -442,11 +443,6 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(|error| unwritable(folder, &error))
 }
 
-/// Waits until the contents of a file that was written are on the disk.
-fn sync_contents(path: &Path) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).open(path)?.sync_data()
-}
-
 /// Waits until these files are on the disk.
 ///
 /// Several threads wait: the disk has many files on the way at once, and the file system writes down together what
@@ -454,7 +450,11 @@ fn sync_contents(path: &Path) -> io::Result<()> {
 pub(crate) fn sync_files(paths: &[PathBuf]) -> Result<()> {
     /// How many wait at once.
     const WAITING: usize = 16;
-    let wait = |path: &PathBuf| sync_contents(path).map_err(|error| unwritable(path, &error));
+    let wait = |path: &PathBuf| {
+        let file = fs::OpenOptions::new().write(true).open(path);
+        file.and_then(|file| file.sync_data())
+            .map_err(|error| unwritable(path, &error))
+    };
     let Some(first) = paths.first() else {
         return Ok(());
     };
