@@ -110,8 +110,9 @@ valgrind:
 	    --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	    --show-leak-kinds=definite --suppressions=$(CURDIR)/tests/valgrind.supp"
 
-# The tests of channels on a library built with AddressSanitizer, whose runtime, that of gcc, is loaded along with
-# tclsh. Leaks are valgrind's subject, and the sanitizer's own memory says nothing in tests of resources.
+# The suite on a library built with AddressSanitizer, whose runtime, that of gcc, is loaded along with tclsh. Leaks are
+# valgrind's subject, and the sanitizer's own memory says nothing in tests of resources. ASAN="-file socket.test" runs a
+# part, as above.
 ASAN_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 asan:
 	$(DEPS) build test
@@ -120,7 +121,7 @@ asan:
 	    build/asan/tls$(VERSION)
 	ASAN_OPTIONS=detect_leaks=0:exitcode=99 $(TCLSH) tests/all.tcl -package build/asan/tls$(VERSION) \
 	    -deadline 3600 -through "env LD_PRELOAD=$$(gcc -print-file-name=libasan.so)" \
-	    -without "$(PKI_TESTS) ca.test ca-*.test cms-*.test resources.test"
+	    -without "cms-memory.test resources.test" $(ASAN)
 
 lint: build/lint/bin/tclint
 	$(DEPS) build lint

@@ -44,7 +44,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     (
         "cms",
         &["ossl", "x509"],
-        &["flate2", "memchr", "openssl", "tempfile"],
+        &["base64_simd", "flate2", "memchr", "openssl", "tempfile"],
     ),
     // Of libc, these two use the values of errno.
     (
@@ -64,6 +64,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
 
 /// The crates that [`ROOMS`] speaks of.
 const CRATES: &[&str] = &[
+    "base64_simd",
     "flate2",
     "foreign_types",
     "libc",

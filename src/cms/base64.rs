@@ -1,51 +1,19 @@
 //! Base64 as streams: a reader that takes any line structure, a writer that makes lines of 64 characters.
 //!
-//! Pure: std only.
+//! Pure: std, base64-simd and memchr only.
 
 use std::io::{self, Read, Write};
 
+use base64_simd::{STANDARD, STANDARD_NO_PAD};
+use memchr::memchr;
+
 use super::translate::{Translate, Translated};
 
-/// The alphabet.
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// How much text is decoded or encoded at once.
+const TEXT: usize = 64 << 10;
 
-/// Stands for a character that isn't of the alphabet.
-const NONE: u32 = 1 << 24;
-
-/// What a character is worth in each of the four places of a group.
-static VALUES: [[u32; 256]; 4] = values();
-
-/// Makes [`VALUES`].
-const fn values() -> [[u32; 256]; 4] {
-    let mut table = [[NONE; 256]; 4];
-    let mut place = 0;
-    while place < 4 {
-        let mut index: u32 = 0;
-        while index < 64 {
-            table[place][ALPHABET[index as usize] as usize] = index << (18 - 6 * place);
-            index += 1;
-        }
-        place += 1;
-    }
-    table
-}
-
-/// The two characters for each value of twelve bits.
-static PAIRS: [[u8; 2]; 4096] = pairs();
-
-/// Makes [`PAIRS`].
-const fn pairs() -> [[u8; 2]; 4096] {
-    let mut table = [[0; 2]; 4096];
-    let mut index = 0;
-    while index < 4096 {
-        table[index] = [ALPHABET[index >> 6], ALPHABET[index & 63]];
-        index += 1;
-    }
-    table
-}
-
-/// How much text is decoded at once.
-const TEXT: usize = 32 << 10;
+/// How many characters make a group.
+const GROUP: usize = 4;
 
 /// Reads what a text in base64 stands for, up to padding or the end of the text.
 pub(crate) fn decode<R: Read>(text: R) -> Translated<Decoder<R>> {
@@ -58,10 +26,8 @@ pub(crate) struct Decoder<R> {
     source: R,
     /// Text that was read.
     text: Box<[u8]>,
-    /// The characters of a group that isn't complete.
-    group: u32,
-    /// How many they are.
-    filled: u32,
+    /// Characters of the alphabet that wait for being decoded; between two pieces, those of a group that isn't complete.
+    plain: Vec<u8>,
 }
 
 impl<R: Read> Decoder<R> {
@@ -70,77 +36,67 @@ impl<R: Read> Decoder<R> {
         Self {
             source,
             text: vec![0; TEXT].into_boxed_slice(),
-            group: 0,
-            filled: 0,
+            plain: Vec::with_capacity(TEXT + GROUP),
         }
     }
 
     /// Decodes a piece of text; false at the end.
-    fn decode(&mut self, mut rest: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
-        loop {
-            // A character that isn't plain is looked for once a line, and then group by group.
-            while self.filled == 0
-                && let Some((line, after)) = rest.split_first_chunk::<64>()
-                && let Some(bytes) = groups::<64, 48>(line)
-            {
-                out.extend_from_slice(&bytes);
-                rest = after.strip_prefix(b"\n").unwrap_or(after);
-            }
-            while self.filled == 0
-                && let Some((group, after)) = rest.split_first_chunk::<4>()
-                && let Some(bytes) = groups::<4, 3>(group)
-            {
-                out.extend_from_slice(&bytes);
-                rest = after;
-            }
-            let Some((first, after)) = rest.split_first() else {
-                return Ok(true);
-            };
-            rest = after;
-            if !self.character(*first, out)? {
-                self.end(out)?;
-                return Ok(false);
+    fn decode(&mut self, text: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
+        let held = self.plain.len();
+        unfold(text, &mut self.plain);
+        if self.groups(out) {
+            return Ok(true);
+        }
+        // Some character is neither of the alphabet nor the end of a line: it matters which, and where.
+        self.plain.truncate(held);
+        for &character in text {
+            match character {
+                _ if is_digit(character) => self.plain.push(character),
+                b' ' | b'\t' | b'\r' | b'\n' => {}
+                b'=' => {
+                    self.end(out)?;
+                    return Ok(false);
+                }
+                _ => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "a character that base64 doesn't have",
+                    ));
+                }
             }
         }
-    }
-
-    /// Takes a single character; false for padding, where the text ends.
-    fn character(&mut self, character: u8, out: &mut Vec<u8>) -> io::Result<bool> {
-        let value = VALUES[3][usize::from(character)];
-        match character {
-            b'=' => return Ok(false),
-            b' ' | b'\t' | b'\r' | b'\n' => return Ok(true),
-            _ if value & NONE != 0 => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a character that base64 doesn't have",
-                ));
-            }
-            _ => {}
-        }
-        self.group = self.group << 6 | value;
-        self.filled += 1;
-        if self.filled == 4 {
-            out.extend_from_slice(&self.group.to_be_bytes()[1..]);
-            self.group = 0;
-            self.filled = 0;
-        }
+        self.groups(out);
         Ok(true)
     }
 
-    /// Takes the characters of the last group.
-    fn end(&self, out: &mut Vec<u8>) -> io::Result<()> {
-        match self.filled {
-            2 => out.extend_from_slice(&(self.group << 12).to_be_bytes()[1..2]),
-            3 => out.extend_from_slice(&(self.group << 6).to_be_bytes()[1..3]),
+    /// Decodes the complete groups, if all characters are of the alphabet; says whether they are.
+    fn groups(&mut self, out: &mut Vec<u8>) -> bool {
+        let whole = self.plain.len() / GROUP * GROUP;
+        let (groups, rest) = self.plain.split_at(whole);
+        let fine = rest.iter().all(|&character| is_digit(character))
+            && STANDARD_NO_PAD.decode_append(groups, out).is_ok();
+        if fine {
+            self.plain.drain(..whole);
+        }
+        fine
+    }
+
+    /// Decodes what is there, where the last group may be short.
+    fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.groups(out);
+        let missing = match self.plain.len() {
+            0 => return Ok(()),
             1 => {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "base64 ends within a character",
                 ));
             }
-            _ => {}
-        }
+            length => GROUP - length,
+        };
+        self.plain.resize(GROUP, b'A');
+        self.groups(out);
+        out.truncate(out.len() - missing);
         Ok(())
     }
 }
@@ -163,25 +119,35 @@ impl<R: Read> Translate for Decoder<R> {
     }
 }
 
-/// The bytes of whole groups, unless a character among them stands for none.
-fn groups<const TEXT: usize, const BYTES: usize>(text: &[u8; TEXT]) -> Option<[u8; BYTES]> {
-    let mut bytes = [0; BYTES];
-    let mut all = 0;
-    let groups = text.as_chunks::<4>().0;
-    for ([a, b, c, d], place) in groups.iter().zip(bytes.as_chunks_mut::<3>().0) {
-        let word = VALUES[0][usize::from(*a)]
-            | VALUES[1][usize::from(*b)]
-            | VALUES[2][usize::from(*c)]
-            | VALUES[3][usize::from(*d)];
-        all |= word;
-        let [_, high, middle, low] = word.to_be_bytes();
-        *place = [high, middle, low];
+/// Whether a character is of the alphabet.
+const fn is_digit(character: u8) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, b'+' | b'/')
+}
+
+/// Appends a text without the ends of its lines.
+fn unfold(text: &[u8], plain: &mut Vec<u8>) {
+    let mut rest = text;
+    let mut width = 0;
+    loop {
+        // Most lines are as long as the one before. If this one is two, the end of line between them stays, and is found
+        // to be no character of the alphabet.
+        if rest.get(width) != Some(&b'\n') {
+            width = memchr(b'\n', rest).unwrap_or(rest.len());
+        }
+        let (line, after) = rest.split_at(width);
+        plain.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        let Some((_, next)) = after.split_first() else {
+            return;
+        };
+        rest = next;
     }
-    (all & NONE == 0).then_some(bytes)
 }
 
 /// How many bytes make a line.
 const LINE: usize = 48;
+
+/// How many characters stand for them.
+const WIDTH: usize = LINE / 3 * GROUP;
 
 /// Encodes what is written to it, in lines of 64 characters that each end with a line feed.
 pub(crate) struct Encoder<W: Write> {
@@ -189,6 +155,8 @@ pub(crate) struct Encoder<W: Write> {
     out: W,
     /// The bytes of a line that isn't full.
     held: Vec<u8>,
+    /// Characters without ends of lines.
+    plain: Vec<u8>,
     /// Text that wasn't written yet.
     text: Vec<u8>,
 }
@@ -199,53 +167,35 @@ impl<W: Write> Encoder<W> {
         Self {
             out,
             held: Vec::with_capacity(LINE),
-            text: Vec::with_capacity(TEXT + 128),
+            plain: Vec::with_capacity(TEXT),
+            text: Vec::with_capacity(2 * TEXT),
         }
     }
 
     /// Writes the last line, and gives `out` back.
     pub(crate) fn finish(mut self) -> io::Result<W> {
-        if !self.held.is_empty() {
-            encode_last(&self.held, &mut self.text);
-        }
+        let last = std::mem::take(&mut self.held);
+        self.lines(&last)?;
         self.out.write_all(&self.text)?;
         Ok(self.out)
     }
-}
 
-/// Appends the last line, which may be short.
-fn encode_last(bytes: &[u8], text: &mut Vec<u8>) {
-    let (groups, rest) = bytes.as_chunks::<3>();
-    for group in groups {
-        text.extend_from_slice(&encoded(*group));
+    /// Encodes bytes in lines, of which only the last one of all may be short.
+    fn lines(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(TEXT / WIDTH * LINE) {
+            self.plain.clear();
+            STANDARD.encode_append(piece, &mut self.plain);
+            for line in self.plain.chunks(WIDTH) {
+                self.text.extend_from_slice(line);
+                self.text.push(b'\n');
+            }
+            if self.text.len() >= TEXT {
+                self.out.write_all(&self.text)?;
+                self.text.clear();
+            }
+        }
+        Ok(())
     }
-    let padding = match *rest {
-        [a] => Some(([a, 0, 0], 2)),
-        [a, b] => Some(([a, b, 0], 1)),
-        _ => None,
-    };
-    if let Some((group, missing)) = padding {
-        text.extend_from_slice(&encoded(group)[..4 - missing]);
-        text.extend_from_slice(&b"=="[..missing]);
-    }
-    text.push(b'\n');
-}
-
-/// Appends a full line.
-fn encode_line(bytes: &[u8; LINE], text: &mut Vec<u8>) {
-    let mut line = [b'\n'; LINE / 3 * 4 + 1];
-    let groups = bytes.as_chunks::<3>().0;
-    for (group, place) in groups.iter().zip(line.as_chunks_mut::<4>().0) {
-        *place = encoded(*group);
-    }
-    text.extend_from_slice(&line);
-}
-
-/// The characters of a group.
-fn encoded([a, b, c]: [u8; 3]) -> [u8; 4] {
-    let [first, second] = PAIRS[usize::from(a) << 4 | usize::from(b) >> 4];
-    let [third, fourth] = PAIRS[(usize::from(b) & 15) << 8 | usize::from(c)];
-    [first, second, third, fourth]
 }
 
 impl<W: Write> Write for Encoder<W> {
@@ -255,20 +205,14 @@ impl<W: Write> Write for Encoder<W> {
             let (first, after) = rest.split_at(rest.len().min(LINE - self.held.len()));
             self.held.extend_from_slice(first);
             rest = after;
-            let Some(line) = self.held.first_chunk::<LINE>() else {
+            if self.held.len() < LINE {
                 return Ok(bytes.len());
-            };
-            encode_line(line, &mut self.text);
-            self.held.clear();
-        }
-        let (lines, after) = rest.as_chunks::<LINE>();
-        for line in lines {
-            encode_line(line, &mut self.text);
-            if self.text.len() >= TEXT {
-                self.out.write_all(&self.text)?;
-                self.text.clear();
             }
+            let line = std::mem::take(&mut self.held);
+            self.lines(&line)?;
         }
+        let (lines, after) = rest.split_at(rest.len() / LINE * LINE);
+        self.lines(lines)?;
         self.held.extend_from_slice(after);
         Ok(bytes.len())
     }
@@ -313,9 +257,56 @@ mod tests {
         assert_eq!(decoded("").unwrap(), b"");
     }
 
+    /// A text that comes in pieces of a size.
+    struct Pieces<'a>(std::slice::Chunks<'a, u8>);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let piece = self.0.next().unwrap_or_default();
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[test]
+    fn lines_are_of_any_length_and_pieces_too() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let digits = STANDARD.encode_to_string(&bytes);
+        for width in 1..80 {
+            for end in ["\n", "\r\n", " \n", "\t\r\n\n"] {
+                // Every third line is short, so that two of them look like one of the length before.
+                let mut text = Vec::new();
+                let mut rest = digits.as_bytes();
+                for length in [width, width / 2, width - width / 2 - 1]
+                    .into_iter()
+                    .cycle()
+                {
+                    let (line, after) = rest.split_at(length.min(rest.len()));
+                    text.extend_from_slice(line);
+                    text.extend_from_slice(end.as_bytes());
+                    rest = after;
+                    if rest.is_empty() {
+                        break;
+                    }
+                }
+                text.extend_from_slice(b"behind the padding\n*");
+                for piece in [1, 2, 3, 5, 64, 4096] {
+                    let mut seen = Vec::new();
+                    decode(Pieces(text.chunks(piece)))
+                        .read_to_end(&mut seen)
+                        .unwrap();
+                    assert_eq!(seen, bytes, "{width} {end:?} {piece}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn other_characters_and_half_bytes_are_errors() {
         assert!(decoded("Zm9v*").is_err());
+        assert!(decoded("Zm9v\n*Zm9v").is_err());
+        assert!(decoded("Zm9*=").is_err());
+        assert!(decoded("Zm9v_w==").is_err());
         assert!(decoded("Zm9vY").is_err());
     }
 }
