@@ -269,6 +269,31 @@ proc authority::Traced {folder calls words operation} {
     return 1
 }
 
+# authority::tarrying --
+#       Starts an operation in a process of its own that takes three seconds to give a file its name.
+#
+# Arguments:
+#       folder      the folder, which has a worker
+#       file        the file
+#       operation   the operation's words
+#
+# Results:
+#       The program's handle. Its attempts are in the file "trace".
+proc authority::tarrying {folder file operation} {
+    set words [list -P [file join $folder $file] -e trace=rename,renameat,renameat2 \
+        -e inject=rename,renameat,renameat2:delay_enter=3000000]
+    # What is loaded along with tclsh isn't for strace, but for what it starts.
+    if {[info exists ::env(LD_PRELOAD)]} {
+        lappend words -E LD_PRELOAD=$::env(LD_PRELOAD)
+    }
+    set here [pwd]
+    cd $folder
+    set worker [helpers::start strace -f -qq -o trace {*}$words [info nameofexecutable] worker.tcl \
+        {*}$operation]
+    cd $here
+    return $worker
+}
+
 # authority::said --
 #       Tells what a revocation list says, which must be whole, and the authority's.
 #
