@@ -213,15 +213,11 @@ fn start_client(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> Resul
     let waker = sleeper.waker();
     let wake = Arc::new(move || waker.wake());
     let session = Session::start(context, command, repeat, tape, route, wake)?;
-    let password = Loader::pass("-tls_keypass", tls.tls_keypass.as_ref());
     let client = Client {
         session,
         _sleeper: sleeper,
         files,
-        password: match password.source {
-            Some(source) => loader.inputs.password_from("-tls_keypass", source)?,
-            None => Secret::default(),
-        },
+        password: way.password(),
         outcome: None,
     };
     jobs.clients.borrow_mut().insert(token.clone(), client);

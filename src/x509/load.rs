@@ -265,6 +265,16 @@ fn missing(text: &str, what: &str) -> Problem {
     })
 }
 
+/// Whether the first private key in the content is encrypted.
+pub(crate) fn is_encrypted(content: &[u8]) -> bool {
+    if !pem::is_pem(content) {
+        return is_encrypted_key(content);
+    }
+    let text = String::from_utf8_lossy(content);
+    let block = pem::blocks(&text).find(|block| block.label.ends_with("PRIVATE KEY"));
+    block.is_some_and(|block| block.text.contains("ENCRYPTED"))
+}
+
 /// Whether a DER key is encrypted PKCS#8: it starts with an algorithm, a plain key with a number.
 fn is_encrypted_key(content: &[u8]) -> bool {
     let parts = der::one(content).and_then(|whole| whole.open(tag::SEQUENCE));
@@ -444,6 +454,7 @@ mod tests {
         ];
         for content in plain {
             assert!(private_key(&content, &mut nobody).unwrap().public_eq(&key));
+            assert!(!is_encrypted(&content));
         }
         let cipher = Cipher::aes_256_cbc();
         let encrypted = [
@@ -457,6 +468,7 @@ mod tests {
                 .unwrap(),
         ];
         for content in encrypted {
+            assert!(is_encrypted(&content));
             let read = private_key(&content, &mut || Ok(Secret::from(&b"secret"[..])));
             assert!(read.unwrap().public_eq(&key));
             let wrong = private_key(&content, &mut || Ok(Secret::from(&b"wrong"[..])));

@@ -133,10 +133,10 @@ impl<'a> Loader<'a> {
         Ok(all)
     }
 
-    /// Whether a source is a PKCS#12 file.
-    pub(super) fn is_bundle(&self, option: &str, source: &str) -> Result<bool> {
+    /// Whether the private key of a source isn't there as it is: it is encrypted, or in a PKCS#12 file.
+    pub(super) fn is_locked(&self, option: &str, source: &str) -> Result<bool> {
         let content = Secret::from(self.inputs.content(option, source)?);
-        Ok(load::is_pkcs12(&content))
+        Ok(load::is_pkcs12(&content) || load::is_encrypted(&content))
     }
 
     /// The trusted certificates of a list of sources, as a store. What is new has the names that options want, and is valid

@@ -100,9 +100,9 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
         let message = "the server can't protect its answers: give -srv_cert and -srv_key, -srv_secret or -secrets";
         return Err(option_error("-srv_cert", message));
     }
-    let (security, password) = match tls.tls_used {
-        Some(()) => transport::server_security(&tls, &words.given, loader)?,
-        None => (Obj::empty(), Secret::default()),
+    let security = match tls.tls_used {
+        Some(()) => Some(transport::server_security(&tls, &words.given, loader)?),
+        None => None,
     };
     let authorities = match loader.list("-rsp_capubs", mock.rsp_capubs.as_ref())? {
         list if list.is_empty() => vec![authority.certificate.clone()],
@@ -160,14 +160,21 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
         ),
         ("window", seconds("-time_window", serving.time_window, 300)?),
         ("secure", Obj::bool(tls.tls_used.is_some())),
-        ("tls", security),
+        (
+            "tls",
+            security
+                .as_ref()
+                .map_or_else(Obj::empty, |security| security.describe(&token)),
+        ),
     ]);
     let desk = Desk {
         office,
         authorities,
         reference: reference.unwrap_or_default().as_bytes().to_vec(),
         secret,
-        password,
+        password: security
+            .map(|security| security.password)
+            .unwrap_or_default(),
     };
     jobs.offices.borrow_mut().insert(token, Rc::new(desk));
     Ok(plan)

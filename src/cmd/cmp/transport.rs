@@ -1,5 +1,8 @@
 //! What the transport of `library/cmpclient.tcl` has to know: the server, the proxy, and the options for TLS.
 
+use openssl::pkey::{PKey, Private};
+use openssl::rand::rand_bytes;
+use openssl::symm::Cipher;
 use openssl::x509::X509;
 
 use super::client::Options;
@@ -8,11 +11,12 @@ use super::table::Tls;
 use crate::cmd::verification;
 use crate::cmp::outcome::pem;
 use crate::cmp::url::{Url, is_listed};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::opts::Given;
 use crate::ossl::secret::Secret;
 use crate::ossl::store::file_path;
 use crate::tcl::Obj;
+use crate::x509::der::hex;
 
 /// Where messages go.
 pub(super) enum Way {
@@ -34,10 +38,31 @@ pub(super) struct Server {
     proxy: Option<Url>,
     /// How long connections are kept.
     keep_alive: i64,
-    /// Options of `tls::socket`.
-    tls: Option<Vec<(&'static str, String)>>,
-    /// Whether the key for TLS has a password.
-    has_password: bool,
+    /// What TLS wants.
+    tls: Option<Security>,
+}
+
+/// What `tls::import` is given.
+pub(super) struct Security {
+    /// Its options but for `-password`.
+    words: Vec<(&'static str, String)>,
+    /// The password of the key; empty where it has none.
+    pub(super) password: Secret,
+}
+
+impl Security {
+    /// The options. The password comes through a command, that of a token.
+    pub(super) fn describe(&self, token: &str) -> Obj {
+        let words = self.words.iter();
+        let mut all: Vec<Obj> = words
+            .flat_map(|(option, value)| [Obj::text(option), Obj::text(value)])
+            .collect();
+        if !self.password.is_empty() {
+            let prefix = ["::tls::CmpPassword", token].map(Obj::text);
+            all.extend([Obj::text("-password"), Obj::list(prefix)]);
+        }
+        Obj::list(all)
+    }
 }
 
 impl Way {
@@ -91,7 +116,6 @@ impl Way {
                 true => Some(security(tls, &url, options, given, loader)?),
                 false => None,
             },
-            has_password: filled(tls.tls_keypass.as_ref()).is_some(),
             url,
             path,
             keep_alive,
@@ -104,14 +128,7 @@ impl Way {
             return Obj::empty();
         };
         let address = |url: &Url| Obj::list([Obj::text(&url.host), Obj::int(i64::from(url.port))]);
-        let mut tls: Vec<Obj> = Vec::new();
-        for (option, value) in server.tls.iter().flatten() {
-            tls.extend([Obj::text(option), Obj::text(value)]);
-        }
-        if server.has_password {
-            let prefix = ["::tls::CmpPassword", token].map(Obj::text);
-            tls.extend([Obj::text("-password"), Obj::list(prefix)]);
-        }
+        let tls = server.tls.as_ref();
         Obj::dict([
             ("server", address(&server.url)),
             ("path", Obj::text(&format!("/{}", server.path))),
@@ -120,9 +137,21 @@ impl Way {
                 server.proxy.as_ref().map_or_else(Obj::empty, address),
             ),
             ("keep", Obj::int(server.keep_alive)),
-            ("secure", Obj::bool(server.tls.is_some())),
-            ("tls", Obj::list(tls)),
+            ("secure", Obj::bool(tls.is_some())),
+            (
+                "tls",
+                tls.map_or_else(Obj::empty, |tls| tls.describe(token)),
+            ),
         ])
+    }
+
+    /// The password of the key for TLS; empty where there is none.
+    pub(super) fn password(&self) -> Secret {
+        match self {
+            Self::Server(server) => server.tls.as_ref().map(|tls| tls.password.clone()),
+            _ => None,
+        }
+        .unwrap_or_default()
     }
 }
 
@@ -151,14 +180,14 @@ fn proxy(options: &Options, server: &Url, tls: bool) -> Result<Option<Url>> {
         .map_err(|problem| option_error("-proxy", problem.to_string()))
 }
 
-/// The options of `tls::socket`.
+/// What TLS wants of a client.
 fn security(
     tls: &Tls<Obj>,
     server: &Url,
     options: &Options,
     given: &Given<Obj>,
     loader: &Loader<'_>,
-) -> Result<Vec<(&'static str, String)>> {
+) -> Result<Security> {
     let mut words: Vec<(&'static str, String)> = Vec::new();
     let host = filled(tls.tls_host.as_ref()).unwrap_or(&server.host);
     words.push(("-servername", host.to_owned()));
@@ -173,46 +202,66 @@ fn security(
         }
     }
     let untrusted = loader.list("-untrusted", options.checking.untrusted.as_ref())?;
-    words.extend(identity(tls, untrusted, loader)?);
-    Ok(words)
+    let own = identity(tls, untrusted, loader)?;
+    words.extend(own.words);
+    Ok(Security {
+        words,
+        password: own.password,
+    })
 }
 
-/// Certificate and key as options of `tls::import`; none where there is no certificate.
-fn identity(
-    tls: &Tls<Obj>,
-    untrusted: Vec<X509>,
-    loader: &Loader<'_>,
-) -> Result<Vec<(&'static str, String)>> {
+/// Certificate and key; nothing where there is no certificate. What is wrong with them shows here, before anybody is
+/// connected.
+fn identity(tls: &Tls<Obj>, untrusted: Vec<X509>, loader: &Loader<'_>) -> Result<Security> {
+    let mut words = Vec::new();
     let (cert, key) = (filled(tls.tls_cert.as_ref()), filled(tls.tls_key.as_ref()));
-    let (Some(_), Some(key)) = (cert, key) else {
+    let (Some(_), Some(name)) = (cert, key) else {
         return match cert.is_some() || key.is_some() {
             true => Err(option_error(
                 "-tls_key",
                 "-tls_cert and -tls_key must be given together",
             )),
-            false => Ok(Vec::new()),
+            false => Ok(Security {
+                words,
+                password: Secret::default(),
+            }),
         };
     };
-    let mut words = Vec::new();
-    let password = Loader::pass("-tls_keypass", tls.tls_keypass.as_ref());
-    let found = loader.certificate("-tls_cert", tls.tls_cert.as_ref(), password)?;
-    if let Some((own, chain)) = found {
+    let source = Loader::pass("-tls_keypass", tls.tls_keypass.as_ref());
+    let found = loader.certificate("-tls_cert", tls.tls_cert.as_ref(), source)?;
+    let key = loader.key("-tls_key", tls.tls_key.as_ref(), source)?;
+    if let (Some((own, chain)), Some(key)) = (found, &key) {
+        if !own.public_key().is_ok_and(|public| public.public_eq(key)) {
+            let message = "the private key of -tls_key isn't that of -tls_cert";
+            return Err(option_error("-tls_key", message));
+        }
         let extra = loader.list("-tls_extra", tls.tls_extra.as_ref())?;
         let all = std::iter::once(own).chain(chain).chain(extra);
         words.push(("-cert", pems(all.chain(untrusted))));
     }
-    words.push(match key.starts_with("-----BEGIN ") {
-        true => ("-key", key.to_owned()),
-        false if loader.is_bundle("-tls_key", key)? => {
-            // TLS takes keys only as they are, so this one is opened here.
-            let key = loader.key("-tls_key", tls.tls_key.as_ref(), password)?;
-            let text = key.and_then(|key| key.private_key_to_pem_pkcs8().ok());
-            let text = String::from_utf8(text.unwrap_or_default());
-            ("-key", text.unwrap_or_default())
+    let mut password = Secret::default();
+    words.push(match key {
+        // However it was opened, it is handed on under another password.
+        Some(key) if loader.is_locked("-tls_key", name)? => {
+            let (text, made) = sealed(&key)?;
+            password = made;
+            ("-key", text)
         }
-        false => ("-keyfile", file_path(key).unwrap_or(key).to_owned()),
+        _ if name.starts_with("-----BEGIN ") => ("-key", name.to_owned()),
+        _ => ("-keyfile", file_path(name).unwrap_or(name).to_owned()),
     });
-    Ok(words)
+    Ok(Security { words, password })
+}
+
+/// A private key as PEM text that is encrypted, and the password, which is made for it.
+fn sealed(key: &PKey<Private>) -> Result<(String, Secret)> {
+    let lost = |_| Error::panic("tls::cmp");
+    let mut random = [0; 32];
+    rand_bytes(&mut random).map_err(lost)?;
+    let password = Secret::from(hex(&random).into_bytes());
+    let text = key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), &password);
+    let text = String::from_utf8(text.map_err(lost)?).unwrap_or_default();
+    Ok((text, password))
 }
 
 /// Whom to trust and how, as options of `tls::import`.
@@ -236,13 +285,14 @@ fn pems(certificates: impl IntoIterator<Item = X509>) -> String {
     certificates.into_iter().map(|one| pem(&one)).collect()
 }
 
-/// The options of `tls::import` for a server, and the password of its key.
+/// What TLS wants of a server.
 pub(super) fn server_security(
     tls: &Tls<Obj>,
     given: &Given<Obj>,
     loader: &Loader<'_>,
-) -> Result<(Obj, Secret)> {
-    let mut words = identity(tls, Vec::new(), loader)?;
+) -> Result<Security> {
+    let mut security = identity(tls, Vec::new(), loader)?;
+    let words = &mut security.words;
     if words.is_empty() {
         let message = "a server with -tls_used needs -tls_cert and -tls_key";
         return Err(option_error("-tls_cert", message));
@@ -255,12 +305,5 @@ pub(super) fn server_security(
         }
     }
     words.push(("-server", "1".to_owned()));
-    let password = match filled(tls.tls_keypass.as_ref()) {
-        Some(source) => loader.inputs.password_from("-tls_keypass", source)?,
-        None => Secret::default(),
-    };
-    let words = words
-        .iter()
-        .flat_map(|(option, value)| [Obj::text(option), Obj::text(value)]);
-    Ok((Obj::list(words), password))
+    Ok(security)
 }
