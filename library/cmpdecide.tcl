@@ -6,7 +6,8 @@ namespace eval ::tls {
     # How long a revocation list serves, in seconds.
     variable cmpListAge 60
 
-    # The reasons for revocations as tls::ca knows them, by number.
+    # The reasons for revocations as tls::ca knows them, by number. The program couldn't read the records any more
+    # if they had privilegeWithdrawn or AACompromise, so that no client may bring that about.
     variable cmpReasons {
         0 unspecified 1 keyCompromise 2 CACompromise 3 affiliationChanged 4 superseded
         5 cessationOfOperation 6 certificateHold 8 removeFromCRL
@@ -188,7 +189,9 @@ proc ::tls::CmpIsRevoked {token facts} {
 proc ::tls::CmpRevoke {token facts} {
     variable cmpJobs
     variable cmpReasons
-    if {[CmpIsRevoked $token $facts] && ![dict get $facts own]} {
+    set reason [dict get $facts reason]
+    # With a certificate that is revoked or on hold its own revocation can be asked for, but not the end of the hold.
+    if {[CmpIsRevoked $token $facts] && (![dict get $facts own] || $reason == 8)} {
         return {tell 2 certRevoked "the certificate of the request's signer is revoked"}
     }
     set serial [dict get $facts serial]
@@ -200,13 +203,11 @@ proc ::tls::CmpRevoke {token facts} {
     if {$serial eq {} || $issuer ne [dict get $cmpJobs($token) authority]} {
         return {tell 2 badCertId "the authority has no such certificate"}
     }
-    set reason [dict get $facts reason]
     if {$reason >= 0 && ![dict exists $cmpReasons $reason]} {
         return {tell 2 badRequest "the authority doesn't revoke for this reason"}
     }
-    switch [CmpCa $token -status $serial] {
-        unknown {return {tell 2 badCertId "the authority has no such certificate"}}
-        revoked {return {tell 2 certRevoked "the certificate is revoked already"}}
+    if {[CmpCa $token -status $serial] eq "unknown"} {
+        return {tell 2 badCertId "the authority has no such certificate"}
     }
     lassign [CmpJudge $token $facts] word first second
     if {![info exists cmpJobs($token)]} {
@@ -226,8 +227,10 @@ proc ::tls::CmpRevoke {token facts} {
     try {
         CmpCa $token {*}$words
     } trap {TLS CA DATABASE revoked} {} {
-        # Somebody else has done it while the script decided.
+        # For good, that is: who is on hold can be revoked.
         return {tell 2 certRevoked "the certificate is revoked already"}
+    } trap {TLS CA DATABASE hold} {} {
+        return {tell 2 badRequest "the certificate isn't on hold"}
     } on error {message options} {
         after 0 [list return -options $options $message]
         return {tell 2 systemFailure "the authority fails"}

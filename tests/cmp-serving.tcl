@@ -124,9 +124,13 @@ set sink [open [file join $folder said] w]
 # Where the authority's records are: options of tls::ca.
 set where {}
 
+# The serial number of a certificate.
+proc Number {name} {
+    return [lindex [split [exec [program openssl] x509 -in $name -noout -serial] =] 1]
+}
+
 proc Status {name} {
-    set serial [exec [program openssl] x509 -in $name -noout -serial]
-    return [tls::ca -config authority/openssl.cnf {*}$::where -status [lindex [split $serial =] 1]]
+    return [tls::ca -config authority/openssl.cnf {*}$::where -status [Number $name]]
 }
 
 proc Subject {name} {
