@@ -14,7 +14,7 @@ use crate::x509::{der, frame, name, time};
 
 use super::crl;
 use super::disk::{self, File};
-use super::folder::{journal_path, read_attributes};
+use super::folder::{attributes_path, journal_path, last_list_path, read_attributes};
 use super::index::scan_lines;
 use super::issue::validity_of;
 use super::journal;
@@ -57,6 +57,8 @@ struct Inspection<'a> {
     issuer: &'a X509,
     /// The records by serial number, each with its line.
     rows: HashMap<Serial, (u64, Row)>,
+    /// The serial numbers of the authority's certificates.
+    issued: HashSet<Serial>,
     /// What was found.
     findings: Vec<Finding>,
 }
@@ -75,6 +77,7 @@ pub(crate) fn check(
         files,
         issuer,
         rows: HashMap::new(),
+        issued: HashSet::new(),
         findings: Vec::new(),
     };
     inspection.index()?;
@@ -163,8 +166,14 @@ impl Inspection<'_> {
                 "a command died before it was done; the next one will repair that".to_owned();
             self.find("unfinished", journal.display(), message);
         }
+        let (attributes, last_list) = (
+            attributes_path(&self.files.database),
+            last_list_path(&self.files.database),
+        );
         let names = [
             Some(&self.files.database),
+            Some(&attributes),
+            Some(&last_list),
             self.files.serial.as_ref(),
             self.files.crl_number.as_ref(),
         ];
@@ -230,6 +239,8 @@ impl Inspection<'_> {
         if !held.own {
             let message = format!("the certificate in \"{shown}\" wasn't issued by this authority");
             self.find("foreign", &shown, message);
+        } else {
+            self.issued.insert(serial.clone());
         }
         match self.rows.get(serial) {
             None => {
@@ -261,7 +272,7 @@ impl Inspection<'_> {
                     path.display(),
                     format!("\"{}\" holds no serial number", path.display()),
                 ),
-                Some(next) if self.rows.contains_key(&next) => {
+                Some(next) if self.rows.contains_key(&next) || self.issued.contains(&next) => {
                     let message = format!("the next serial number, {next}, has been used already");
                     self.find("serial", path.display(), message);
                 }

@@ -407,6 +407,13 @@ pub(crate) fn rename_folder(from: &Path, to: &Path) -> Result<()> {
     sync_folder(&folder_of(to))
 }
 
+/// Removes a file that is of no use to anybody; if that fails it stays.
+pub(crate) fn remove(path: &Path) {
+    if fault::point().is_ok() {
+        fs::remove_file(path).ok();
+    }
+}
+
 /// Removes a folder that may not be there, with everything in it.
 pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     match fault::point().and_then(|()| fs::remove_dir_all(path)) {

@@ -30,7 +30,8 @@ pub(crate) struct Folder {
     index: Index,
     /// Whether valid certificates must differ in their subjects.
     unique: bool,
-    /// Whether the attribute file says so, or has to be written.
+    /// Whether the attribute file has to be written: it doesn't say so, or it has no older copy beside it yet, which
+    /// the second change makes in the program as well.
     attributes_stale: bool,
     /// What was put right.
     repairs: Vec<String>,
@@ -72,9 +73,10 @@ impl Folder {
         }
         let index = Index::open(&files.database)?;
         let attributes = read_attributes(&files.database)?;
+        let before = disk::stamp(&disk::beside(&attributes_path(&files.database), ".old"))?;
         let mut folder = Self {
             unique: attributes.unwrap_or(files.unique_subject),
-            attributes_stale: attributes.is_none(),
+            attributes_stale: attributes.is_none() || before.is_none(),
             files,
             index,
             repairs: Vec::new(),

@@ -285,10 +285,19 @@ impl Index {
         let secret = [0, 1].map(|index| u64::from_le_bytes(words[index]));
         // A record is rarely shorter than this; if there are more of them, the tables grow.
         let mut pages = Side::pages_for(stamp.len / 64);
+        let path = side_path(&self.path);
+        let known = disk::stamp(&path)?.is_some();
         loop {
-            match self.try_index(text, stamp, pages, secret)? {
-                Some(side) => return Ok(side),
-                None => pages *= 2,
+            match self.try_index(text, stamp, pages, secret) {
+                Ok(Some(side)) => return Ok(side),
+                Ok(None) => pages *= 2,
+                Err(error) => {
+                    // An index that can't be read leaves nothing beside it.
+                    if !known {
+                        disk::remove(&path);
+                    }
+                    return Err(error);
+                }
             }
         }
     }

@@ -23,11 +23,13 @@ use crate::x509::{frame, name, time};
 use super::authority::Authority;
 use super::config::Config;
 use super::copying::Copying;
+use super::disk;
 use super::index::Edit;
 use super::journal::Change;
 use super::parallel;
 use super::policy::{Field, Rule};
-use super::request::Applicant;
+use super::request::{self, Applicant};
+use super::revoke::serial_of;
 use super::row::{Row, Status};
 use super::serial::Serial;
 use super::store::Store;
@@ -200,6 +202,9 @@ impl Issuer<'_> {
                 format!("the serial number {serial} has been used already: check the serial file"),
             ));
         }
+        serials
+            .iter()
+            .try_for_each(|serial| self.check_unrecorded(serial))?;
         let drafts: Vec<_> = applicants.iter().zip(drafts).collect();
         let (database, watch) = store.parts();
         let signing = Steps::certificates(watch, drafts.len());
@@ -222,6 +227,30 @@ impl Issuer<'_> {
         })?;
         issued.changes.extend(next.map(Change::Serial));
         Ok(issued)
+    }
+
+    /// Refuses a serial number under which the authority has issued a certificate that no record knows: who gave it
+    /// away died before it was written down, as `openssl ca` may.
+    fn check_unrecorded(&self, serial: &Serial) -> Result<()> {
+        let Some(folder) = &self.profile.folder else {
+            return Ok(());
+        };
+        let path = folder.join(format!("{serial}.pem"));
+        let present = disk::read(&path)?.and_then(|bytes| request::held(&bytes));
+        let Some(present) = present else {
+            return Ok(());
+        };
+        let own = present.verify(&self.authority.key).unwrap_or(false);
+        ossl::error::queue();
+        if !own || serial_of(&present)? != *serial {
+            return Ok(());
+        }
+        let path = path.display();
+        let message = format!(
+            "the serial number {serial} has been used already, for the certificate in \"{path}\", which has no record"
+        );
+        let details = ["serial", &serial.to_string()];
+        Err(Error::failed_with(Reason::CaDatabase, details, message))
     }
 
     /// Signs a draft and writes it down.
