@@ -432,6 +432,9 @@ proc ::tls::CmpAnswerHead {inputVar} {
     if {$code ne "200"} {
         CmpRefuse $code "the server answers with HTTP status $code $reason"
     }
+    if {[CmpIsTwice [lrange $lines 1 end] {content-type content-length transfer-encoding}]} {
+        CmpRefuse http "the answer has a field twice"
+    }
     set type [string tolower [string trim [lindex [split [CmpField $fields content-type] ";"] 0]]]
     if {$type ne "application/pkixcmp"} {
         CmpRefuse type "the answer's content type is \"$type\", not application/pkixcmp"

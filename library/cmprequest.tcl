@@ -97,10 +97,8 @@ proc ::tls::CmpHead {head} {
     set lines [lrange $lines 1 end]
     set fields [CmpFields $lines]
     # What another server in front may understand in another way isn't guessed at.
-    foreach name {host content-length transfer-encoding} {
-        if {[llength [lsearch -all -nocase -regexp $lines "^$name\\s*:"]] > 1} {
-            return {status "400 Bad Request" text "a field is there twice\n"}
-        }
+    if {[CmpIsTwice $lines {host content-length transfer-encoding}]} {
+        return {status "400 Bad Request" text "a field is there twice\n"}
     }
     if {[lsearch -not -regexp $lines {^[^:\s]+:}] >= 0} {
         return {status "400 Bad Request" text "a line is no field\n"}
@@ -197,6 +195,24 @@ proc ::tls::CmpFields {lines} {
         }
     }
     return $fields
+}
+
+# tls::CmpIsTwice --
+#       Whether one of some fields is there more than once.
+#
+# Arguments:
+#       lines       The lines of a head without the first one.
+#       names       The names of the fields.
+#
+# Results:
+#       A boolean.
+proc ::tls::CmpIsTwice {lines names} {
+    foreach name $names {
+        if {[llength [lsearch -all -nocase -regexp $lines "^$name\\s*:"]] > 1} {
+            return 1
+        }
+    }
+    return 0
 }
 
 # tls::CmpField --

@@ -134,16 +134,9 @@ fn start_server(
     mock: &Mock<Obj>,
     port: i64,
 ) -> Result<Obj> {
-    for option in ["-server", "-rspin", "-use_mock_srv", "-tls_used"] {
-        let given = words.given.all().rev().find(|one| one.spec.name == option);
-        let is_set = given.is_some_and(|one| match &one.value {
-            Some(value) => !value.as_text().is_empty(),
-            None => true,
-        });
-        if is_set {
-            let message = format!("-port and {option} can't be given together");
-            return Err(option_error("-port", message));
-        }
+    if let Some(option) = words.first_of(&["-server", "-rspin", "-use_mock_srv", "-tls_used"]) {
+        let message = format!("-port and {option} can't be given together");
+        return Err(option_error("-port", message));
     }
     within("-port", Some(port), 0, 65_535)?;
     let most = within("-max_msgs", mock.max_msgs, 0, i64::MAX)?.unwrap_or(0);

@@ -190,6 +190,13 @@ impl Office {
         })
     }
 
+    /// Makes sure that there can be answers.
+    pub(crate) fn check(&self) -> Result<()> {
+        clear();
+        self.open(&Identity::Nobody, &[], &Desk::default())
+            .map(drop)
+    }
+
     /// What answers one message, by a decision.
     fn open(&self, identity: &Identity, reference: &[u8], desk: &Desk) -> Result<Server> {
         let mut credentials = Credentials {

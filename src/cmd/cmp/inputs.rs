@@ -258,6 +258,20 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// Refuses a private key that isn't that of a certificate; each comes with its option.
+pub(super) fn check_pair(
+    (key_option, key): (&str, &PKey<Private>),
+    (option, certificate): (&str, &X509),
+) -> Result<()> {
+    match certificate.public_key() {
+        Ok(public) if public.public_eq(key) => Ok(()),
+        _ => {
+            let message = format!("the private key of {key_option} isn't that of {option}");
+            Err(option_error(key_option, message))
+        }
+    }
+}
+
 /// The error for something that isn't what an option wants.
 fn unreadable(option: &str, problem: &Problem) -> Error {
     let message = format!("can't read the value of {option}: {problem}");

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use openssl::x509::X509;
 
-use super::inputs::{Loader, filled, option_error, within};
+use super::inputs::{Loader, check_pair, filled, option_error, within};
 use super::table::{Checking, Mock, Own, Serving, Tls};
 use super::transport;
 use super::words::Words;
@@ -24,6 +24,29 @@ use crate::value::{Record, Value};
 use crate::x509::der::{hex, hex_upper, integer_hex};
 use crate::x509::extension_values::general_names;
 use crate::x509::{frame, load, name};
+
+/// The longest time that anybody can be told to wait.
+const MOST_SECONDS: i64 = 1 << 30;
+
+/// The options of clients and of the test server alone, which would have no effect.
+const USELESS: &[&str] = &[
+    "-server",
+    "-rspin",
+    "-use_mock_srv",
+    "-ref_cert",
+    "-rsp_cert",
+    "-rsp_key",
+    "-poll_count",
+    "-pkistatus",
+    "-failure",
+    "-failurebits",
+    "-statusstring",
+    "-send_error",
+    "-send_unprotected",
+    "-send_unprot_err",
+    "-accept_unprot_err",
+    "-accept_raverified",
+];
 
 /// What is known of the authority.
 struct Authority {
@@ -87,16 +110,23 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
     let Some(port) = within("-port", mock.port, 0, 65_535)? else {
         return Err(option_error("-port", "tls::cmp serve needs -port"));
     };
+    if let Some(option) = words.first_of(USELESS) {
+        let message = format!("{option} isn't for tls::cmp serve");
+        return Err(option_error(option, message));
+    }
     let more = serving.ca_options.clone().unwrap_or_default();
     let authority = Authority::read(loader, file, &more)?;
     let office = office(words, loader, &serving, &authority)?;
+    office.check()?;
     let reference = filled(mock.srv_ref.as_ref());
     let secret = loader.secret("-srv_secret", mock.srv_secret.as_ref())?;
     if secret.is_some() != reference.is_some() {
         let message = "-srv_ref and -srv_secret must be given together";
         return Err(option_error("-srv_secret", message));
     }
-    if office.key.is_none() && secret.is_none() && serving.secrets.is_none() {
+    let secrets = serving.secrets.as_ref();
+    let asks = secrets.is_some_and(|script| !script.as_text().is_empty());
+    if office.key.is_none() && secret.is_none() && !asks {
         let message = "the server can't protect its answers: give -srv_cert and -srv_key, -srv_secret or -secrets";
         return Err(option_error("-srv_cert", message));
     }
@@ -108,13 +138,15 @@ pub(super) fn start(interp: Interp<'_>, words: &Words, loader: &Loader<'_>) -> R
         list if list.is_empty() => vec![authority.certificate.clone()],
         list => list,
     };
+    // It is read anew for who asks, and must be there already.
+    loader.list_of_revocations("-rsp_crl", serving.rsp_crl.as_ref())?;
     let update = loader.update(&serving)?;
     let update = update.map(|one| Obj::text(&one.as_ref().map(pem).unwrap_or_default()));
     let texts = |all: &[X509]| Obj::list(all.iter().map(|one| Obj::text(&pem(one))));
     let script = |value: &Option<Obj>| value.clone().unwrap_or_else(Obj::empty);
     let seconds = |option, value, default| {
         Ok::<_, Error>(Obj::int(
-            within(option, value, 0, 1 << 30)?.unwrap_or(default),
+            within(option, value, 0, MOST_SECONDS)?.unwrap_or(default),
         ))
     };
     let state = filled(serving.state.as_ref())
@@ -214,6 +246,9 @@ fn office(
     if certificate.is_some() != key.is_some() {
         let message = "-srv_cert and -srv_key must be given together";
         return Err(option_error("-srv_key", message));
+    }
+    if let (Some(certificate), Some(key)) = (&certificate, &key) {
+        check_pair(("-srv_key", key), ("-srv_cert", certificate))?;
     }
     let trusted = match loader.trusted("-srv_trusted", mock.srv_trusted.as_ref(), false)? {
         Some(store) => store,
@@ -433,6 +468,7 @@ pub(in crate::cmd) fn say(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         .as_ref()
         .map_or(&message, |earlier| &earlier.request);
     let decision = decision.as_list().unwrap_or_default();
+    check_verdict(&decision)?;
     let decision = desk.decision(first, &decision).ok_or_else(syntax)?;
     // Who began a transaction goes on with it.
     let begun = match &earlier {
@@ -454,6 +490,30 @@ pub(in crate::cmd) fn say(interp: Interp<'_>, words: &[Obj]) -> Result<Obj> {
         ("confirmed", confirmed),
         ("nonce", Obj::text(&hex(&header.nonce))),
     ]))
+}
+
+/// Refuses what only the script of `-approve` can have come up with: seconds that are none, and unknown reasons.
+fn check_verdict(decision: &[Obj]) -> Result<()> {
+    let refuse = |what: &Obj, must: &str| {
+        let message = format!("-approve returned \"{}\": {must}", what.as_text());
+        Err(option_error("-approve", message))
+    };
+    match decision {
+        [kind, seconds] if kind.as_text() == "later" => match seconds.as_int() {
+            Some(0..=MOST_SECONDS) => Ok(()),
+            _ => refuse(seconds, "after later must be seconds"),
+        },
+        [kind, _, reasons, _] if kind.as_text() == "tell" => {
+            let names = reasons.as_list();
+            let names = names.unwrap_or_else(|| vec![reasons.clone()]);
+            let is_unknown = |name: &&Obj| status::bits(&[name.as_text().into_owned()]).is_none();
+            match names.iter().find(is_unknown) {
+                Some(name) => refuse(name, "after no must be reasons such as badTime"),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where a transaction stands.

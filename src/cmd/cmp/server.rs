@@ -2,7 +2,7 @@
 
 use openssl::x509::X509;
 
-use super::inputs::{Loader, filled, option_error, small, within};
+use super::inputs::{Loader, check_pair, filled, option_error, small, within};
 use super::table::{Checking, Mock, Own, Serving};
 use super::words::Words;
 use crate::cmp::general;
@@ -33,6 +33,9 @@ pub(super) fn mock(words: &Words, loader: &Loader<'_>) -> Result<MockServer> {
     let key = loader.key("-srv_key", mock.srv_key.as_ref(), password)?;
     if certificate.is_some() != key.is_some() {
         return refuse("-srv_key", "-srv_cert and -srv_key must be given together");
+    }
+    if let (Some(certificate), Some(key)) = (&certificate, &key) {
+        check_pair(("-srv_key", key), ("-srv_cert", certificate))?;
     }
     let secret = loader.secret("-srv_secret", mock.srv_secret.as_ref())?;
     if secret.is_none() && certificate.is_none() {

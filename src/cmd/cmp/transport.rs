@@ -6,7 +6,7 @@ use openssl::symm::Cipher;
 use openssl::x509::X509;
 
 use super::client::Options;
-use super::inputs::{Loader, filled, option_error, within};
+use super::inputs::{Loader, check_pair, filled, option_error, within};
 use super::table::Tls;
 use crate::cmd::verification;
 use crate::cmp::outcome::pem;
@@ -231,10 +231,7 @@ fn identity(tls: &Tls<Obj>, untrusted: Vec<X509>, loader: &Loader<'_>) -> Result
     let found = loader.certificate("-tls_cert", tls.tls_cert.as_ref(), source)?;
     let key = loader.key("-tls_key", tls.tls_key.as_ref(), source)?;
     if let (Some((own, chain)), Some(key)) = (found, &key) {
-        if !own.public_key().is_ok_and(|public| public.public_eq(key)) {
-            let message = "the private key of -tls_key isn't that of -tls_cert";
-            return Err(option_error("-tls_key", message));
-        }
+        check_pair(("-tls_key", key), ("-tls_cert", &own))?;
         let extra = loader.list("-tls_extra", tls.tls_extra.as_ref())?;
         let all = std::iter::once(own).chain(chain).chain(extra);
         words.push(("-cert", pems(all.chain(untrusted))));

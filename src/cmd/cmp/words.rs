@@ -69,6 +69,18 @@ impl Words {
             serves,
         })
     }
+
+    /// The first of some options that is given, and not emptied.
+    pub(super) fn first_of(&self, options: &[&'static str]) -> Option<&'static str> {
+        let is_set = |option: &&&str| {
+            let given = self.given.all().rev().find(|one| one.spec.name == **option);
+            given.is_some_and(|one| match &one.value {
+                Some(value) => !value.as_text().is_empty(),
+                None => true,
+            })
+        };
+        options.iter().find(is_set).copied()
+    }
 }
 
 /// The words with a command in front turned into an option.
