@@ -302,7 +302,7 @@ impl Hooks for Callbacks {
             (None, Some(script)) => self.decide(script, words, Some(Answer::Nothing)),
             (None, None) => return Ok(Verdict::Default),
         };
-        if matches!(decision, Err(_) | Ok((Answer::No, _))) {
+        if matches!(decision, Err(_) | Ok((Answer::No | Answer::Later, _))) {
             self.fault_depth.set(Some(depth));
         }
         let (answer, _) = decision?;
@@ -388,6 +388,16 @@ impl Hooks for Callbacks {
         Ok(())
     }
 
+    fn impossible(&self, error: &Error) {
+        let deciding = {
+            let scripts = self.scripts.borrow();
+            scripts.validate.clone().or_else(|| scripts.command.clone())
+        };
+        if let Some(script) = deciding {
+            script.report(error);
+        }
+    }
+
     fn new_session(&self, _ssl: &SslRef, session: SslSession) -> Result<()> {
         if self.scripts.borrow().command.is_some() {
             let lifetime = ssl_state::ticket_lifetime(&session);
@@ -421,22 +431,13 @@ impl Callbacks {
                 let resolve = self.scripts.borrow().resolve.clone();
                 let options = value.as_list().unwrap_or_default();
                 match resolve {
-                    Some(resolve) => self.reported(resolve(&options)).map(ServerName::Use),
+                    Some(resolve) => resolve(&options)
+                        .inspect_err(|error| self.impossible(error))
+                        .map(ServerName::Use),
                     None => Ok(ServerName::Fail),
                 }
             }
         }
-    }
-
-    /// Reports an error that an answer led to, in the background of the script that gave it.
-    fn reported<T>(&self, outcome: Result<T>) -> Result<T> {
-        if let Err(error) = &outcome {
-            let script = self.scripts.borrow().validate.clone();
-            if let Some(script) = script {
-                script.report(error);
-            }
-        }
-        outcome
     }
 
     /// Whether scripts hear of changes of state and of messages, which costs something per message.

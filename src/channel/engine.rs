@@ -345,7 +345,7 @@ impl<S: Read + Write> Engine<S> {
                     Err(error)
                 }
                 Verdict::Failed(cause) => {
-                    let error = transfer_failure(direction, &cause);
+                    let error = self.transfer_error(direction, &cause);
                     Err(self.fail(error))
                 }
             },
@@ -432,15 +432,32 @@ impl<S: Read + Write> Engine<S> {
         if let Some(number) = entries.iter().find_map(|entry| alert::received(entry.code)) {
             return handshake_error(["ALERT", &number.to_string(), &alert::name(number)], &text);
         }
+        self.refusal(entries)
+            .unwrap_or_else(|| handshake_error(["OPENSSL", &first.library, &first.reason], &text))
+    }
+
+    /// Our verdict on the peer's certificate, if that is what OpenSSL ended the connection for.
+    fn refusal(&self, entries: &[OpenSslEntry]) -> Option<Error> {
         let verdict = self.stream.ssl().verify_result();
         // The reason may stand behind that of the cryptography that led to it.
         let refused = entries.iter().find(|entry| alert::is_verify_failure(entry));
-        if let Some(refused) = refused.filter(|_| verdict != X509VerifyResult::OK) {
-            let why = verdict.error_string();
-            let message = format!("{} due to \"{why}\"", refused.reason);
-            return handshake_error(["VERIFY", &verify::name(verdict.as_raw())], &message);
-        }
-        handshake_error(["OPENSSL", &first.library, &first.reason], &text)
+        let refused = refused.filter(|_| verdict != X509VerifyResult::OK)?;
+        let why = verdict.error_string();
+        let message = format!("{} due to \"{why}\"", refused.reason);
+        Some(handshake_error(
+            ["VERIFY", &verify::name(verdict.as_raw())],
+            &message,
+        ))
+    }
+
+    /// The error of a read or write that ended an open connection. A certificate that was asked for after the handshake is
+    /// refused while reading.
+    fn transfer_error(&self, direction: Direction, cause: &Cause) -> Error {
+        let refusal = match cause {
+            Cause::OpenSsl(entries) => self.refusal(entries),
+            _ => None,
+        };
+        refusal.unwrap_or_else(|| transfer_failure(direction, cause))
     }
 }
 

@@ -291,6 +291,10 @@ impl Below {
         if self.write_failure.borrow().is_some() {
             return Ok(bytes.len());
         }
+        // A socket that isn't connected yet would wait as long as the system does.
+        if channel.os_handle(Mask::WRITABLE).is_some() {
+            self.wait_for_deadline(channel, Mask::WRITABLE)?;
+        }
         COUNTERS.below_writes.add();
         match channel.write_raw(bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {

@@ -102,6 +102,10 @@ const SYNTAX: &str = "tls::import channel ?options?";
 /// The options that shape a context, which a model brings along.
 const SHAPING: &[&[crate::opts::Spec]] = &[PROTOCOLS, IDENTITY, SESSIONS, TRUST];
 
+/// What an answer to `sni` can say beside whom to be and whom to trust: the handshake is under way, and the rest of it
+/// has been decided.
+const CHANGEABLE: &[&str] = &["-request", "-require", "-securitylevel", "-server"];
+
 /// `tls::import channel ?options?`: puts TLS on top of a channel and returns the channel's name.
 ///
 /// Everything is checked before the channel is touched.
@@ -402,9 +406,19 @@ fn scripts(interp: Interp<'_>, peer: &Peer<Obj>, words: &[Obj], model: Option<Sc
         Some(prefix) => Script::new(interp, prefix),
         None => model,
     };
+    Scripts {
+        resolve: model.resolve.or_else(|| Some(resolver(interp, words))),
+        command: script(&peer.command, model.command),
+        validate: script(&peer.validatecommand, model.validate),
+    }
+}
+
+/// What finds the context for an answer to `sni`, whose options come on top of those that the context was made of.
+fn resolver(interp: Interp<'_>, words: &[Obj]) -> Rc<Resolve> {
     let keeper = interp.keep();
     let base = words.to_vec();
-    let resolve: Rc<Resolve> = Rc::new(move |options: &[Obj]| {
+    Rc::new(move |options: &[Obj]| {
+        check_answer(options)?;
         let words: Vec<Obj> = base.iter().chain(options).cloned().collect();
         let context = keeper.with(|interp| Ok(prepare_parts(interp, &words)?.context));
         context.unwrap_or_else(|| {
@@ -413,11 +427,31 @@ fn scripts(interp: Interp<'_>, peer: &Peer<Obj>, words: &[Obj], model: Option<Sc
                 "the interpreter of the callback is gone",
             ))
         })
-    });
-    Scripts {
-        command: script(&peer.command, model.command),
-        validate: script(&peer.validatecommand, model.validate),
-        resolve: Some(resolve),
+    })
+}
+
+/// Refuses options in an answer to `sni` that would change nothing.
+fn check_answer(options: &[Obj]) -> Result<()> {
+    let given = TABLE.parse(options)?;
+    let changeable = |name: &&str| {
+        let shaping = [IDENTITY, TRUST].into_iter().flatten();
+        shaping
+            .map(|spec| spec.name)
+            .chain(CHANGEABLE.iter().copied())
+            .any(|other| other == *name)
+    };
+    match given
+        .all()
+        .map(|setting| setting.spec.name)
+        .find(|name| !changeable(name))
+    {
+        None => Ok(()),
+        Some(option) => {
+            let message = format!(
+                "option \"{option}\" can't be given in an answer to sni, which comes too late for it"
+            );
+            Err(Error::failed_with(Reason::ImportOption, [option], message))
+        }
     }
 }
 

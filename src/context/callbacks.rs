@@ -48,10 +48,12 @@ pub(super) fn verify(ok: bool, chain: &mut X509StoreContextRef) -> bool {
         .contains(SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     let server = ssl.is_server();
     let answer = ask(|hooks| match hooks.verify(ok, chain)? {
-        Verdict::Later if server => Err(Error::failed(
-            Reason::ImportOption,
-            "a server can't put off the verification of a client's certificate",
-        )),
+        Verdict::Later if server => {
+            let message = "a server can't put off the verification of a client's certificate";
+            let error = Error::failed(Reason::ImportOption, message);
+            hooks.impossible(&error);
+            Err(error)
+        }
         verdict => Ok(verdict),
     });
     match answer {
@@ -101,7 +103,9 @@ fn server_name(ssl: &mut SslRef, alert: &mut SslAlert) -> Result<(), SniError> {
     let answer = ask(|hooks| {
         let answer = hooks.server_name(&name)?;
         if let ServerName::Use(context) = &answer {
-            context.take_over(ssl)?;
+            context
+                .take_over(ssl)
+                .inspect_err(|error| hooks.impossible(error))?;
         }
         Ok(answer)
     });

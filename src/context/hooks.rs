@@ -127,6 +127,11 @@ pub(crate) trait Hooks {
         Ok(())
     }
 
+    /// One of the answers above can't be carried out: this is why, and the handshake ends.
+    fn impossible(&self, error: &Error) {
+        let _ = error;
+    }
+
     /// A client got a session that it can resume later. With TLS 1.3 that's after the handshake, and often twice.
     fn new_session(&self, ssl: &SslRef, session: SslSession) -> Result<()> {
         let _ = (ssl, session);
