@@ -250,7 +250,7 @@ impl Answer {
         match &*text {
             "later" => Some(Self::Later),
             "" => Some(Self::Nothing),
-            text if text.starts_with('-') => Some(Self::Options),
+            text if text.starts_with('-') => value.as_list().map(|_| Self::Options),
             // A fraction would be true for Tcl; here it is a mistake.
             text if text.starts_with(|first: char| first.is_ascii_alphabetic()) => value
                 .as_bool()

@@ -83,11 +83,18 @@ pub(super) fn set(
 ) -> Option<Result<(), Error>> {
     match (name, interp) {
         ("-command" | "-validatecommand", Some(interp)) => {
+            let prefix = Obj::text(value);
+            if prefix.as_list().is_none() {
+                // What is no list is no script: the one that decides so far mustn't go for it.
+                let message =
+                    format!("expected command prefix but got \"{value}\" for option \"{name}\"");
+                return Some(Err(Error::usage(["TCL", "VALUE", "LIST"], message)));
+            }
             // A script that is to decide on the certificate must get to see it.
             if !tls.totals().has_begun() {
                 withdraw_session(tls.ssl());
             }
-            tls.callbacks.bind(interp, name, &Obj::text(value));
+            tls.callbacks.bind(interp, name, &prefix);
             Some(Ok(()))
         }
         _ if NAMES.contains(&name) => Some(Err(Error::failed_with(
