@@ -124,6 +124,8 @@ impl<'a> Job<'a> {
         if self.making.digest.is_some() && self.operation != Operation::Sign {
             return Err(option_error("-digest", "-digest is for -sign alone"));
         }
+        self.words.check(self.operation)?;
+        self.check_values()?;
         match self.operation {
             Operation::Sign => self.sign(),
             Operation::Verify => self.verify(),
@@ -142,6 +144,22 @@ impl<'a> Job<'a> {
             Operation::SignReceipt => self.sign_receipt(),
             Operation::VerifyReceipt => self.verify_receipt(),
         }
+    }
+
+    /// Refuses a bad value, whatever the operation.
+    fn check_values(&self) -> Result<()> {
+        let streams = &self.streams;
+        for (option, value) in [
+            ("-inform", &streams.inform),
+            ("-outform", &streams.outform),
+            ("-rctform", &streams.rctform),
+        ] {
+            Self::format(option, value.as_ref())?;
+        }
+        self.releases_early()?;
+        self.secret_key()?;
+        self.secret_id()?;
+        Ok(())
     }
 
     /// Does what is asked, at once.

@@ -104,6 +104,18 @@ pub(crate) fn native(name: &str) -> Result<PathBuf> {
     })
 }
 
+/// The same for a folder that can be read.
+pub(crate) fn folder(name: &str) -> Result<PathBuf> {
+    let path = native(name)?;
+    match fs::read_dir(&path) {
+        Ok(_) => Ok(path),
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(libc::EIO);
+            Err(file_error(errno, "open", name))
+        }
+    }
+}
+
 /// The native path, where there is one.
 fn native_path(path: &Obj) -> Option<PathBuf> {
     // SAFETY: the path is alive; the result is null or a C string that lives as long as the path's value.

@@ -86,9 +86,8 @@ impl Checks {
         if let Some(name) = &self.name
             && !chain::inherit(&mut parameters, name).map_err(failed)?
         {
-            return Err(Problem::new(format!(
-                "unknown set of verification parameters \"{name}\""
-            )));
+            let message = format!("unknown set of verification parameters \"{name}\"");
+            return Err(Problem::new(message).with("-verify_name"));
         }
         if self.flags != 0 {
             let flags = X509VerifyFlags::from_bits_retain(self.flags);
@@ -104,16 +103,17 @@ impl Checks {
             parameters.set_auth_level(level);
         }
         if let Some(purpose) = &self.purpose {
-            let found = X509PurposeRef::get_by_sname(purpose)
-                .map_err(|_| Problem::new(format!("unknown purpose \"{purpose}\"")))?;
+            let unknown = || Problem::new(format!("unknown purpose \"{purpose}\""));
+            let found =
+                X509PurposeRef::get_by_sname(purpose).map_err(|_| unknown().with("-purpose"))?;
             let found = X509PurposeRef::from_idx(found).map_err(failed)?;
             parameters
                 .set_purpose(X509PurposeId::from_raw(found.purpose().as_raw()))
                 .map_err(failed)?;
         }
         for policy in &self.policies {
-            let object = Asn1Object::from_str(policy)
-                .map_err(|_| Problem::new(format!("\"{policy}\" isn't an object identifier")))?;
+            let bad = || Problem::new(format!("\"{policy}\" isn't an object identifier"));
+            let object = Asn1Object::from_str(policy).map_err(|_| bad().with("-policy"))?;
             chain::add_policy(&mut parameters, object).map_err(failed)?;
         }
         if let Some(host) = &self.host {
@@ -186,7 +186,7 @@ pub(crate) fn store(anchors: &Anchors, checks: &Checks) -> Result<X509Store, Pro
         }
     }
     for uri in &anchors.stores {
-        x509_store::load_store(&mut store, uri).map_err(failed)?;
+        x509_store::load_store(&mut store, uri).map_err(|stack| failed(stack).with("-CAstore"))?;
     }
     if anchors.default_store
         && let Ok(uri) = CString::new(folder)

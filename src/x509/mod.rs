@@ -24,18 +24,39 @@ pub(crate) mod verify;
 
 /// Why something couldn't be read or made, as a sentence; the caller knows the option and the command's error words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem(String);
+pub(crate) struct Problem {
+    /// The sentence.
+    message: String,
+    /// The option that is to blame, where it is known here.
+    option: Option<&'static str>,
+}
 
 impl Problem {
     /// A problem described by a sentence, or a part of one.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self {
+            message: message.into(),
+            option: None,
+        }
+    }
+
+    /// The same with the option that is to blame.
+    pub(crate) fn with(self, option: &'static str) -> Self {
+        Self {
+            option: Some(option),
+            ..self
+        }
+    }
+
+    /// The option that is to blame, where it is known.
+    pub(crate) fn option(&self) -> Option<&'static str> {
+        self.option
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 

@@ -28,9 +28,7 @@ impl Job<'_> {
             format: self.inform()?,
             certificates: self.further_certificates()?,
             revocation: checks.checks_revocation(),
-            store: store(&self.anchors()?, &checks).map_err(|problem| {
-                Error::failed_with(Reason::CmsOption, ["-CAfile"], problem.to_string())
-            })?,
+            store: store(&self.anchors()?, &checks).map_err(|problem| self.blame(&problem))?,
             no_intern: checking.nointern.is_some(),
             no_chain: checking.noverify.is_some(),
             no_attributes: checking.no_attr_verify.is_some() || checking.nosigs.is_some(),
@@ -39,6 +37,16 @@ impl Job<'_> {
             text: self.streams.text.is_some(),
             binary: self.streams.binary.is_some(),
         })
+    }
+
+    /// The error for what makes no store of those who are trusted.
+    fn blame(&self, problem: &Problem) -> Error {
+        match (problem.option(), &self.checking.ca_store) {
+            (Some(option @ "-CAstore"), Some(uri)) => {
+                Error::failed_with(Reason::CmsRead, [option, uri], problem.to_string())
+            }
+            (option, _) => option_error(option.unwrap_or("-CAfile"), problem.to_string()),
+        }
     }
 
     /// Whom to trust.
@@ -66,8 +74,10 @@ impl Job<'_> {
         }
         if let Some(folder) = &checking.ca_path {
             self.inputs.check_access("-CApath", folder)?;
-            let folder = crate::tcl::files::native(folder)?;
-            anchors.folders.push(folder.to_string_lossy().into_owned());
+            let native = crate::tcl::files::folder(folder).map_err(|error| {
+                Error::failed_with(Reason::CmsRead, ["-CApath", folder], error.message())
+            })?;
+            anchors.folders.push(native.to_string_lossy().into_owned());
         }
         if let Some(uri) = &checking.ca_store {
             self.inputs.check_access("-CAstore", uri)?;

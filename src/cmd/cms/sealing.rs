@@ -77,7 +77,7 @@ impl Job<'_> {
     }
 
     /// The secret key.
-    fn secret_key(&self) -> Result<Option<Secret>> {
+    pub(super) fn secret_key(&self) -> Result<Option<Secret>> {
         let digits = self.keys.secretkey.as_deref();
         digits
             .map(|digits| hex("-secretkey", digits).map(Secret::from))
@@ -85,7 +85,7 @@ impl Job<'_> {
     }
 
     /// The secret key's name.
-    fn secret_id(&self) -> Result<Option<Vec<u8>>> {
+    pub(super) fn secret_id(&self) -> Result<Option<Vec<u8>>> {
         let digits = self.keys.secretkeyid.as_deref();
         digits.map(|digits| hex("-secretkeyid", digits)).transpose()
     }

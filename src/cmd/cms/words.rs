@@ -178,22 +178,66 @@ impl Words {
             .next_back()
     }
 
+    /// Refuses what an operation would leave undone, as the program does: parameters, signers, keys and requests for
+    /// receipts that it has no use for, and a second one of what there is one of.
+    pub(super) fn check(&self, operation: Operation) -> Result<()> {
+        let signs = matches!(
+            operation,
+            Operation::Sign | Operation::Resign | Operation::SignReceipt
+        );
+        for setting in self.given.all() {
+            let name = setting.spec.name;
+            if name.starts_with("-receipt_request_")
+                && name != "-receipt_request_print"
+                && operation != Operation::Sign
+            {
+                return Err(option_error(name, format!("{name} is for -sign alone")));
+            }
+        }
+        let once = ["-secretkey", "-secretkeyid", "-econtent_type"];
+        let once = once
+            .iter()
+            .chain(["-signer", "-inkey"].iter().filter(|_| !signs));
+        for name in once {
+            if self.given.texts(name).len() > 1 {
+                let message = format!("{name} can be given only once");
+                return Err(option_error(name, message));
+            }
+        }
+        if !signs && operation != Operation::Encrypt {
+            let mut named = None;
+            for setting in self.given.all() {
+                match setting.spec.name {
+                    "-signer" | "-inkey" | "-recip" => named = Some(Party::default()),
+                    "-keyopt" => add_key_option(named.as_mut(), &setting.text())?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The signers, with the keys and parameters that were given for each.
     pub(super) fn signers(&self) -> Result<Vec<Party>> {
         let mut parties: Vec<Party> = Vec::new();
-        let mut waiting: Option<String> = None;
+        // A key that waits for its signer, with its parameters.
+        let mut waiting: Option<Party> = None;
         for setting in self.given.all() {
             let value = || setting.text().into_owned();
             match (setting.spec.name, parties.last_mut()) {
                 ("-signer", _) => parties.push(Party {
                     file: value(),
-                    key: waiting.take(),
-                    key_options: Vec::new(),
+                    ..waiting.take().unwrap_or_default()
                 }),
                 ("-inkey", Some(last)) if last.key.is_none() => last.key = Some(value()),
-                ("-inkey", _) if waiting.is_none() => waiting = Some(value()),
+                ("-inkey", _) if waiting.is_none() => {
+                    waiting = Some(Party {
+                        key: Some(value()),
+                        ..Party::default()
+                    });
+                }
                 ("-inkey", _) => return Err(option_error("-inkey", "-inkey without -signer")),
-                ("-keyopt", last) => add_key_option(last, &value())?,
+                ("-keyopt", last) => add_key_option(waiting.as_mut().or(last), &value())?,
                 _ => {}
             }
         }
@@ -226,7 +270,7 @@ fn add_key_option(party: Option<&mut Party>, text: &str) -> Result<()> {
     let Some(party) = party else {
         return Err(option_error(
             "-keyopt",
-            "-keyopt without a signer or recipient before it",
+            "-keyopt without a signer, key or recipient before it",
         ));
     };
     let Some((name, value)) = text.split_once(':') else {
