@@ -120,6 +120,7 @@ impl Typed {
             .to_ascii_lowercase()
             .replace([' ', '\t'], "");
         let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut continued: Vec<(String, u32, String)> = Vec::new();
         for piece in pieces {
             let Some((name, value)) = piece.split_once('=') else {
                 continue;
@@ -128,24 +129,32 @@ impl Typed {
             let mut value = unquoted(value.trim());
             let extended = name.ends_with('*');
             let name = name.trim_end_matches('*');
-            let (base, part) = match name.rsplit_once('*') {
-                Some((base, part)) if part.bytes().all(|digit| digit.is_ascii_digit()) => {
-                    (base, part)
-                }
-                _ => (name, ""),
-            };
+            let numbered = name
+                .rsplit_once('*')
+                .and_then(|(base, number)| Some((base, number.parse::<u32>().ok()?)));
             if extended {
-                value = percent_decoded(match part {
-                    "" | "0" => value.splitn(3, '\'').last().unwrap_or_default(),
-                    _ => &value,
+                value = percent_decoded(match numbered {
+                    None | Some((_, 0)) => value.splitn(3, '\'').last().unwrap_or_default(),
+                    Some(_) => &value,
                 });
             }
-            match parameters.iter_mut().find(|(known, _)| known == base) {
-                Some((_, known)) if !part.is_empty() => known.push_str(&value),
-                Some(_) => {}
-                None => parameters.push((base.to_owned(), value)),
+            match numbered {
+                Some((base, number)) => continued.push((base.to_owned(), number, value)),
+                None if parameters.iter().any(|(known, _)| known == name) => {}
+                None => parameters.push((name.to_owned(), value)),
             }
         }
+        // The pieces of a value come in any order.
+        continued.sort_by_key(|(_, number, _)| *number);
+        let mut joined: Vec<(String, String)> = Vec::new();
+        for (base, _, value) in continued {
+            match joined.iter_mut().find(|(known, _)| *known == base) {
+                Some((_, known)) => known.push_str(&value),
+                None => joined.push((base, value)),
+            }
+        }
+        // A value in one piece comes first.
+        parameters.extend(joined);
         Self { name, parameters }
     }
 
@@ -157,35 +166,36 @@ impl Typed {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether the file name that the headers give ends in one of these ways.
+    fn is_named(&self, headers: &Headers, ends: &[&str]) -> bool {
+        let disposition = headers.field("content-disposition").map(Self::parse);
+        let name = self.parameter("name").or_else(|| {
+            disposition
+                .as_ref()
+                .and_then(|disposition| disposition.parameter("filename"))
+        });
+        name.is_some_and(|name| {
+            let name = name.to_ascii_lowercase();
+            ends.iter().any(|end| name.ends_with(end))
+        })
+    }
+
     /// Whether this is a message of ours, be it by type or by a file name that says so.
     fn is_message(&self, headers: &Headers) -> bool {
-        let is_named = || {
-            let disposition = headers.field("content-disposition").map(Self::parse);
-            let name = self.parameter("name").or_else(|| {
-                disposition
-                    .as_ref()
-                    .and_then(|disposition| disposition.parameter("filename"))
-            });
-            name.is_some_and(|name| {
-                let name = name.to_ascii_lowercase();
-                [".p7m", ".p7z", ".p7c"]
-                    .iter()
-                    .any(|end| name.ends_with(end))
-            })
-        };
         match self.name.as_str() {
             "application/pkcs7-mime" | "application/x-pkcs7-mime" => true,
-            "application/octet-stream" => is_named(),
+            "application/octet-stream" => self.is_named(headers, &[".p7m", ".p7z", ".p7c"]),
             _ => false,
         }
     }
 
-    /// Whether this is a signature beside its content.
-    fn is_signature(&self) -> bool {
-        matches!(
-            self.name.as_str(),
-            "application/pkcs7-signature" | "application/x-pkcs7-signature"
-        )
+    /// Whether this is a signature beside its content, be it by type or by a file name that says so.
+    fn is_signature(&self, headers: &Headers) -> bool {
+        match self.name.as_str() {
+            "application/pkcs7-signature" | "application/x-pkcs7-signature" => true,
+            "application/octet-stream" => self.is_named(headers, &[".p7s"]),
+            _ => false,
+        }
     }
 }
 
@@ -391,7 +401,7 @@ impl Finder<'_> {
             text.extend_from_slice(line.bytes);
             Ok(())
         })?;
-        if !headers.content_type().is_signature() {
+        if !headers.content_type().is_signature(&headers) {
             return Ok((None, end));
         }
         let mut signature = Vec::new();

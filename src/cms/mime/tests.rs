@@ -32,6 +32,8 @@ fn headers_of_all_kinds_lead_to_the_signed_part() {
         "Content-Type: multipart/signed (signed (really)); micalg=\"sha-256\"; boundary=b",
         "Content-Type: multipart/signed; boundary*=us-ascii''%62",
         "Content-Type: multipart/signed; boundary*0=\"\"; boundary*1=b",
+        "Content-Type: multipart/signed; boundary*1=b; boundary*0*=us-ascii'en'",
+        "Content-Type: multipart/signed; boundary*0=a; boundary=b",
         "\nContent-Type: multipart/signed; boundary=b\n\npreamble",
     ] {
         assert_eq!(
