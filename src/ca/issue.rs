@@ -189,6 +189,11 @@ impl Issuer<'_> {
             let draft = self.draft(applicant, serial)?;
             let row = row(&draft, serial)?;
             Ok((draft, row))
+        })
+        .map_err(|first| {
+            request::all_refused(first, &numbered, |(applicant, serial)| {
+                self.draft(applicant, serial).err()
+            })
         })?;
         // The database is asked about all at once, which is what makes one on another machine fast.
         if unique {

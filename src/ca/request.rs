@@ -78,9 +78,11 @@ impl Applicant {
     ) -> Result<Vec<Self>> {
         let mut nobody = Nobody;
         let steps = Steps::certificates(&mut nobody, loaded.len());
-        parallel::map(loaded, steps, |(source, bytes)| {
+        let read = |(source, bytes): &(String, Vec<u8>)| {
             Self::request(bytes, proven, encoding, source, parameters)
-        })
+        };
+        parallel::map(loaded, steps, read)
+            .map_err(|first| all_refused(first, loaded, |one| read(one).err()))
     }
 
     /// A self-signed certificate, which is taken for its subject and its key.
@@ -148,6 +150,29 @@ impl Applicant {
             wants_der,
         })
     }
+}
+
+/// The error where some of several requests are refused: it tells all of them, and has the code of the first.
+pub(super) fn all_refused<T>(
+    mut first: Error,
+    requests: &[T],
+    refusal: impl Fn(&T) -> Option<Error>,
+) -> Error {
+    let refused = requests.iter().filter_map(refusal);
+    let mut messages: Vec<String> = refused.map(|error| error.message()).collect();
+    let (all, count) = (requests.len(), messages.len());
+    messages.dedup();
+    // What is wrong with all of them alike isn't theirs.
+    if all > 1
+        && (count < all || messages.len() > 1)
+        && let Error::Failed { message, .. } = &mut first
+    {
+        let are = if count == 1 { "is" } else { "are" };
+        let why = messages.join("; ");
+        *message =
+            format!("{count} of {all} requests {are} refused, so that nothing is issued: {why}");
+    }
+    first
 }
 
 /// Reads a certificate, PEM or DER.

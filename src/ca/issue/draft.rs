@@ -35,7 +35,7 @@ pub(super) struct Draft {
 impl Issuer<'_> {
     /// A certificate up to its signature.
     pub(super) fn draft(&self, applicant: &Applicant, serial: &Serial) -> Result<Draft> {
-        let profile = self.profile;
+        let (profile, source) = (self.profile, &applicant.source);
         self.check_key(applicant)?;
         let given = profile
             .subject
@@ -46,13 +46,14 @@ impl Issuer<'_> {
             policy::mend_strings(&mut given);
         }
         let shown = |oid: &[u8]| oid::short_name(&frame::oid(oid));
-        policy::check_strings(&given, !profile.email_in_dn, &shown).map_err(|why| refused(&why))?;
+        policy::check_strings(&given, !profile.email_in_dn, &shown)
+            .map_err(|why| refused(&why, source))?;
         let own_name = match (&self.authority.certificate, profile.selfsign) {
             (Some(certificate), false) => attributes(certificate.subject_name())?,
             _ => given.clone(),
         };
-        let verdict =
-            policy::apply(&profile.fields, &given, &own_name).map_err(|why| refused(&why))?;
+        let verdict = policy::apply(&profile.fields, &given, &own_name)
+            .map_err(|why| refused(&why, source))?;
         let shown = |attribute: &Attribute| {
             format!(
                 "{}={}",
@@ -68,14 +69,15 @@ impl Issuer<'_> {
             ),
         };
         if profile.strict && !dropped.is_empty() {
-            return Err(refused(&Violation {
+            let violation = Violation {
                 field: dropped[0].split('=').next().unwrap_or_default().to_owned(),
                 wanted: "listed",
                 message: format!(
                     "the policy doesn't speak of these fields of the request: {}",
                     dropped.join(", ")
                 ),
-            }));
+            };
+            return Err(refused(&violation, source));
         }
         let (start, end, mut warnings) = self.validity()?;
         let subject_name = name_of(&subject)?;
@@ -321,10 +323,7 @@ fn asn1_time(seconds: i64) -> std::result::Result<Asn1Time, ErrorStack> {
 }
 
 /// The error for a refusal of the policy.
-fn refused(why: &Violation) -> Error {
-    Error::failed_with(
-        Reason::CaPolicy,
-        [&why.field, why.wanted],
-        why.message.clone(),
-    )
+fn refused(why: &Violation, source: &str) -> Error {
+    let message = format!("\"{source}\": {}", why.message);
+    Error::failed_with(Reason::CaPolicy, [&why.field, why.wanted], message)
 }

@@ -53,6 +53,14 @@ pub(super) fn moment(what: &str, text: &str) -> Result<i64> {
     time::parse(text).map_err(|problem| option_error(what, problem.to_string()))
 }
 
+/// Refuses a number of days or the like that isn't above zero, also where another option counts.
+pub(super) fn above_zero(option: &str, number: Option<i64>) -> Result<()> {
+    match number {
+        Some(..=0) => Err(option_error(option, format!("{option} must be above zero"))),
+        _ => Ok(()),
+    }
+}
+
 /// The subject that `-subj` gives.
 pub(super) fn subject(text: &str, utf8: bool) -> Result<X509Name> {
     check_characters(text, utf8, text)?;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use openssl::ssl::{SslContext, SslMethod};
 
 use super::Job;
-use super::inputs::{encoding, moment, option_error, subject};
+use super::inputs::{above_zero, encoding, moment, option_error, subject};
 use super::outcome::{Ground, Outcome, ready};
 use crate::ca::authority::Authority;
 use crate::ca::config;
@@ -182,10 +182,8 @@ impl Job<'_> {
 
     /// When certificates end.
     fn end(&self) -> Result<End> {
-        let days = |days: i64| match days {
-            1.. => Ok(End::Days(days)),
-            _ => Err(option_error("-days", "-days must be above zero")),
-        };
+        let days = |days: i64| above_zero("-days", Some(days)).map(|()| End::Days(days));
+        above_zero("-days", self.making.days)?;
         if let Some(text) = &self.making.enddate {
             return moment("-enddate", text).map(End::At);
         }

@@ -3,7 +3,7 @@
 //! Reads the list that `-delta` names; writes the output and what the database keeps of lists.
 
 use super::Job;
-use super::inputs::{moment, option_error};
+use super::inputs::{above_zero, moment, option_error};
 use super::outcome::{Ground, Outcome, ready};
 use crate::ca::authority::Authority;
 use crate::ca::config::Config;
@@ -137,6 +137,13 @@ impl Job<'_> {
     /// When the list is made, and when the next one comes.
     fn list_times(&self) -> Result<(i64, i64)> {
         let revoking = &self.revoking;
+        for (option, given) in [
+            ("-crldays", revoking.crldays),
+            ("-crlhours", revoking.crlhours),
+            ("-crlsec", revoking.crlsec),
+        ] {
+            above_zero(option, given)?;
+        }
         let this = match &revoking.crl_lastupdate {
             Some(text) => moment("-crl_lastupdate", text)?,
             None => self.now,
@@ -159,12 +166,6 @@ impl Job<'_> {
         let revoking = &self.revoking;
         let given =
             [revoking.crldays, revoking.crlhours, revoking.crlsec].map(Option::unwrap_or_default);
-        if given.iter().any(|number| *number < 0) {
-            return Err(option_error(
-                "-crldays",
-                "the time until the next list can't be below zero",
-            ));
-        }
         let [days, hours, seconds] = match given {
             [0, 0, 0] => [
                 self.config.number("default_crl_days")?.unwrap_or_default(),
