@@ -66,9 +66,10 @@ pub(crate) fn whole(stream: &mut dyn Stream, format: Format) -> Result<Reader<Bo
     }
 }
 
-/// Decrypts a message for recipients.
+/// Decrypts a message for recipients; what is `beside` stands in place of its encrypted content.
 pub(crate) fn decrypt(
     stream: &mut dyn Stream,
+    beside: Option<&mut dyn Stream>,
     settings: &Settings,
     out: &mut dyn Write,
 ) -> Result<Skeleton> {
@@ -113,7 +114,7 @@ pub(crate) fn decrypt(
     let message = message(&addressed)?;
     open_key(&message, settings)?;
     let chain = message.chain().map_err(|stack| failed(&stack))?;
-    let outcome = pass(chain, reader, behind, settings.text, out);
+    let outcome = pass(chain, reader, beside, behind, settings.text, out);
     // What a key made up in defence against probing gives may by chance look like content: that nothing has opened the
     // message is told only afterwards. Where the certificate is known, the key is right, and whether a message was probed
     // with stays untold.
@@ -126,9 +127,10 @@ pub(crate) fn decrypt(
     }
 }
 
-/// Decrypts a message with a key that both sides have.
+/// Decrypts a message with a key that both sides have; what is `beside` stands in place of its encrypted content.
 pub(crate) fn decrypt_with_key(
     stream: &mut dyn Stream,
+    beside: Option<&mut dyn Stream>,
     format: Format,
     key: &Secret,
     text: bool,
@@ -144,7 +146,7 @@ pub(crate) fn decrypt_with_key(
         .set_encrypted_key(None, key)
         .map_err(|stack| failed(&stack))?;
     let chain = message.chain().map_err(|stack| failed(&stack))?;
-    pass(chain, reader, None, text, out)
+    pass(chain, reader, beside, None, text, out)
 }
 
 /// The message without its content, as far as OpenSSL has to see it.
@@ -153,9 +155,6 @@ pub(super) fn message(skeleton: &Skeleton) -> Result<ContentInfo> {
     if skeleton.kind == Kind::AuthEnveloped {
         // The tag isn't known yet, and is set before it is needed.
         skeleton.after = ber::element(0x04, &[0; 16]);
-    }
-    if !skeleton.has_content {
-        return Err(Error::failed(Reason::CmsRead, "the message has no content"));
     }
     ContentInfo::from_der(&skeleton.without_content(Filling::Empty))
         .map_err(|stack| refused(Reason::CmsRead, "can't read the message", &stack))
@@ -229,10 +228,11 @@ fn authentication(stream: &mut dyn Stream, format: Format) -> Result<Option<Auth
     }
 }
 
-/// Lets the content pass through the message's cipher.
+/// Lets the content, or what stands in its place, pass through the message's cipher.
 fn pass(
     mut chain: Chain,
     mut reader: Reader<Box<dyn Read + '_>>,
+    beside: Option<&mut dyn Stream>,
     behind: Option<Authentication>,
     text: bool,
     out: &mut dyn Write,
@@ -253,7 +253,17 @@ fn pass(
     }
     let mut strip = StripText::new(out, text, Reason::CmsDecrypt);
     let mut buffer = Vec::new();
-    pump(&mut reader, |bytes| {
+    let content: &mut dyn Read = match beside {
+        Some(content) => content,
+        None if reader.skeleton().has_content => &mut reader,
+        None => {
+            return Err(Error::failed(
+                Reason::CmsRead,
+                "the message has no content: -content names it",
+            ));
+        }
+    };
+    pump(content, |bytes| {
         update(cipher, bytes, &mut buffer).map_err(|stack| failed(&stack))?;
         strip.take(&buffer)
     })?;

@@ -78,12 +78,12 @@ fn read(bytes: &[u8], format: Format) {
         debug: false,
         text: false,
     };
-    let found = decrypt::decrypt(&mut stream(), &settings, &mut Limited(0));
+    let found = decrypt::decrypt(&mut stream(), None, &settings, &mut Limited(0));
     assert!(
         found.is_err(),
         "a key that fits nothing has opened a message"
     );
-    let _ = decrypt::decrypt_with_key(&mut stream(), format, &secret, false, &mut Limited(0));
+    let _ = decrypt::decrypt_with_key(&mut stream(), None, format, &secret, false, &mut Limited(0));
     let _ = digest::verify(&mut stream(), format, None, false, &mut Limited(0));
     let _ = digest::read_data(&mut stream(), format, true, &mut Limited(0));
     let _ = compress::uncompress(&mut stream(), format, None, false, &mut Limited(0));

@@ -112,8 +112,8 @@ impl Job<'_> {
     /// `-EncryptedData_decrypt`
     pub(super) fn decrypt_with_key(&self) -> Result<Plan> {
         let key = self.secret_key()?.ok_or_else(|| missing("-secretkey"))?;
-        self.read(None, move |ways, form, text| {
-            decrypt::decrypt_with_key(ways.stream, form, &key, text, ways.out)
+        self.read(self.content_file(), move |ways, form, text| {
+            decrypt::decrypt_with_key(ways.stream, ways.beside, form, &key, text, ways.out)
         })
     }
 
@@ -236,8 +236,8 @@ impl Job<'_> {
             let message = "no key: give -inkey, -recip, -secretkey or -pwri_password";
             return Err(option_error("-inkey", message));
         }
-        self.read(None, move |ways, _, _| {
-            decrypt::decrypt(ways.stream, &settings, ways.out)
+        self.read(self.content_file(), move |ways, _, _| {
+            decrypt::decrypt(ways.stream, ways.beside, &settings, ways.out)
         })
     }
 }
