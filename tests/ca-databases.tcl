@@ -107,8 +107,8 @@ proc databases::Postgres {durable} {
     }
     set data [file join $folder data]
     set as [Unprivileged]
-    # What is loaded along with tclsh, such as a sanitizer, would have it wait for ever.
-    exec env -u LD_PRELOAD {*}$as [file join $programs initdb] -D $data -A trust -U ca --no-sync </dev/null 2>@1
+    exec {*}[helpers::alone {*}$as [file join $programs initdb] -D $data -A trust -U ca --no-sync] \
+        </dev/null 2>@1
     # It has nothing to write down at its end that isn't removed with its folder.
     Start QUIT {*}$as [file join $programs postgres] -D $data -c listen_addresses= -c fsync=$durable \
         -c unix_socket_directories=$folder -c max_connections=40

@@ -381,6 +381,19 @@ proc helpers::program {name} {
     return [lindex [auto_execok $name] 0]
 }
 
+# alone --
+#       Keeps what is loaded along with tclsh, such as a sanitizer, from another program: some would wait
+#       for ever.
+#
+# Arguments:
+#       args    the program and its arguments
+#
+# Results:
+#       The words to run it with.
+proc helpers::alone {args} {
+    return [list env -u LD_PRELOAD {*}$args]
+}
+
 # start --
 #       Starts a program. What it says on its standard output and standard error is collected in the
 #       event loop.
@@ -393,9 +406,8 @@ proc helpers::program {name} {
 proc helpers::start {args} {
     variable output
     variable status
-    # What is loaded along with tclsh, such as a sanitizer, isn't for other programs.
-    if {[info exists ::env(LD_PRELOAD)] && [lindex $args 0] ne [info nameofexecutable]} {
-        set args [list env -u LD_PRELOAD {*}$args]
+    if {[lindex $args 0] ne [info nameofexecutable]} {
+        set args [alone {*}$args]
     }
     set handle [open |[list {*}$args 2>@1] r+]
     fconfigure $handle -blocking 0 -buffering none -translation binary
