@@ -1,9 +1,10 @@
 //! Issuing: from an applicant, a policy and a profile to a signed certificate and what it changes in the database.
 //!
-//! A certificate is drafted and signed in `issue/draft.rs`, and shown as `issue/shown.rs` has it. Nothing is changed
-//! here: the database prepares for what the caller commits.
+//! A certificate is drafted and signed in `issue/draft.rs`, and shown as `issue/shown.rs` has it; `issue/partial.rs` tells
+//! who can have one. Nothing is changed here: the database prepares for what the caller commits.
 
 mod draft;
+mod partial;
 mod shown;
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use openssl::error::ErrorStack;
 use openssl::x509::{X509, X509Name};
 
 use self::draft::Draft;
+pub(crate) use self::partial::Refusal;
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl;
 use crate::ossl::conf::Conf;
@@ -160,7 +162,7 @@ impl Issuer<'_> {
     /// Makes the certificates. Nothing is changed: the database prepares for it, and the caller commits.
     pub(crate) fn issue(
         &self,
-        applicants: &[Applicant],
+        applicants: &[&Applicant],
         store: &mut Watched<'_>,
     ) -> Result<Issued> {
         let unique = store.unique_subject()?;
@@ -176,7 +178,7 @@ impl Issuer<'_> {
         };
         let mut nobody = Nobody;
         let mut numbered = Vec::with_capacity(applicants.len());
-        for applicant in applicants {
+        for &applicant in applicants {
             let serial = match &next {
                 Some(serial) => serial.clone(),
                 None => random_serial()?,
@@ -210,7 +212,7 @@ impl Issuer<'_> {
         serials
             .iter()
             .try_for_each(|serial| self.check_unrecorded(serial))?;
-        let drafts: Vec<_> = applicants.iter().zip(drafts).collect();
+        let drafts: Vec<_> = applicants.iter().copied().zip(drafts).collect();
         let (database, watch) = store.parts();
         let signing = Steps::certificates(watch, drafts.len());
         let sign = |(applicant, (draft, row)): &(&Applicant, (Draft, Row))| {
@@ -277,7 +279,7 @@ impl Issuer<'_> {
 
 /// Refuses a subject that a valid certificate has, or that two of the new ones would have.
 fn check_unique(
-    applicants: &[Applicant],
+    applicants: &[&Applicant],
     drafts: &[(Draft, Row)],
     store: &mut dyn Store,
 ) -> Result<()> {

@@ -76,13 +76,33 @@ impl Applicant {
         encoding: Option<Encoding>,
         parameters: &[String],
     ) -> Result<Vec<Self>> {
+        let read = Self::reading(proven, encoding, parameters);
         let mut nobody = Nobody;
         let steps = Steps::certificates(&mut nobody, loaded.len());
-        let read = |(source, bytes): &(String, Vec<u8>)| {
-            Self::request(bytes, proven, encoding, source, parameters)
-        };
-        parallel::map(loaded, steps, read)
+        parallel::map(loaded, steps, &read)
             .map_err(|first| all_refused(first, loaded, |one| read(one).err()))
+    }
+
+    /// The same, but what is wrong with one is no error of the others.
+    pub(crate) fn each_request(
+        loaded: &[(String, Vec<u8>)],
+        proven: bool,
+        encoding: Option<Encoding>,
+        parameters: &[String],
+    ) -> Result<Vec<Result<Self>>> {
+        let read = Self::reading(proven, encoding, parameters);
+        let mut nobody = Nobody;
+        let steps = Steps::certificates(&mut nobody, loaded.len());
+        parallel::map(loaded, steps, |one| Ok(read(one)))
+    }
+
+    /// How a request with its source is read.
+    fn reading(
+        proven: bool,
+        encoding: Option<Encoding>,
+        parameters: &[String],
+    ) -> impl Fn(&(String, Vec<u8>)) -> Result<Self> {
+        move |(source, bytes)| Self::request(bytes, proven, encoding, source, parameters)
     }
 
     /// A self-signed certificate, which is taken for its subject and its key.

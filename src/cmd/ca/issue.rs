@@ -13,7 +13,7 @@ use super::outcome::{Ground, Outcome, ready};
 use crate::ca::authority::Authority;
 use crate::ca::config;
 use crate::ca::copying::Copying;
-use crate::ca::issue::{End, Issuer, Numbering, Profile, policy_fields};
+use crate::ca::issue::{End, Issuer, Numbering, Profile, Refusal, policy_fields};
 use crate::ca::request::{Applicant, Encoding};
 use crate::ca::store::Store;
 use crate::ca::watch::Watched;
@@ -51,7 +51,31 @@ impl Job<'_> {
                 profile: &issuing.profile,
                 now: self.now,
             };
-            issuer.check(&issuing.applicants, &mut |record| confirm(&script, record))?;
+            match &mut issuing.refused {
+                None => {
+                    issuer.check(&issuing.applicants, &mut |record| confirm(&script, record))?;
+                }
+                Some(refused) => {
+                    let mut agreed = Vec::new();
+                    for applicant in issuing.applicants {
+                        // What goes wrong with the script is no refusal.
+                        let mut trouble = None;
+                        let mut ask = |record: &Record| {
+                            confirm(&script, record)
+                                .inspect_err(|error| trouble = Some(error.clone()))
+                        };
+                        let checked = issuer.check(std::slice::from_ref(&applicant), &mut ask);
+                        if let Some(error) = trouble {
+                            return Err(error);
+                        }
+                        match checked {
+                            Ok(()) => agreed.push(applicant),
+                            Err(error) => refused.push(Refusal::new(&applicant.source, error)),
+                        }
+                    }
+                    issuing.applicants = agreed;
+                }
+            }
         }
         Ok(issuing)
     }
@@ -82,16 +106,22 @@ impl Job<'_> {
             let bytes = self.inputs.everything_from("-inchan", name)?;
             files.push(("-inchan".to_owned(), bytes));
         }
+        let mut refused = self.making.partial.is_some().then(Vec::new);
         for file in operations.input.iter().chain(&self.words.requests) {
-            files.push((file.clone(), self.inputs.document("-in", file)?));
+            match (self.inputs.document("-in", file), &mut refused) {
+                (Ok(bytes), _) => files.push((file.clone(), bytes)),
+                (Err(error), Some(refused)) => refused.push(Refusal::new(file, error)),
+                (Err(error), None) => return Err(error),
+            }
         }
-        if applicants.is_empty() && files.is_empty() {
+        if applicants.is_empty() && files.is_empty() && refused.iter().all(Vec::is_empty) {
             return Err(option_error("-infiles", "-infiles without a request"));
         }
         Ok(Issuing {
             profile,
             applicants,
             files,
+            refused,
             proven: operations.proven.is_some(),
             encoding: encoding("-inform", operations.inform.as_deref())?,
             parameters,
@@ -237,6 +267,8 @@ pub(super) struct Issuing {
     applicants: Vec<Applicant>,
     /// Requests that weren't read yet, with their names.
     files: Vec<(String, Vec<u8>)>,
+    /// What was refused already, where that keeps nobody else from a certificate.
+    pub(super) refused: Option<Vec<Refusal>>,
     /// Whether applicants have their keys, whatever their signatures say.
     proven: bool,
     /// How requests are encoded, if that was told.
@@ -249,12 +281,19 @@ impl Issuing {
     /// Everybody who asks for a certificate.
     pub(super) fn applicants(&mut self) -> Result<Vec<Applicant>> {
         let mut applicants = std::mem::take(&mut self.applicants);
-        applicants.extend(Applicant::requests(
-            &self.files,
-            self.proven,
-            self.encoding,
-            &self.parameters,
-        )?);
+        let (files, parameters) = (&self.files, &self.parameters);
+        let Some(refused) = &mut self.refused else {
+            let read = Applicant::requests(files, self.proven, self.encoding, parameters)?;
+            applicants.extend(read);
+            return Ok(applicants);
+        };
+        let read = Applicant::each_request(files, self.proven, self.encoding, parameters)?;
+        for ((source, _), outcome) in files.iter().zip(read) {
+            match outcome {
+                Ok(applicant) => applicants.push(applicant),
+                Err(error) => refused.push(Refusal::new(source, error)),
+            }
+        }
         Ok(applicants)
     }
 }
@@ -273,15 +312,28 @@ fn confirm(script: &Script, record: &Record) -> Result<bool> {
     })
 }
 
-/// Issues certificates.
+/// Issues certificates. Where something may be refused, it comes with what was refused already.
 pub(super) fn issue(
     issuer: &Issuer<'_>,
     applicants: &[Applicant],
+    before: Option<&[Refusal]>,
     store: &mut Watched<'_>,
     ground: &mut dyn Ground,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let issued = issuer.issue(applicants, store)?;
+    let (applicants, refused) = match before {
+        None => (applicants.iter().collect(), None),
+        Some(before) => {
+            let (fine, more) = issuer.sieve(applicants, store)?;
+            (fine, Some([before, &more].concat()))
+        }
+    };
+    if applicants.is_empty()
+        && let Some(error) = refused.as_deref().and_then(Refusal::nobody_left)
+    {
+        return Err(error);
+    }
+    let issued = issuer.issue(&applicants, store)?;
     let out = ready(ground.output()?, |sink| sink.put(&issued.output))?;
     store.commit(issued.changes)?;
     outcome.put(out);
@@ -292,7 +344,21 @@ pub(super) fn issue(
         .collect::<Vec<_>>();
     outcome.step(format!("issued {} certificates", applicants.len()));
     outcome.info.put("issued", records);
+    if let Some(refused) = refused {
+        outcome.step(format!("refused {} requests", refused.len()));
+        let records = refused.iter().map(refusal).collect::<Vec<_>>();
+        outcome.info.put("refused", records);
+    }
     Ok(())
+}
+
+/// What is told of a refused request.
+fn refusal(refusal: &Refusal) -> Value {
+    let mut record = Record::new();
+    record.put("source", refusal.source.as_str());
+    record.put("error", refusal.error.message());
+    record.put("errorCode", refusal.error.code());
+    Value::Record(record)
 }
 
 /// How many bits of security OpenSSL wants by its default security level.

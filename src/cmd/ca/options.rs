@@ -113,6 +113,8 @@ options! {
             "Begin with a random serial number if the serial file can't be read";
         strict: Flag = "-strict", Both, Command, "3.0", "off",
             "Refuse a request with fields that the policy doesn't speak of";
+        partial: Flag = "-partial", Both, Command, "3.0", "off",
+            "Issue what can be issued: requests that are refused keep no others from their certificates";
         md: Text = "-md", Both, Command, "3.0", "default_md of the configuration", "Digest to sign with";
         sigopt: Text = "-sigopt", Both, Command, "3.0", "none",
             "Parameter of signatures, name:value; may be repeated";

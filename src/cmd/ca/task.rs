@@ -57,6 +57,10 @@ impl Task {
             }),
             _ => None,
         };
+        let refused = self
+            .issuing
+            .as_ref()
+            .and_then(|issuing| issuing.refused.as_deref());
         if let (Some(listing), Some(authority)) = (&mut self.listing, &self.authority) {
             listing.read_base(authority)?;
         }
@@ -70,7 +74,7 @@ impl Task {
         }
         if let Some(issuer) = &issuer {
             insist(&mut store, &mut |store| {
-                super::issue::issue(issuer, &applicants, store, ground, &mut outcome)
+                super::issue::issue(issuer, &applicants, refused, store, ground, &mut outcome)
             })?;
         }
         if let (Some(listing), Some(authority)) = (&self.listing, &self.authority) {
