@@ -57,6 +57,10 @@ set mail [tls::cms -sign -signer $ec -data "Content-Type: text/plain\n\nhello\n"
 Seed cms_mime list "Content-Type: multipart/mixed; boundary=list\n\n--list\n$mail\n--list\n\nfooter\n--list--\n"
 Seed cms_mime forwarded "Content-Type: message/rfc822\n\nSubject: x (y\n\tz)\n$mail"
 Seed cms_mime parameters [string map [list "boundary=\"" "boundary*0*=us-ascii'en'%2D; boundary*1=\""] $mail]
+set message [tls::cms -sign -nodetach -signer $ec -data hello -outform DER]
+Seed cms_mime beside [join [list {Content-Type: multipart/signed; boundary=b} {} --b hello --b \
+    {Content-Type: application/pkcs7-signature} {Content-Transfer-Encoding: base64} {} \
+    [binary encode base64 -maxlen 64 $message] --b-- {}] \n]
 Seed cms_mime quoted "Content-Type: application/pkcs7-mime\nContent-Transfer-Encoding: quoted-printable\n\n=30=80=06\n"
 
 # Messages to servers of tls::cmp: those that a client makes, by a secret, by a signature, and unprotected.

@@ -1,6 +1,6 @@
 //! Messages as they are: written again, printed, and receipts for them.
 
-use std::io::{Read, Write};
+use std::io::{Cursor, Read, Write};
 
 use openssl::x509::X509;
 
@@ -13,27 +13,33 @@ use super::{pump, refused, unreadable, unwritable};
 use crate::error::{Error, Reason, Result};
 use crate::ossl::cms::{ContentInfo, Flags};
 
-/// Reads a message without keeping its content: what is left of it, how long the content was, and where it is if it
-/// lies beside the message.
+/// Reads a message without keeping its content: what is left of it, how long the content in it was, and where there is
+/// one beside the message.
 pub(super) fn survey(
     stream: &mut dyn Stream,
     format: Format,
 ) -> Result<(Skeleton, u64, Option<std::ops::Range<u64>>)> {
     match open(stream, format).map_err(unreadable)? {
         Opened::Whole(whole) => {
-            let mut reader = Reader::new(whole).map_err(unreadable)?;
-            let mut length = 0;
-            pump(&mut reader, |bytes| {
-                length += bytes.len() as u64;
-                Ok(())
-            })?;
-            Ok((reader.finish().map_err(unreadable)?, length, None))
+            let (skeleton, length) = measured(whole)?;
+            Ok((skeleton, length, None))
         }
         Opened::Beside { signature, content } => {
-            let skeleton = Skeleton::parse(&signature).map_err(unreadable)?;
-            Ok((skeleton, 0, Some(content)))
+            let (skeleton, length) = measured(&signature[..])?;
+            Ok((skeleton, length, Some(content)))
         }
     }
+}
+
+/// What is left of a message without its content, and how long that was.
+fn measured(message: impl Read) -> Result<(Skeleton, u64)> {
+    let mut reader = Reader::new(message).map_err(unreadable)?;
+    let mut length = 0;
+    pump(&mut reader, |bytes| {
+        length += bytes.len() as u64;
+        Ok(())
+    })?;
+    Ok((reader.finish().map_err(unreadable)?, length))
 }
 
 /// A message without its content, for OpenSSL.
@@ -84,10 +90,12 @@ pub(crate) fn copy(
         wrapping.whole(out, &skeleton.without_content(Filling::Detached))?;
         return Ok(skeleton);
     }
-    let Opened::Whole(whole) = open(stream, format).map_err(unreadable)? else {
-        return Ok(skeleton);
+    let message: Box<dyn Read + '_> = match open(stream, format).map_err(unreadable)? {
+        Opened::Whole(whole) => whole,
+        // Beside a content there may be a message with one of its own.
+        Opened::Beside { signature, .. } => Box::new(Cursor::new(signature)),
     };
-    let reader = Reader::new(whole).map_err(unreadable)?;
+    let reader = Reader::new(message).map_err(unreadable)?;
     rewrite(reader, skeleton, Some(length), wrapping, out)
 }
 
