@@ -15,7 +15,7 @@ use openssl::error::ErrorStack;
 use openssl::x509::{X509, X509Name};
 
 use self::draft::Draft;
-pub(crate) use self::partial::Refusal;
+pub(crate) use self::partial::{Refusal, all_or_none};
 use crate::error::{Error, OpenSslEntry, Reason, Result, reasons_text};
 use crate::ossl;
 use crate::ossl::conf::Conf;
@@ -144,19 +144,23 @@ pub(crate) struct Issuer<'a> {
 }
 
 impl Issuer<'_> {
-    /// Checks every applicant as far as it goes without the database, and asks for consent.
-    pub(crate) fn check(&self, applicants: &[Applicant], confirm: &mut Confirm<'_>) -> Result<()> {
-        for applicant in applicants {
-            let draft = self.draft(applicant, &Serial::default())?;
-            if !confirm(&self.description(applicant, &draft)?)? {
-                return Err(Error::failed_with(
-                    Reason::CaConfirm,
-                    [&applicant.source],
-                    format!("the certificate for \"{}\" was refused", applicant.source),
-                ));
-            }
+    /// Checks an applicant as far as it goes without the database, and asks for consent. What is wrong with asking is an
+    /// error; the refusal of the applicant is a result.
+    pub(crate) fn check(
+        &self,
+        applicant: &Applicant,
+        confirm: &mut Confirm<'_>,
+    ) -> Result<Result<()>> {
+        let draft = self.draft(applicant, &Serial::default());
+        match draft.and_then(|draft| self.description(applicant, &draft)) {
+            Err(error) => Ok(Err(error)),
+            Ok(description) if confirm(&description)? => Ok(Ok(())),
+            Ok(_) => Ok(Err(Error::failed_with(
+                Reason::CaConfirm,
+                [&applicant.source],
+                format!("the certificate for \"{}\" was refused", applicant.source),
+            ))),
         }
-        Ok(())
     }
 
     /// Makes the certificates. Nothing is changed: the database prepares for it, and the caller commits.
@@ -188,15 +192,13 @@ impl Issuer<'_> {
         }
         let unwatched = Steps::certificates(&mut nobody, numbered.len());
         let drafts = parallel::map(&numbered, unwatched, |(applicant, serial)| {
-            let draft = self.draft(applicant, serial)?;
-            let row = row(&draft, serial)?;
-            Ok((draft, row))
-        })
-        .map_err(|first| {
-            request::all_refused(first, &numbered, |(applicant, serial)| {
-                self.draft(applicant, serial).err()
-            })
+            let attempt = self.draft(applicant, serial).and_then(|draft| {
+                let row = row(&draft, serial)?;
+                Ok((draft, row))
+            });
+            Ok(attempt)
         })?;
+        let drafts = all_or_none(drafts)?;
         // The database is asked about all at once, which is what makes one on another machine fast.
         if unique {
             check_unique(applicants, &drafts, store)?;
@@ -284,15 +286,24 @@ fn check_unique(
     store: &mut dyn Store,
 ) -> Result<()> {
     let names: Vec<&[u8]> = drafts.iter().map(|(_, row)| row.name.as_slice()).collect();
-    let mut seen = HashSet::new();
-    let twice = names.iter().position(|name| !seen.insert(*name));
-    let known = store.first_valid(&names)?;
     // The first of all is told, as if they had come one after the other.
-    let first = twice.into_iter().chain(known).min();
+    let first = doubles(&names, store)?.first().copied();
     match first.and_then(|at| Some((applicants.get(at)?, names.get(at)?))) {
         Some((applicant, name)) => Err(not_unique(&applicant.source, name)),
         None => Ok(()),
     }
+}
+
+/// The places of those among these subjects that a valid certificate has, or one of them that comes before. An empty one
+/// is nobody's.
+fn doubles(names: &[&[u8]], store: &mut dyn Store) -> Result<Vec<usize>> {
+    let known = store.taken_subjects(names)?;
+    let mut seen = HashSet::new();
+    let is_double = |at: &usize| {
+        let name = names[*at];
+        !name.is_empty() && (known.binary_search(at).is_ok() || !seen.insert(name))
+    };
+    Ok((0..names.len()).filter(is_double).collect())
 }
 
 /// The database's record of a certificate.

@@ -69,40 +69,18 @@ impl Applicant {
         })
     }
 
-    /// Many certificate requests, each with its source.
+    /// Many certificate requests, each with its source: each is read, or refused.
     pub(crate) fn requests(
         loaded: &[(String, Vec<u8>)],
         proven: bool,
         encoding: Option<Encoding>,
         parameters: &[String],
-    ) -> Result<Vec<Self>> {
-        let read = Self::reading(proven, encoding, parameters);
-        let mut nobody = Nobody;
-        let steps = Steps::certificates(&mut nobody, loaded.len());
-        parallel::map(loaded, steps, &read)
-            .map_err(|first| all_refused(first, loaded, |one| read(one).err()))
-    }
-
-    /// The same, but what is wrong with one is no error of the others.
-    pub(crate) fn each_request(
-        loaded: &[(String, Vec<u8>)],
-        proven: bool,
-        encoding: Option<Encoding>,
-        parameters: &[String],
     ) -> Result<Vec<Result<Self>>> {
-        let read = Self::reading(proven, encoding, parameters);
         let mut nobody = Nobody;
         let steps = Steps::certificates(&mut nobody, loaded.len());
-        parallel::map(loaded, steps, |one| Ok(read(one)))
-    }
-
-    /// How a request with its source is read.
-    fn reading(
-        proven: bool,
-        encoding: Option<Encoding>,
-        parameters: &[String],
-    ) -> impl Fn(&(String, Vec<u8>)) -> Result<Self> {
-        move |(source, bytes)| Self::request(bytes, proven, encoding, source, parameters)
+        parallel::map(loaded, steps, |(source, bytes)| {
+            Ok(Self::request(bytes, proven, encoding, source, parameters))
+        })
     }
 
     /// A self-signed certificate, which is taken for its subject and its key.
@@ -170,29 +148,6 @@ impl Applicant {
             wants_der,
         })
     }
-}
-
-/// The error where some of several requests are refused: it tells all of them, and has the code of the first.
-pub(super) fn all_refused<T>(
-    mut first: Error,
-    requests: &[T],
-    refusal: impl Fn(&T) -> Option<Error>,
-) -> Error {
-    let refused = requests.iter().filter_map(refusal);
-    let mut messages: Vec<String> = refused.map(|error| error.message()).collect();
-    let (all, count) = (requests.len(), messages.len());
-    messages.dedup();
-    // What is wrong with all of them alike isn't theirs.
-    if all > 1
-        && (count < all || messages.len() > 1)
-        && let Error::Failed { message, .. } = &mut first
-    {
-        let are = if count == 1 { "is" } else { "are" };
-        let why = messages.join("; ");
-        *message =
-            format!("{count} of {all} requests {are} refused, so that nothing is issued: {why}");
-    }
-    first
 }
 
 /// Reads a certificate, PEM or DER.

@@ -40,14 +40,15 @@ pub(crate) trait Store {
         Ok(None)
     }
 
-    /// Which of these subjects is the first that a valid record has.
-    fn first_valid(&mut self, names: &[&[u8]]) -> Result<Option<usize>> {
+    /// The places of those among these subjects that valid records have, in their order.
+    fn taken_subjects(&mut self, names: &[&[u8]]) -> Result<Vec<usize>> {
+        let mut taken = Vec::new();
         for (at, name) in names.iter().enumerate() {
             if self.valid_subject(name)?.is_some() {
-                return Ok(Some(at));
+                taken.push(at);
             }
         }
-        Ok(None)
+        Ok(taken)
     }
 
     /// Calls `visit` with every record, in the order in which they were added.

@@ -122,8 +122,8 @@ impl Store for Watched<'_> {
         self.store.taken(serials)
     }
 
-    fn first_valid(&mut self, names: &[&[u8]]) -> Result<Option<usize>> {
-        self.store.first_valid(names)
+    fn taken_subjects(&mut self, names: &[&[u8]]) -> Result<Vec<usize>> {
+        self.store.taken_subjects(names)
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {

@@ -1,10 +1,8 @@
-//! Which applicants can have certificates, where those who can't don't keep the others from theirs.
+//! Which applicants can have certificates: all or none of them, or those who can, whatever the others ask for.
 
-use std::collections::HashSet;
-
-use super::{Issuer, not_unique};
+use super::{Issuer, doubles, not_unique};
 use crate::ca::parallel;
-use crate::ca::request::{Applicant, all_refused};
+use crate::ca::request::Applicant;
 use crate::ca::serial::Serial;
 use crate::ca::store::Store;
 use crate::ca::watch::{Nobody, Steps};
@@ -29,9 +27,36 @@ impl Refusal {
 
     /// The error where nobody is left.
     pub(crate) fn nobody_left(refused: &[Self]) -> Option<Error> {
-        let first = refused.first()?.error.clone();
-        Some(all_refused(first, refused, |one| Some(one.error.clone())))
+        refusal(refused.iter().map(|one| &one.error), refused.len())
     }
+}
+
+/// What was attempted for each of several requests, if none of them is refused.
+pub(crate) fn all_or_none<T>(attempts: Vec<Result<T>>) -> Result<Vec<T>> {
+    let refused = attempts.iter().filter_map(|one| one.as_ref().err());
+    match refusal(refused, attempts.len()) {
+        Some(error) => Err(error),
+        None => attempts.into_iter().collect(),
+    }
+}
+
+/// The error where some of so many requests are refused: it tells all of them, and has the code of the first.
+fn refusal<'a>(refused: impl Iterator<Item = &'a Error> + Clone, all: usize) -> Option<Error> {
+    let mut first = refused.clone().next()?.clone();
+    let mut messages: Vec<String> = refused.map(Error::message).collect();
+    let count = messages.len();
+    messages.dedup();
+    // What is wrong with all of them alike isn't theirs.
+    if all > 1
+        && (count < all || messages.len() > 1)
+        && let Error::Failed { message, .. } = &mut first
+    {
+        let are = if count == 1 { "is" } else { "are" };
+        let why = messages.join("; ");
+        *message =
+            format!("{count} of {all} requests {are} refused, so that nothing is issued: {why}");
+    }
+    Some(first)
 }
 
 impl Issuer<'_> {
@@ -42,41 +67,38 @@ impl Issuer<'_> {
         applicants: &'a [Applicant],
         store: &mut dyn Store,
     ) -> Result<(Vec<&'a Applicant>, Vec<Refusal>)> {
-        let unique = store.unique_subject()?;
         let mut nobody = Nobody;
         let steps = Steps::certificates(&mut nobody, applicants.len());
         let drafted = parallel::map(applicants, steps, |applicant| {
             let draft = self.draft(applicant, &Serial::default());
             Ok(draft.map(|draft| name::oneline(draft.certificate.subject_name())))
         })?;
-        let mut fine = Vec::new();
+        let mut fine = Vec::with_capacity(applicants.len());
+        let mut subjects = Vec::with_capacity(applicants.len());
         let mut refused = Vec::new();
         for (applicant, drafted) in applicants.iter().zip(drafted) {
             match drafted {
-                Ok(subject) => fine.push((applicant, subject.into_bytes())),
+                Ok(subject) => {
+                    fine.push(applicant);
+                    // Without a subject the record has the serial number in its place, which is nobody else's.
+                    subjects.push(subject);
+                }
                 Err(error) => refused.push(Refusal::new(&applicant.source, error)),
             }
         }
-        let names: Vec<&[u8]> = fine.iter().map(|(_, subject)| subject.as_slice()).collect();
-        let mut known = HashSet::new();
-        let mut next = 0;
-        while unique && let Some(found) = store.first_valid(&names[next..])? {
-            known.insert(next + found);
-            next += found + 1;
+        if !store.unique_subject()? {
+            return Ok((fine, refused));
         }
-        let mut seen = HashSet::new();
+        let names: Vec<&[u8]> = subjects.iter().map(String::as_bytes).collect();
+        let doubles = doubles(&names, store)?;
         let mut left = Vec::with_capacity(fine.len());
-        for (at, (applicant, subject)) in fine.iter().enumerate() {
-            // Where there is no subject, the record has the serial number in its place.
-            let taken = unique
-                && !subject.is_empty()
-                && (known.contains(&at) || !seen.insert(subject.as_slice()));
-            match taken {
-                true => {
-                    let error = not_unique(&applicant.source, subject);
+        for (at, applicant) in fine.into_iter().enumerate() {
+            match doubles.binary_search(&at) {
+                Ok(_) => {
+                    let error = not_unique(&applicant.source, names[at]);
                     refused.push(Refusal::new(&applicant.source, error));
                 }
-                false => left.push(*applicant),
+                Err(_) => left.push(applicant),
             }
         }
         Ok((left, refused))

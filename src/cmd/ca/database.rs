@@ -334,14 +334,18 @@ impl Store for Database {
         Ok(first.cloned())
     }
 
-    fn first_valid(&mut self, names: &[&[u8]]) -> Result<Option<usize>> {
+    fn taken_subjects(&mut self, names: &[&[u8]]) -> Result<Vec<usize>> {
         self.begun()?;
         let hashes = Obj::list(names.iter().map(|name| Obj::text(&hash(name))));
         let mut found = HashSet::new();
         for row in self.table(&[Obj::text("valid"), hashes])? {
             found.insert(self.rows.record(&row)?.1.name);
         }
-        Ok(names.iter().position(|name| found.contains(*name)))
+        let taken = names.iter().enumerate();
+        Ok(taken
+            .filter(|(_, name)| found.contains(**name))
+            .map(|(at, _)| at)
+            .collect())
     }
 
     fn each(&mut self, visit: &mut dyn FnMut(&RowRef<'_>) -> Result<()>) -> Result<()> {

@@ -13,7 +13,7 @@ use super::outcome::{Ground, Outcome, ready};
 use crate::ca::authority::Authority;
 use crate::ca::config;
 use crate::ca::copying::Copying;
-use crate::ca::issue::{End, Issuer, Numbering, Profile, Refusal, policy_fields};
+use crate::ca::issue::{End, Issuer, Numbering, Profile, Refusal, all_or_none, policy_fields};
 use crate::ca::request::{Applicant, Encoding};
 use crate::ca::store::Store;
 use crate::ca::watch::Watched;
@@ -51,31 +51,14 @@ impl Job<'_> {
                 profile: &issuing.profile,
                 now: self.now,
             };
-            match &mut issuing.refused {
-                None => {
-                    issuer.check(&issuing.applicants, &mut |record| confirm(&script, record))?;
-                }
-                Some(refused) => {
-                    let mut agreed = Vec::new();
-                    for applicant in issuing.applicants {
-                        // What goes wrong with the script is no refusal.
-                        let mut trouble = None;
-                        let mut ask = |record: &Record| {
-                            confirm(&script, record)
-                                .inspect_err(|error| trouble = Some(error.clone()))
-                        };
-                        let checked = issuer.check(std::slice::from_ref(&applicant), &mut ask);
-                        if let Some(error) = trouble {
-                            return Err(error);
-                        }
-                        match checked {
-                            Ok(()) => agreed.push(applicant),
-                            Err(error) => refused.push(Refusal::new(&applicant.source, error)),
-                        }
-                    }
-                    issuing.applicants = agreed;
+            let mut agreed = Vec::new();
+            for applicant in issuing.applicants {
+                match issuer.check(&applicant, &mut |record| confirm(&script, record))? {
+                    Ok(()) => agreed.push(applicant),
+                    Err(error) => refuse(&mut issuing.refused, &applicant.source, error)?,
                 }
             }
+            issuing.applicants = agreed;
         }
         Ok(issuing)
     }
@@ -108,10 +91,9 @@ impl Job<'_> {
         }
         let mut refused = self.making.partial.is_some().then(Vec::new);
         for file in operations.input.iter().chain(&self.words.requests) {
-            match (self.inputs.document("-in", file), &mut refused) {
-                (Ok(bytes), _) => files.push((file.clone(), bytes)),
-                (Err(error), Some(refused)) => refused.push(Refusal::new(file, error)),
-                (Err(error), None) => return Err(error),
+            match self.inputs.document("-in", file) {
+                Ok(bytes) => files.push((file.clone(), bytes)),
+                Err(error) => refuse(&mut refused, file, error)?,
             }
         }
         if applicants.is_empty() && files.is_empty() && refused.iter().all(Vec::is_empty) {
@@ -282,12 +264,11 @@ impl Issuing {
     pub(super) fn applicants(&mut self) -> Result<Vec<Applicant>> {
         let mut applicants = std::mem::take(&mut self.applicants);
         let (files, parameters) = (&self.files, &self.parameters);
+        let read = Applicant::requests(files, self.proven, self.encoding, parameters)?;
         let Some(refused) = &mut self.refused else {
-            let read = Applicant::requests(files, self.proven, self.encoding, parameters)?;
-            applicants.extend(read);
+            applicants.extend(all_or_none(read)?);
             return Ok(applicants);
         };
-        let read = Applicant::each_request(files, self.proven, self.encoding, parameters)?;
         for ((source, _), outcome) in files.iter().zip(read) {
             match outcome {
                 Ok(applicant) => applicants.push(applicant),
@@ -296,6 +277,13 @@ impl Issuing {
         }
         Ok(applicants)
     }
+}
+
+/// Notes a refusal; where it isn't to be noted, it is the error of the whole.
+fn refuse(refused: &mut Option<Vec<Refusal>>, source: &str, error: Error) -> Result<()> {
+    let refused = refused.as_mut().ok_or_else(|| error.clone())?;
+    refused.push(Refusal::new(source, error));
+    Ok(())
 }
 
 /// Asks the script of `-confirm`.
