@@ -64,7 +64,7 @@ proc databases::open {{durable 0}} {
         if {[catch {package require tdbc::$kind}]} {
             continue
         }
-        set folder [exec mktemp -d /tmp/tls-ca.XXXXXX]
+        set folder [exec mktemp -d -p /tmp]
         file attributes $folder -permissions 0755
         if {[catch {Open $kind $durable} connection]} {
             # A server that isn't there is one thing, one that doesn't start another.

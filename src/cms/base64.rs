@@ -208,8 +208,10 @@ impl<W: Write> Write for Encoder<W> {
             if self.held.len() < LINE {
                 return Ok(bytes.len());
             }
-            let line = std::mem::take(&mut self.held);
+            let mut line = std::mem::take(&mut self.held);
             self.lines(&line)?;
+            line.clear();
+            self.held = line;
         }
         let (lines, after) = rest.split_at(rest.len() / LINE * LINE);
         self.lines(lines)?;

@@ -9,11 +9,11 @@ use openssl::asn1::Asn1Object;
 
 use super::ber::{self, Kind, Reader, Skeleton};
 use super::content::{Content, Treatment};
-use super::decrypt::wrong_type;
+use super::decrypt::{whole, wrong_type};
 use super::inspect::{parsed, survey};
 use super::output::{Wrapping, micalg};
 use super::sign::{self, Settings};
-use super::source::{Format, Opened, Stream, open};
+use super::source::{Format, Stream};
 use super::verify::TEXT_WITH_CRLF;
 use super::{ber::Filling, pump, refused, unreadable, unwritable};
 use crate::error::{Error, Reason, Result};
@@ -61,24 +61,13 @@ pub(crate) fn resign(
     if !old.has_content {
         return wrapping.whole(out, &new.without_content(Filling::Detached));
     }
-    let mut reader = opaque(stream, format)?;
+    let mut reader = whole(stream, format)?;
     wrapping.message(out, &new, Some(length), |out| {
         pump(&mut reader, |bytes| {
             out.write_all(bytes).map_err(unwritable)
         })?;
         Ok(None)
     })
-}
-
-/// The content inside a message that was read before.
-fn opaque(stream: &mut dyn Stream, format: Format) -> Result<Reader<Box<dyn Read + '_>>> {
-    match open(stream, format).map_err(unreadable)? {
-        Opened::Whole(whole) => Reader::new(whole).map_err(unreadable),
-        Opened::Beside { .. } => Err(Error::failed(
-            Reason::CmsRead,
-            "the mail changed while it was read",
-        )),
-    }
 }
 
 /// The message with the new signers, without its content.
@@ -103,7 +92,7 @@ fn sign_again(
             )?
         }
         (None, None) if old.has_content => {
-            let mut reader = Once(opaque(message.stream, message.format)?);
+            let mut reader = Once(whole(message.stream, message.format)?);
             sign::sign_apart(&mut Content::new(&mut reader, Treatment::Binary)?, settings)?
         }
         (None, None) => return reuse_digest(old, settings),
